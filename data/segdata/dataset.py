@@ -1,0 +1,128 @@
+"""A prepared dataset on disk: memory-mapped arrays per split, and `dataset.json` that says what they are."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import numpy.typing as npt
+from annotated_types import Ge
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from segdata.calibration_split import hash_of_names
+from segdata.errors import InputError
+from segdata.labels import Colour
+
+DATASET_FILE = "dataset.json"
+CALIBRATION_SPLIT = "val"
+"""The split whose frames are parted into calibration and evaluation."""
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Split:
+    """One split: frame names in array order, and pixels per class over all its frames."""
+
+    names: tuple[str, ...]
+    class_pixels: tuple[int, ...]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class DatasetFacts:
+    """What `dataset.json` holds. `calibration` are indices into the val split, sorted."""
+
+    height: Annotated[int, Ge(1)]
+    width: Annotated[int, Ge(1)]
+    label_space: str
+    class_names: tuple[str, ...]
+    colours: tuple[Colour, ...]
+    source: str
+    splits: dict[str, Split]
+    calibration: tuple[int, ...] = ()
+    format: Literal[1] = 1
+
+    def to_json(self) -> str:
+        """Return the facts as indented JSON."""
+        return json.dumps(asdict(self), indent=1)
+
+
+class SplitArrays:
+    """The frames, uint8 [N, H, W, 3] RGB, and labels, uint8 [N, H, W], of one split, or of some of its frames.
+
+    The arrays are memory maps: only what is read is loaded. `names` are the frames' names in the same order.
+    """
+
+    def __init__(self, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8], names: tuple[str, ...]) -> None:
+        self.images = images
+        self.labels = labels
+        self.names = names
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def subset(self, indices: npt.NDArray[np.int64]) -> "SplitArrays":
+        """Return the frames at `indices`, copied into memory."""
+        return SplitArrays(self.images[indices], self.labels[indices], tuple(self.names[i] for i in indices))
+
+
+class Dataset:
+    """Read access to a prepared dataset."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the dataset in `folder`; raise InputError if it is none, or if its arrays are not what it says."""
+        self.folder = folder
+        file = folder / DATASET_FILE
+        if not file.is_file():
+            raise InputError(f"got {folder}, need a prepared dataset with {DATASET_FILE}; make one with: seg-data prepare")
+        try:
+            self.facts = TypeAdapter(DatasetFacts).validate_json(file.read_bytes())
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise InputError(f"{file}: {where}: {first['msg']}; prepare the dataset again") from None
+
+    def split(self, name: str) -> SplitArrays:
+        """Open one split; raise InputError if the dataset lacks it, or if its arrays are not what it says."""
+        if name not in self.facts.splits:
+            raise InputError(f"{self.folder} has the splits {', '.join(self.facts.splits)}; need {name}")
+        names = self.facts.splits[name].names
+        shape = (len(names), self.facts.height, self.facts.width)
+        images = self._array(images_file(name), (*shape, 3))
+        return SplitArrays(images, self._array(labels_file(name), shape), names)
+
+    def calibration(self) -> SplitArrays:
+        """Return the val frames that INT8 is calibrated on."""
+        return self.split(CALIBRATION_SPLIT).subset(np.asarray(self.facts.calibration, dtype=np.int64))
+
+    def evaluation(self) -> SplitArrays:
+        """Return the val frames that accuracy of exported models is measured on: all but those of `calibration`."""
+        split = self.split(CALIBRATION_SPLIT)
+        return split.subset(np.setdiff1d(np.arange(len(split)), np.asarray(self.facts.calibration, dtype=np.int64)))
+
+    def calibration_hash(self) -> str:
+        """Return the hash of the calibration frames' names."""
+        names = self.facts.splits[CALIBRATION_SPLIT].names
+        return hash_of_names([names[i] for i in self.facts.calibration])
+
+    def _array(self, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+        file = self.folder / name
+        try:
+            array = np.load(file, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{file}: cannot be read as an array ({error}); prepare the dataset again") from None
+        if array.shape != shape or array.dtype != np.uint8:
+            raise InputError(
+                f"{file}: holds {array.dtype} {list(array.shape)}, need uint8 {list(shape)}; prepare the dataset again"
+            )
+        return np.asarray(array)
+
+
+def images_file(split: str) -> str:
+    """Return the file name of a split's frames."""
+    return f"{split}_images.npy"
+
+
+def labels_file(split: str) -> str:
+    """Return the file name of a split's labels."""
+    return f"{split}_labels.npy"

@@ -1,0 +1,76 @@
+"""ModelSpec: what a model needs to be used, carried as JSON inside every artefact."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Len
+from pydantic import ConfigDict, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
+
+from segdata.errors import ContractError
+
+SPEC_KEY = "edgeseg.spec"
+"""The metadata key under which safetensors and ONNX files carry the spec."""
+
+PRECISION_KEY = "edgeseg.precision"
+"""The metadata key under which ONNX files carry their precision: fp32, fp16 or int8."""
+
+Precision = Literal["fp32", "fp16", "int8"]
+
+_Byte = Annotated[int, Ge(0)]
+_Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class ModelSpec:
+    """The contract between training and everything after it.
+
+    `mean` and `std` are per RGB channel, for pixel values 0 to 255: the graph computes (frame - mean) / std.
+    `metrics` are the figures measured when the weights were chosen, as fractions 0 to 1.
+    """
+
+    height: Annotated[int, Ge(1)]
+    width: Annotated[int, Ge(1)]
+    label_space: str
+    class_names: Annotated[tuple[str, ...], Len(1, 254)]
+    colours: tuple[tuple[_Byte, _Byte, _Byte], ...]
+    architecture: str
+    options: dict[str, int]
+    # ImageNet statistics on the 0-255 scale: the usual choice for street photographs, and one set for every tool.
+    mean: _Triple = (123.675, 116.28, 103.53)
+    std: _Triple = (58.395, 57.12, 57.375)
+    channel_order: Literal["RGB"] = "RGB"
+    metrics: dict[str, float] | None = None
+    edgeseg_version: str = ""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ModelSpec":
+        if len(self.colours) != len(self.class_names):
+            raise ValueError(f"{len(self.class_names)} class names but {len(self.colours)} colours")
+        if any(value > 255 for colour in self.colours for value in colour):
+            raise ValueError("a colour above 255")
+        if min(self.std) <= 0:
+            raise ValueError("a standard deviation that is not positive")
+        return self
+
+    @property
+    def class_count(self) -> int:
+        """How many classes the network tells apart."""
+        return len(self.class_names)
+
+    def to_json(self) -> str:
+        """Return the spec as one line of JSON."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str, origin: str) -> "ModelSpec":
+        """Read what `to_json` wrote; raise ContractError, naming `origin`, for anything else."""
+        try:
+            return TypeAdapter(cls).validate_json(text)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"]) or "spec"
+            raise ContractError(
+                f"{origin}: its model spec is not one edgeseg wrote ({where}: {first['msg']}); export it again"
+            ) from None
