@@ -1,0 +1,114 @@
+"""What the five commands share: one-line errors, exit codes, progress bars."""
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from segdata.errors import EdgeSegError, MissingDependencyError
+
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells count it: 128 + SIGINT."""
+
+# Which extra of edgeseg brings a module.
+_EXTRAS = {
+    "torch": "train", "lightning_fabric": "train", "kornia": "train", "matplotlib": "train", "safetensors": "train",
+    "onnx": "export", "onnxruntime": "export", "onnxscript": "export",
+    "tensorrt_rtx": "rtx", "tensorrt": "tensorrt", "pycuda": "tensorrt",
+}  # fmt: skip
+
+# What opencv-python and others link against but do not bring, and the Debian package that has it.
+_SYSTEM_PACKAGES = {
+    "libGL.so.1": "libgl1", "libglib-2.0.so.0": "libglib2.0-0", "libgthread-2.0.so.0": "libglib2.0-0",
+    "libxcb.so.1": "libxcb1", "libSM.so.6": "libsm6", "libXext.so.6": "libxext6", "libXrender.so.1": "libxrender1",
+}  # fmt: skip
+
+
+class _OneLine(click.ClickException):
+    """Shows an EdgeSegError as `Error: ...` on one line and leaves with its exit code."""
+
+    def __init__(self, error: EdgeSegError) -> None:
+        super().__init__(" ".join(str(error).split()))
+        self.exit_code = error.exit_code
+
+
+class Command(click.Command):
+    """A click command that turns what a user can mend into one line; `--debug` shows the traceback instead."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - click's own signature
+        super().__init__(*args, **kwargs)
+        self.context_settings.setdefault("show_default", True)
+        self.context_settings.setdefault("help_option_names", ["-h", "--help"])
+        self.params.append(click.Option(["--debug"], is_flag=True, help="Show the traceback of an error."))
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
+        """Run the command."""
+        debug = ctx.params.pop("debug")
+        try:
+            return super().invoke(ctx)
+        except (EdgeSegError, ImportError) as error:
+            if debug:
+                raise
+            raise _OneLine(missing_dependency(error) if isinstance(error, ImportError) else error) from None
+        except KeyboardInterrupt:
+            click.echo("Interrupted; nothing half-written was left.", err=True)
+            sys.exit(INTERRUPTED)
+
+
+class Group(click.Group):
+    """A group whose subcommands are of `Command`."""
+
+    command_class = Command
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - click's own signature
+        super().__init__(*args, **kwargs)
+        self.context_settings.setdefault("help_option_names", ["-h", "--help"])
+
+
+def missing_dependency(error: ImportError) -> EdgeSegError:
+    """Say what to install for a failed import; raise the error itself if it is none of our dependencies."""
+    module = (error.name or "").split(".")[0]
+    if isinstance(error, ModuleNotFoundError) and module in _EXTRAS:
+        return MissingDependencyError(f"{module} is not installed; install it with: pip install 'edgeseg[{_EXTRAS[module]}]'")
+    library = re.match(r"(lib\S+\.so[.\d]*): cannot open shared object file", str(error))
+    if library is None:
+        raise error
+    package = _SYSTEM_PACKAGES.get(library[1])
+    if package is None:
+        return MissingDependencyError(f"the system library {library[1]} is missing; install the package that has it")
+    return MissingDependencyError(
+        f"opencv-python needs {library[1]} from the system; install it (Debian, Ubuntu: apt-get install {package}) or "
+        "run: pip uninstall -y opencv-python && pip install opencv-python-headless"
+    )
+
+
+@contextmanager
+def progress_bar(what: str, unit: str) -> Iterator["Bar"]:
+    """Show a progress bar on standard error from `Bar.start` to the end of the block."""
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit),
+        TextColumn("{task.fields[note]}"), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        yield Bar(progress, progress.add_task(what, total=None, visible=False, note=""))
+
+
+class Bar:
+    """One progress bar: `start` with the amount of work, `advance` after each unit of it."""
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress = progress
+        self._task = task
+
+    def start(self, total: int | None) -> None:
+        """Show the bar; `total` is how many units of work there are, None if that is not known."""
+        self._progress.update(self._task, total=total, visible=True)
+
+    def advance(self, note: str = "") -> None:
+        """Count one unit as done, and show `note` beside the bar."""
+        self._progress.update(self._task, advance=1, note=note)

@@ -1,0 +1,125 @@
+"""Activation ranges for INT8: measured on real frames, kept as a small JSON keyed by the weights they belong to."""
+
+import io
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from annotated_types import Len
+from onnxruntime.quantization.calibrate import CalibrationDataReader, CalibrationMethod, create_calibrator
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from segdata.dataset import Dataset
+from segdata.errors import ContractError, InputError
+from segexport.contract import FRAMES
+
+PERCENTILE = 99.999
+"""The share of activations inside the range: measured best against min-max and entropy on a UNet."""
+
+SMALLEST_CALIBRATION = 32
+"""Fewer frames than this leave rare classes out and ranges to chance."""
+
+_CHUNK = 10  # frames whose activations are held in memory at once
+_HISTOGRAM_BINS = 2048
+
+# Whose inputs and outputs get ranges: the convolutions to be quantised, and what lies between them.
+CALIBRATED_OPERATORS = ["Conv", "Concat", "MaxPool", "Relu", "ConvTranspose"]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class CalibrationRanges:
+    """The range of each activation, by value name, and what it was measured with.
+
+    `weights_sha256` is that of the checkpoint; `frames_sha256` that of the frames' names (`hash_of_names`).
+    """
+
+    weights_sha256: str
+    frames_sha256: str
+    frame_count: int
+    method: str
+    ranges: Annotated[dict[str, tuple[float, float]], Len(1)]
+    format: Literal[1] = 1
+
+    def to_json(self) -> str:
+        """Return the ranges as indented JSON."""
+        return TypeAdapter(CalibrationRanges).dump_json(self, indent=1).decode()
+
+
+def read_ranges(path: Path) -> CalibrationRanges:
+    """Read what `CalibrationRanges.to_json` wrote; raise ContractError if the file is not that."""
+    try:
+        return TypeAdapter(CalibrationRanges).validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise ContractError(f"{path}: not calibration ranges ({error.errors()[0]['msg']})") from None
+
+
+def measure_ranges(
+    model: onnx.ModelProto, dataset: Dataset, weights_sha256: str, on_frame: Callable[[], None]
+) -> CalibrationRanges:
+    """Run the float32 `model` on the dataset's calibration frames and return the range of each activation.
+
+    Raises InputError if the frames are fewer than `SMALLEST_CALIBRATION` or of another size than the model's.
+    """
+    frames = dataset.calibration()
+    if len(frames) < SMALLEST_CALIBRATION:
+        raise InputError(
+            f"{dataset.folder} has {len(frames)} calibration frames (a fifth of val), need {SMALLEST_CALIBRATION}; "
+            "prepare a dataset with a larger val split"
+        )
+    reader = _FrameReader(frames.images, on_frame)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "fp32.onnx"
+        onnx.save(model, path)
+        calibrator = create_calibrator(
+            path,
+            CALIBRATED_OPERATORS,
+            augmented_model_path=str(Path(folder) / "augmented.onnx"),
+            calibrate_method=CalibrationMethod.Percentile,
+            extra_options={"symmetric": True, "num_bins": _HISTOGRAM_BINS, "percentile": PERCENTILE},
+        )
+        with redirect_stdout(io.StringIO()):  # the calibrator tells its progress by print
+            while reader.next_chunk():
+                calibrator.collect_data(reader)
+            data = calibrator.compute_data()
+    return CalibrationRanges(
+        weights_sha256=weights_sha256,
+        frames_sha256=dataset.calibration_hash(),
+        frame_count=len(frames),
+        method=f"percentile {PERCENTILE}",
+        ranges={name: _as_pair(tensor.range_value) for name, tensor in data.data.items()},
+    )
+
+
+def _as_pair(values: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]) -> tuple[float, float]:
+    low, high = (float(np.asarray(value).item()) for value in values)
+    return low, high
+
+
+class _FrameReader(CalibrationDataReader):  # type: ignore[misc] # onnxruntime ships no types
+    """Feeds frames uint8 [N, H, W, 3] to the calibrator one by one, a chunk at a time."""
+
+    def __init__(self, frames: npt.NDArray[np.uint8], on_frame: Callable[[], None]) -> None:
+        self._frames = frames
+        self._on_frame = on_frame
+        self._next = 0
+        self._chunk: Iterator[dict[str, npt.NDArray[np.uint8]]] = iter(())
+
+    def next_chunk(self) -> bool:
+        """Go on to the next chunk; return whether there is one."""
+        chunk = self._frames[self._next : self._next + _CHUNK]
+        self._next += len(chunk)
+        self._chunk = iter([{FRAMES: frame[None]} for frame in chunk])
+        return len(chunk) > 0
+
+    def get_next(self) -> dict[str, npt.NDArray[np.uint8]] | None:
+        """Return the next frame as the model's input, None at the end of the chunk."""
+        item = next(self._chunk, None)
+        if item is not None:
+            self._on_frame()
+        return item

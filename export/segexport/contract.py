@@ -1,0 +1,45 @@
+"""The graph contract, checked on ONNX: frames uint8 [N, H, W, 3] -> labels uint8 [N, H, W], and a spec that fits."""
+
+from typing import cast, get_args
+
+import onnx
+
+from segdata.errors import ContractError
+from segdata.spec import PRECISION_KEY, SPEC_KEY, ModelSpec, Precision
+
+FRAMES = "frames"
+LABELS = "labels"
+
+
+def check_contract(model: onnx.ModelProto) -> ModelSpec:
+    """Return the model's spec; raise ContractError, saying what differs, if the model is no edgeseg artefact."""
+    spec = ModelSpec.from_json(_metadata(model, SPEC_KEY), origin="the ONNX model")
+    precision_of(model)
+    found = [_describe(value) for value in [*model.graph.input, *model.graph.output]]
+    batch = model.graph.input[0].type.tensor_type.shape.dim[0].dim_value if model.graph.input else 1
+    shape = [batch, spec.height, spec.width]
+    wanted = [f"{FRAMES} UINT8 {[*shape, 3]}", f"{LABELS} UINT8 {shape}"]
+    if found != wanted or batch < 1:
+        raise ContractError(f"got an ONNX model with {', '.join(found)}; need {', '.join(wanted)}: use seg-export")
+    return spec
+
+
+def precision_of(model: onnx.ModelProto) -> Precision:
+    """Return what the model computes in; raise ContractError if it does not say."""
+    precision = _metadata(model, PRECISION_KEY)
+    if precision not in get_args(Precision):
+        raise ContractError(f"the ONNX model says its precision is {precision!r}, need {', '.join(get_args(Precision))}")
+    return cast("Precision", precision)
+
+
+def _metadata(model: onnx.ModelProto, key: str) -> str:
+    for entry in model.metadata_props:
+        if entry.key == key:
+            return str(entry.value)
+    raise ContractError(f"the ONNX model carries no {key}; export it with seg-export")
+
+
+def _describe(value: onnx.ValueInfoProto) -> str:
+    tensor = value.type.tensor_type
+    shape = [dimension.dim_value for dimension in tensor.shape.dim]
+    return f"{value.name} {onnx.TensorProto.DataType.Name(tensor.elem_type)} {shape}"

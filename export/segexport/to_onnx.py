@@ -1,0 +1,75 @@
+"""A network and its spec -> one ONNX model under the graph contract, in float32 or float16."""
+
+import logging
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import onnx
+import torch
+from torch import nn
+
+from segdata.spec import PRECISION_KEY, SPEC_KEY, ModelSpec, Precision
+from segexport.contract import FRAMES, LABELS, check_contract
+from segexport.graph import DeployableGraph
+
+OPSET = 20
+"""The newest operator set that TensorRT 10.12 and later, OpenVINO and ONNX Runtime all read."""
+
+
+def to_onnx(network: nn.Module, spec: ModelSpec, precision: Precision, batch: int = 1) -> onnx.ModelProto:
+    """Export `network` in "fp32" or "fp16"; frames are uint8 [batch, H, W, 3].
+
+    Values are renamed by operator and position (`conv_3`), so that calibration ranges, which go by value name, do not
+    depend on the version of PyTorch that exported. Raises ContractError if the result breaks the graph contract.
+    """
+    graph = DeployableGraph(network, spec, half=precision == "fp16")
+    example = torch.zeros(batch, spec.height, spec.width, 3, dtype=torch.uint8)
+    with _quiet_exporter():
+        program = torch.onnx.export(
+            graph, (example,), dynamo=True, opset_version=OPSET, verbose=False,
+            input_names=[FRAMES], output_names=[LABELS],
+        )  # fmt: skip
+    assert program is not None  # without a file name, the dynamo exporter always returns the program
+    model: onnx.ModelProto = program.model_proto
+    _rename_values(model.graph)
+    del model.graph.value_info[:]
+    for node in model.graph.node:
+        del node.metadata_props[:]  # stack traces with the paths of this machine
+    model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
+    set_metadata(model, spec, precision)
+    check_contract(model)
+    return model
+
+
+def set_metadata(model: onnx.ModelProto, spec: ModelSpec, precision: Precision) -> None:
+    """Replace the model's metadata by its spec and precision."""
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, {SPEC_KEY: spec.to_json(), PRECISION_KEY: precision})
+
+
+def _rename_values(graph: onnx.GraphProto) -> None:
+    renamed = {value.name: value.name for value in [*graph.input, *graph.output, *graph.initializer]}
+    counts: Counter[str] = Counter()
+    for node in graph.node:
+        for name in node.output:
+            renamed.setdefault(name, f"{node.op_type.lower()}_{counts[node.op_type]}")
+        node.name = f"{node.op_type.lower()}_{counts[node.op_type]}"
+        counts[node.op_type] += 1
+        node.input[:] = [renamed[name] for name in node.input]
+        node.output[:] = [renamed[name] for name in node.output]
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Hush the exporter: its notes about torchvision, which edgeseg does not use, and names PyTorch deprecates."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

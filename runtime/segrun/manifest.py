@@ -1,0 +1,69 @@
+"""The manifest beside an engine: what it was made from, and the proof that it is still that engine."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from segdata.errors import ContractError
+from segdata.files import sha256_of
+from segdata.spec import ModelSpec, Precision
+
+Flavour = Literal["tensorrt", "tensorrt-rtx"]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class EngineManifest:
+    """What `NAME.engine.json` holds.
+
+    `onnx` is the name of the ONNX file the engine was built from; `calibration_sha256` the hash of the calibration
+    frames' names, None but for INT8; `verified_on` the device that ran the engine, or why none did; `rebuild` the
+    command that makes it again.
+    """
+
+    engine_sha256: str
+    onnx: str
+    onnx_sha256: str
+    spec: ModelSpec
+    precision: Precision
+    flavour: Flavour
+    version: str
+    target: str
+    compute_capability: str
+    calibration_sha256: str | None
+    verified_on: str
+    rebuild: str
+    format: Literal[1] = 1
+
+    def to_json(self) -> str:
+        """Return the manifest as indented JSON."""
+        return TypeAdapter(EngineManifest).dump_json(self, indent=1).decode()
+
+
+def manifest_path(engine: Path) -> Path:
+    """Return where the manifest of `engine` is."""
+    return engine.with_name(engine.name + ".json")
+
+
+def read_manifest(engine: Path) -> EngineManifest:
+    """Return the manifest of `engine` after holding the engine's bytes against it.
+
+    A plan is executable content. Raises ContractError if the manifest is missing, is not one, or is of other bytes.
+    """
+    path = manifest_path(engine)
+    if not path.is_file():
+        raise ContractError(f"{engine}: no manifest {path.name} beside it; build the engine again with seg-export")
+    try:
+        manifest = TypeAdapter(EngineManifest).validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ContractError(f"{path}: {where}: {first['msg']}; build the engine again with seg-export") from None
+    found = sha256_of(engine)
+    if found != manifest.engine_sha256:
+        raise ContractError(
+            f"{engine}: its SHA-256 is {found[:12]}..., its manifest says {manifest.engine_sha256[:12]}...; "
+            f"build it again with: {manifest.rebuild}"
+        )
+    return manifest

@@ -1,0 +1,52 @@
+"""Runs ONNX artefacts on the CPU with ONNX Runtime: in the artefact's own precision, so it is the reference."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from segdata.errors import InputError
+from segrun.runner import Frames, Labels, Runner
+
+
+class OnnxRuntimeRunner(Runner):
+    """The portable runner: slower than OpenVINO, and float32 is float32."""
+
+    name = "ONNX Runtime"
+
+    def __init__(self, path: Path) -> None:
+        """Load `path`; raise InputError if it is no ONNX file, ContractError if it breaks the graph contract."""
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # errors only: its warnings are about its own optimisations
+        try:
+            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # noqa: BLE001 - onnxruntime's own kinds derive from Exception alone
+            reason = str(error).strip().splitlines()[0][:200]
+            raise InputError(f"{path}: not an ONNX file ONNX Runtime can read ({reason}); export it again") from None
+        self._take_contract(
+            path,
+            dict(self._session.get_modelmeta().custom_metadata_map),
+            _signature(self._session.get_inputs()),
+            _signature(self._session.get_outputs()),
+        )
+        self.device = "CPU"
+
+    def close(self) -> None:
+        """Free the session."""
+        del self._session
+
+    def _infer(self, frames: Frames) -> Labels:
+        (labels,) = self._session.run(None, {"frames": frames})
+        return np.asarray(labels, dtype=np.uint8)
+
+
+def _signature(arguments: list[onnxruntime.NodeArg]) -> list[str]:
+    return [f"{argument.name} {_type(argument)} {_shape(argument)}" for argument in arguments]
+
+
+def _type(argument: onnxruntime.NodeArg) -> str:
+    return str(argument.type).removeprefix("tensor(").removesuffix(")")
+
+
+def _shape(argument: onnxruntime.NodeArg) -> list[int]:
+    return [size if isinstance(size, int) else -1 for size in argument.shape]

@@ -1,0 +1,66 @@
+"""Runs ONNX artefacts on the CPU with OpenVINO, in the precision that OpenVINO finds fastest there."""
+
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+from openvino.frontend import FrontEndManager
+
+from segdata.errors import InputError
+from segrun.runner import Frames, Labels, Runner
+
+
+class OpenVINORunner(Runner):
+    """The default runner on a machine without a GPU. Reads the ONNX file as it is.
+
+    OpenVINO computes in bfloat16 where the CPU is faster so, whatever the artefact's precision; `device` says which.
+    """
+
+    name = "OpenVINO"
+
+    def __init__(self, path: Path) -> None:
+        """Load `path`; raise InputError if it is no ONNX file, ContractError if it breaks the graph contract."""
+        # Only the ONNX reader is asked: the others print what they think of a file that is not theirs.
+        try:
+            frontend = FrontEndManager().load_by_framework("onnx")
+            model = frontend.convert(frontend.load(str(path)))
+        except Exception as error:  # noqa: BLE001 - OpenVINO raises RuntimeError and its own kinds
+            raise InputError(f"{path}: not an ONNX file OpenVINO can read ({_reason(error)}); export it again") from None
+        self._take_contract(path, _metadata(model), _signature(model.inputs), _signature(model.outputs))
+        core = ov.Core()
+        compiled = core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+        self._request = compiled.create_infer_request()
+        computes = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
+        self.device = f"{str(core.get_property('CPU', 'FULL_DEVICE_NAME')).strip()}, {computes}"
+
+    def close(self) -> None:
+        """Free the compiled model."""
+        del self._request
+
+    def _infer(self, frames: Frames) -> Labels:
+        self._request.infer([frames], share_inputs=True)
+        return np.array(self._request.get_output_tensor().data, dtype=np.uint8)
+
+
+def _metadata(model: ov.Model) -> dict[str, str]:
+    """Return the ONNX file's metadata_props, which OpenVINO keeps under "framework"."""
+    info = model.get_rt_info()
+    framework = info["framework"] if "framework" in info else {}  # noqa: SIM401 - no mapping: it has no get
+    return {str(key): str(value.value) for key, value in framework.items()}
+
+
+def _signature(ports: list[ov.Output]) -> list[str]:
+    return [f"{port.any_name} {_type(port)} {_shape(port)}" for port in ports]
+
+
+def _type(port: ov.Output) -> str:
+    return str(np.dtype(port.element_type.to_dtype()).name)
+
+
+def _shape(port: ov.Output) -> list[int]:
+    return [dimension.get_length() if dimension.is_static else -1 for dimension in port.partial_shape]
+
+
+def _reason(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1][:200] if lines else type(error).__name__
