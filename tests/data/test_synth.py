@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from segdata.errors import InputError
 from segdata.labels import CITYSCAPES_29
 from segdata.synth import Scene, drive, scene
-from segdata.synth_street import Street
-from segdata.synth_world import CAMERA_SPEED, belts
+from segdata.synth.street import Street
+from segdata.synth.world import CAMERA_SPEED, belts
 
 ROAD, SKY = (CITYSCAPES_29.names.index(name) for name in ("road", "sky"))
 

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from segdata.synth_faces import (
+from segdata.synth.faces import (
     COSINE,
     LABEL,
     SHADOW,
@@ -19,7 +19,7 @@ from segdata.synth_faces import (
     upright,
     wheel,
 )
-from segdata.synth_paint import TYRE, Colour, Random, darker, pick, shadow
+from segdata.synth.paint import TYRE, Colour, Random, darker, pick, shadow
 
 CLOTHES: tuple[Colour, ...] = (
     (32, 33, 38), (42, 44, 56), (60, 58, 56), (84, 40, 40), (96, 92, 84), (48, 56, 74), (120, 116, 108), (36, 48, 42),

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 
 from segdata.errors import InputError
-from segdata.synth_faces import GROUND, IMAGE_ONLY, LABEL, SHADOW, Floats, Mesh, join
-from segdata.synth_light import NOISE_SIDE, TEXTURE_SIDE, Bytes, Light, ground_texture, panorama, sensor_noise
-from segdata.synth_street import Street
-from segdata.synth_world import CAMERA_SPEED, belts
+from segdata.synth.faces import GROUND, IMAGE_ONLY, LABEL, SHADOW, Floats, Mesh, join
+from segdata.synth.light import NOISE_SIDE, TEXTURE_SIDE, Bytes, Light, ground_texture, panorama, sensor_noise
+from segdata.synth.street import Street
+from segdata.synth.world import CAMERA_SPEED, belts
 
 SMALLEST_SIDE = 32
 _VIEW = 120.0  # metres ahead up to which things are drawn

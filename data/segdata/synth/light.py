@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segdata.synth_faces import LABEL, Floats
+from segdata.synth.faces import LABEL, Floats
 
 Bytes = npt.NDArray[np.uint8]
 Random = np.random.Generator

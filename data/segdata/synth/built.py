@@ -5,7 +5,7 @@ A `side` is +1 for what stands right of the road, -1 for what stands left of it;
 
 import numpy as np
 
-from segdata.synth_faces import (
+from segdata.synth.faces import (
     IMAGE_ONLY,
     LABEL,
     Floats,
@@ -18,7 +18,7 @@ from segdata.synth_faces import (
     solid,
     upright,
 )
-from segdata.synth_paint import GLASS, METAL, Colour, Random, darker, pick, shadow
+from segdata.synth.paint import GLASS, METAL, Colour, Random, darker, pick, shadow
 
 FACADES: tuple[Colour, ...] = (
     (118, 112, 100), (132, 124, 108), (104, 104, 102), (124, 104, 88), (140, 134, 122), (92, 84, 78), (110, 88, 76),

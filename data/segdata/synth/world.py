@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from segdata.synth_blocks import BLOCK, block
-from segdata.synth_faces import Mesh, join, place, stock
-from segdata.synth_living import cycle, person
-from segdata.synth_paint import Random
-from segdata.synth_street import Side, Street
-from segdata.synth_vehicles import bus, car, caravan, trailer, tram, truck
+from segdata.synth.blocks import BLOCK, block
+from segdata.synth.faces import Mesh, join, place, stock
+from segdata.synth.living import cycle, person
+from segdata.synth.paint import Random
+from segdata.synth.street import Side, Street
+from segdata.synth.vehicles import bus, car, caravan, trailer, tram, truck
 
 CAMERA_SPEED = 12.0
 """Metres a second at which the camera drives."""

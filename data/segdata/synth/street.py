@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segdata.synth_faces import LABEL
-from segdata.synth_paint import Colour, Random, pick
+from segdata.synth.faces import LABEL
+from segdata.synth.paint import Colour, Random, pick
 
 LINE_PAINT: Colour = (150, 152, 148)
 

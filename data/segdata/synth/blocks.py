@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 
-from segdata.synth_built import bridge, clutter, house, lamp, traffic_light, traffic_sign, tunnel, wall
-from segdata.synth_faces import IMAGE_ONLY, LABEL, Mesh, faces, flat, join, lying, place, stock
-from segdata.synth_living import cycle, hedge, person, tree
-from segdata.synth_paint import Random, pick
-from segdata.synth_street import LINE_PAINT, Side, Street
-from segdata.synth_vehicles import car, caravan, trailer
+from segdata.synth.built import bridge, clutter, house, lamp, traffic_light, traffic_sign, tunnel, wall
+from segdata.synth.faces import IMAGE_ONLY, LABEL, Mesh, faces, flat, join, lying, place, stock
+from segdata.synth.living import cycle, hedge, person, tree
+from segdata.synth.paint import Random, pick
+from segdata.synth.street import LINE_PAINT, Side, Street
+from segdata.synth.vehicles import car, caravan, trailer
 
 BLOCK = 24.0
 """Metres of street in one block."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from segdata.synth_faces import SHADOW, Mesh, faces, flat, lying
+from segdata.synth.faces import SHADOW, Mesh, faces, flat, lying
 
 Colour = tuple[float, float, float]
 """Red, green, blue; 0 to 255."""

@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from segdata.synth_faces import IMAGE_ONLY, LABEL, Floats, Mesh, box, faces, inset, join, solid, upright, wheel
-from segdata.synth_paint import GLASS, TYRE, Colour, Random, darker, pick, shadow
+from segdata.synth.faces import IMAGE_ONLY, LABEL, Floats, Mesh, box, faces, inset, join, solid, upright, wheel
+from segdata.synth.paint import GLASS, TYRE, Colour, Random, darker, pick, shadow
 
 CAR_PAINTS: tuple[Colour, ...] = (
     (28, 29, 32), (38, 40, 44), (60, 63, 66), (95, 98, 100), (135, 138, 138), (175, 177, 174), (30, 38, 62),

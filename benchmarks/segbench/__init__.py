@@ -1,0 +1,1 @@
+"""Benchmarks: speed and accuracy of artefacts, side by side."""

@@ -1,0 +1,1 @@
+"""Data: label spaces, the model spec, datasets, metrics, synthetic scenes."""

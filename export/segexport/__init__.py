@@ -1,0 +1,1 @@
+"""Export: ONNX under the graph contract, INT8 calibration, proof, TensorRT engines."""

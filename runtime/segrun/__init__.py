@@ -1,0 +1,1 @@
+"""Runtime: runners, and video in and out. Needs no PyTorch."""

@@ -1,0 +1,1 @@
+"""Training: the UNet, its loop and its checkpoints."""
