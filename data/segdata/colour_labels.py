@@ -29,7 +29,7 @@ def decode_colours(image: npt.NDArray[np.uint8], space: LabelSpace) -> npt.NDArr
     nearest, is_clear = _tables(space.colours)
     cells = image >> _GRID_SHIFT
     index = (cells[..., 0].astype(np.int32) << 12) | (cells[..., 1].astype(np.int32) << 6) | cells[..., 2]
-    labels = nearest[index]
+    labels: npt.NDArray[np.uint8] = nearest[index]
     mixed = ~is_clear[index]
     if not mixed.any():
         return labels

@@ -30,11 +30,10 @@ _SYSTEM_PACKAGES = {
 
 
 class _OneLine(click.ClickException):
-    """Shows an EdgeSegError as `Error: ...` on one line and leaves with its exit code."""
+    """Shows an EdgeSegError as `Error: ...` on one line."""
 
     def __init__(self, error: EdgeSegError) -> None:
         super().__init__(" ".join(str(error).split()))
-        self.exit_code = error.exit_code
 
 
 class Command(click.Command):
@@ -54,7 +53,9 @@ class Command(click.Command):
         except (EdgeSegError, ImportError) as error:
             if debug:
                 raise
-            raise _OneLine(missing_dependency(error) if isinstance(error, ImportError) else error) from None
+            mendable = missing_dependency(error) if isinstance(error, ImportError) else error
+            _OneLine(mendable).show()
+            ctx.exit(mendable.exit_code)
         except KeyboardInterrupt:
             click.echo("Interrupted; nothing half-written was left.", err=True)
             sys.exit(INTERRUPTED)
@@ -74,7 +75,7 @@ def missing_dependency(error: ImportError) -> EdgeSegError:
     """Say what to install for a failed import; raise the error itself if it is none of our dependencies."""
     module = (error.name or "").split(".")[0]
     if isinstance(error, ModuleNotFoundError) and module in _EXTRAS:
-        return MissingDependencyError(f"{module} is not installed; install it with: pip install 'edgeseg[{_EXTRAS[module]}]'")
+        return MissingDependencyError(f"{module} is not installed; run: pip install 'edgeseg[{_EXTRAS[module]}]'")
     library = re.match(r"(lib\S+\.so[.\d]*): cannot open shared object file", str(error))
     if library is None:
         raise error

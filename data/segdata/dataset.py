@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass
 from segdata.calibration_split import hash_of_names
 from segdata.errors import InputError
 from segdata.labels import Colour
+from segdata.spec import ModelSpec
 
 DATASET_FILE = "dataset.json"
 CALIBRATION_SPLIT = "val"
@@ -74,7 +75,7 @@ class Dataset:
         self.folder = folder
         file = folder / DATASET_FILE
         if not file.is_file():
-            raise InputError(f"got {folder}, need a prepared dataset with {DATASET_FILE}; make one with: seg-data prepare")
+            raise InputError(f"{folder}: no dataset, {DATASET_FILE} is missing; make one with: seg-data prepare")
         try:
             self.facts = TypeAdapter(DatasetFacts).validate_json(file.read_bytes())
         except ValidationError as error:
@@ -104,6 +105,20 @@ class Dataset:
         """Return the hash of the calibration frames' names."""
         names = self.facts.splits[CALIBRATION_SPLIT].names
         return hash_of_names([names[i] for i in self.facts.calibration])
+
+    def check_fits(self, spec: ModelSpec) -> None:
+        """Raise InputError if the dataset is of another frame size or of other classes than the model."""
+        facts = self.facts
+        if (facts.height, facts.width) != (spec.height, spec.width):
+            raise InputError(
+                f"{self.folder} holds {facts.width}x{facts.height} frames, the model takes {spec.width}x{spec.height}; "
+                f"prepare the dataset with --size {spec.height}"
+            )
+        if facts.class_names != spec.class_names:
+            raise InputError(
+                f"{self.folder} has the classes of {facts.label_space}, the model those of {spec.label_space}; "
+                "need the same"
+            )
 
     def _array(self, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
         file = self.folder / name

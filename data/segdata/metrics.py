@@ -42,7 +42,9 @@ def class_iou(matrix: Matrix, scored: Sequence[int] | None = None) -> npt.NDArra
     rows = matrix[index]
     intersection = rows[np.arange(len(index)), index].astype(np.float64)
     union = rows.sum(axis=1) + rows[:, index].sum(axis=0) - intersection
-    return np.divide(intersection, union, out=np.full(len(index), np.nan), where=union > 0)
+    iou = np.full(len(index), np.nan)
+    np.divide(intersection, union, out=iou, where=union > 0)
+    return iou
 
 
 def mean_iou(matrix: Matrix, scored: Sequence[int] | None = None) -> float:

@@ -29,7 +29,7 @@ def find_pairs(source: Path) -> dict[str, list[Pair]]:
     Raises InputError if there is no such split, or if an image or a label stands alone.
     """
     if not source.is_dir():
-        raise InputError(f"got {source}, which is not a folder; need SPLIT/{IMAGE_FOLDER} and SPLIT/{LABEL_FOLDER} in it")
+        raise InputError(f"{source}: no such folder; need one with SPLIT/{IMAGE_FOLDER} and SPLIT/{LABEL_FOLDER}")
     splits = sorted(folder for folder in source.iterdir() if (folder / IMAGE_FOLDER).is_dir())
     pairs = {folder.name: _pairs_of_split(folder) for folder in splits}
     if not any(pairs.values()):

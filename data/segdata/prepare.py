@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -15,20 +14,11 @@ from segdata.dataset import CALIBRATION_SPLIT, DATASET_FILE, DatasetFacts, Split
 from segdata.errors import InputError
 from segdata.files import replacing
 from segdata.labels import CITYSCAPES_29, LabelSpace
+from segdata.options import PrepareOptions
 from segdata.pairs import Pair, find_pairs, read_rgb
 from segdata.resize import resize_frame, resize_labels
 
 SMALLEST_SIZE = 16
-
-
-@dataclass(frozen=True)
-class PrepareOptions:
-    """What `seg-data prepare` is asked for. `size` is the height and width in pixels of the prepared frames."""
-
-    source: Path
-    target: Path
-    size: int = 128
-    seed: int = 0
 
 
 Prepared = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]

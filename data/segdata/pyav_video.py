@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import cast
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -21,8 +21,11 @@ from segdata.errors import InputError
 FALLBACK_RATE = Fraction(25)
 """Frames a second of a file that does not say."""
 
-_UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED in libavutil/pixfmt.h
 _MICROSECONDS = 1_000_000  # the unit of a container's duration, AV_TIME_BASE
+
+
+AudioPacket = Packet[Any]
+"""Compressed audio, to be copied as it is."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class VideoReader:
         try:
             self._container = av.open(str(path))
         except (av.FFmpegError, ValueError) as error:
-            raise InputError(f"{path}: not a video FFmpeg can read ({_reason(error)}); need a video file") from None
+            raise InputError(f"{path}: not a video FFmpeg can read ({_reason(error)}); need one") from None
         self.path = path
         stream = self._container.streams.best("video")
         if not isinstance(stream, VideoStream):
@@ -67,7 +70,9 @@ class VideoReader:
     def __enter__(self) -> "VideoReader":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -79,7 +84,7 @@ class VideoReader:
         """The unit of the frames' `pts`, in seconds."""
         return self._stream.time_base or 1 / self.rate
 
-    def read(self) -> Iterator[Frame | Packet]:
+    def read(self) -> Iterator[Frame | AudioPacket]:
         """Yield every frame in order of showing, and the packets of the audio stream as they come between them."""
         wanted = [self._stream, self.audio] if self.audio else [self._stream]
         packets = self._container.demux(*wanted)
@@ -101,7 +106,7 @@ class VideoReader:
         """Yield every frame in order of showing."""
         return (item for item in self.read() if isinstance(item, Frame))
 
-    def _decode(self, packet: Packet | None) -> Iterator[Frame]:
+    def _decode(self, packet: Packet[Any] | None) -> Iterator[Frame]:
         try:
             decoded = self._stream.codec_context.decode(cast("None", packet))
         except av.FFmpegError:
@@ -112,13 +117,13 @@ class VideoReader:
 
     def _upright(self, frame: av.VideoFrame) -> Frame:
         # Full-range RGB by the matrix and range the file names; swscale's default, BT.601, where it names none.
-        image = frame.to_ndarray(format="rgb24")
+        image = np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
         if frame.rotation:
             image = np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
         pts = self._next_pts if frame.pts is None else frame.pts
         step = frame.duration or round(1 / (self.rate * self.time_base))
         self._next_pts = pts + max(step, 1)
-        return Frame(np.asarray(image, dtype=np.uint8), pts, self.time_base)
+        return Frame(image, pts, self.time_base)
 
     def _expected_frames(self) -> int | None:
         if self._stream.frames:
@@ -140,9 +145,11 @@ class VideoWriter:
         self.path = path
         try:
             self._container = av.open(str(path), "w")
-            self._stream = self._container.add_stream("libx264", rate=rate, options={"preset": "ultrafast", "crf": "23"})
+            self._stream = self._container.add_stream(
+                "libx264", rate=rate, options={"preset": "ultrafast", "crf": "23"}
+            )
         except (av.FFmpegError, ValueError) as error:
-            raise InputError(f"cannot write {path} ({_reason(error)}); need a name such as out.mp4 or out.mkv") from None
+            raise InputError(f"cannot write {path} ({_reason(error)}); need a name like out.mp4 or out.mkv") from None
         self._stream.pix_fmt = "yuv420p"
         self._stream.time_base = time_base
         self._stream.codec_context.time_base = time_base
@@ -156,13 +163,15 @@ class VideoWriter:
                 self._audio = self._container.add_stream_from_template(audio_from.audio)
             else:
                 self.audio_left_out = codec
-        self._waiting: list[Packet] = []
+        self._waiting: list[AudioPacket] = []
         self.frames_written = 0
 
     def __enter__(self) -> "VideoWriter":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def write(self, image: npt.NDArray[np.uint8], pts: int) -> None:
@@ -180,7 +189,7 @@ class VideoWriter:
         self.frames_written += 1
         self._copy_waiting_audio()
 
-    def write_audio(self, packet: Packet) -> None:
+    def write_audio(self, packet: AudioPacket) -> None:
         """Copy one audio packet of the reader given as `audio_from`."""
         if self._audio is None:
             return
@@ -191,7 +200,7 @@ class VideoWriter:
 
     def _copy_waiting_audio(self) -> None:
         for packet in self._waiting:
-            packet.stream = self._audio
+            packet.stream = cast("AudioStream", self._audio)  # none waits where there is no audio
             self._container.mux(packet)
         self._waiting.clear()
 

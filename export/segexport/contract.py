@@ -20,7 +20,7 @@ def check_contract(model: onnx.ModelProto) -> ModelSpec:
     shape = [batch, spec.height, spec.width]
     wanted = [f"{FRAMES} UINT8 {[*shape, 3]}", f"{LABELS} UINT8 {shape}"]
     if found != wanted or batch < 1:
-        raise ContractError(f"got an ONNX model with {', '.join(found)}; need {', '.join(wanted)}: use seg-export")
+        raise ContractError(f"got an ONNX model with {', '.join(found)}, need {', '.join(wanted)}; use seg-export")
     return spec
 
 
@@ -28,7 +28,7 @@ def precision_of(model: onnx.ModelProto) -> Precision:
     """Return what the model computes in; raise ContractError if it does not say."""
     precision = _metadata(model, PRECISION_KEY)
     if precision not in get_args(Precision):
-        raise ContractError(f"the ONNX model says its precision is {precision!r}, need {', '.join(get_args(Precision))}")
+        raise ContractError(f"the ONNX model's precision is {precision!r}, need {', '.join(get_args(Precision))}")
     return cast("Precision", precision)
 
 

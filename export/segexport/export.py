@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -19,7 +20,7 @@ from segexport.options import ExportOptions
 from segexport.to_engine import Target, build_engine, choose_target
 from segexport.to_int8 import to_int8
 from segexport.to_onnx import to_onnx
-from segexport.verify import Agreement, check_dataset, frame_count, proof_of, verify
+from segexport.verify import Agreement, frame_count, proof_of, verify
 from segrun.tensorrt_library import TensorRT, find_tensorrt, load_tensorrt
 from segtrain.checkpoint import load_checkpoint
 
@@ -44,9 +45,7 @@ class ExportReport:
     builder: str
 
 
-def export(
-    options: ExportOptions, on_start: Callable[[int], None], on_step: Callable[[str], None]
-) -> ExportReport:
+def export(options: ExportOptions, on_start: Callable[[int], None], on_step: Callable[[str], None]) -> ExportReport:
     """Export `options.checkpoint` in each precision; write nothing that was not verified first.
 
     `on_start` is told the number of steps, `on_step` is called after each with what is being done. Raises EdgeSegError
@@ -56,7 +55,7 @@ def export(
     network, spec = load_checkpoint(options.checkpoint)
     dataset = Dataset(options.calibration) if options.calibration else None
     if dataset is not None:
-        check_dataset(spec, dataset)
+        dataset.check_fits(spec)
     library = _library(options)
     target = choose_target(library, options.compute_capability) if library else None
     frames = frame_count(dataset)
@@ -77,7 +76,7 @@ def export(
         path = options.output / f"{options.checkpoint.stem}.{precision}.onnx"
         with replacing(path) as temporary:
             onnx.save(model, temporary)
-            agreement = verify(temporary, precision, proof, lambda: on_step(precision))
+            agreement = verify(temporary, precision, proof, partial(on_step, precision))
         engine = None
         if library and target:
             calibration = ranges.frames_sha256 if ranges and precision == "int8" else None

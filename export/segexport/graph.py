@@ -31,7 +31,7 @@ class DeployableGraph(nn.Module):
         x = frames.to(torch.float32).permute(0, 3, 1, 2)  # [N, 3, H, W]
         x = x * self.scale + self.shift
         logits = self.network(x.to(self.dtype))  # [N, C, H, W]
-        labels = logits.argmax(dim=1)  # [N, H, W]
+        labels: Tensor = logits.argmax(dim=1)  # [N, H, W]
         return labels.to(torch.float32).to(torch.uint8)
 
 

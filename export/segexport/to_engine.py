@@ -12,6 +12,7 @@ from segexport.contract import check_contract, precision_of
 from segrun.manifest import EngineManifest, manifest_path
 from segrun.tensorrt_library import TensorRT, collecting_logger
 
+
 @dataclass(frozen=True)
 class Target:
     """The GPU an engine is for: in words, and as a compute capability such as "7.5"."""
@@ -113,5 +114,6 @@ def _capability_of(library: TensorRT, compute_capability: str) -> Any:  # noqa: 
         if name.startswith("SM")
     }
     if compute_capability not in known:
-        raise InputError(f"got compute capability {compute_capability!r}, need one of {', '.join(sorted(known, key=float))}")
+        choices = ", ".join(sorted(known, key=float))
+        raise InputError(f"got compute capability {compute_capability!r}, need one of {choices}")
     return known[compute_capability]

@@ -30,7 +30,7 @@ def to_int8(model: onnx.ModelProto, ranges: dict[str, tuple[float, float]]) -> o
     convolutions = [node for node in model.graph.node if node.op_type == _OPERATOR]
     for node in convolutions[:-1]:
         if node.input[0] not in ranges:
-            raise ContractError(f"the calibration ranges lack {node.input[0]}; calibrate again with --calibration DATASET")
+            raise ContractError(f"the calibration ranges lack {node.input[0]}; use --calibration DATASET")
     quantizer = QDQQuantizer(
         copy.deepcopy(model),
         per_channel=True,

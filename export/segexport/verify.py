@@ -1,4 +1,4 @@
-"""The proof before an export is kept: it must agree with the float32 PyTorch model on frames it was not calibrated on."""
+"""The proof before an export is kept: it agrees with the float32 PyTorch model on frames that calibrated nothing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from segdata.dataset import Dataset
-from segdata.errors import InputError, VerificationError
+from segdata.errors import VerificationError
 from segdata.labels import CITYSCAPES_29
 from segdata.metrics import accuracy, confusion_matrix
 from segdata.spec import ModelSpec, Precision
@@ -105,23 +105,9 @@ def _frames_of(spec: ModelSpec, dataset: Dataset | None) -> tuple[str, Frames, L
         is_29 = spec.class_names == CITYSCAPES_29.names
         labels = np.stack([made.labels if is_29 else np.full_like(made.labels, 255) for made in scenes])
         return f"{SYNTHETIC_FRAMES} generated scenes", frames, labels
-    check_dataset(spec, dataset)
+    dataset.check_fits(spec)
     split = dataset.evaluation()
     return f"{len(split)} evaluation frames of {dataset.folder.name}", split.images, split.labels
-
-
-def check_dataset(spec: ModelSpec, dataset: Dataset) -> None:
-    """Raise InputError if `dataset` is of another frame size or of other classes than the model."""
-    facts = dataset.facts
-    if (facts.height, facts.width) != (spec.height, spec.width):
-        raise InputError(
-            f"{dataset.folder} holds {facts.width}x{facts.height} frames, the model takes {spec.width}x{spec.height}: "
-            f"prepare the dataset with --size {spec.height}"
-        )
-    if facts.class_names != spec.class_names:
-        raise InputError(
-            f"{dataset.folder} has the classes of {facts.label_space}, the model those of {spec.label_space}; need the same"
-        )
 
 
 def _miou(truth: Labels, prediction: Labels, spec: ModelSpec) -> float:

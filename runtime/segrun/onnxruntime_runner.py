@@ -1,4 +1,4 @@
-"""Runs ONNX artefacts on the CPU with ONNX Runtime: in the artefact's own precision, so it is the reference."""
+"""Runs ONNX artefacts on the CPU with ONNX Runtime: float32 stays float32, so it is the reference."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from segrun.runner import Frames, Labels, Runner
 
 
 class OnnxRuntimeRunner(Runner):
-    """The portable runner: slower than OpenVINO, and float32 is float32."""
+    """The portable runner: slower than OpenVINO, and never less exact than the artefact."""
 
     name = "ONNX Runtime"
 
@@ -20,15 +20,16 @@ class OnnxRuntimeRunner(Runner):
         options.log_severity_level = 3  # errors only: its warnings are about its own optimisations
         try:
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # noqa: BLE001 - onnxruntime's own kinds derive from Exception alone
+        except Exception as error:
             reason = str(error).strip().splitlines()[0][:200]
-            raise InputError(f"{path}: not an ONNX file ONNX Runtime can read ({reason}); export it again") from None
+            raise InputError(f"{path}: ONNX Runtime cannot read it ({reason}); export it again") from None
         self._take_contract(
             path,
             dict(self._session.get_modelmeta().custom_metadata_map),
             _signature(self._session.get_inputs()),
             _signature(self._session.get_outputs()),
         )
+        self.computes = "int8, f32" if self.precision == "int8" else "f32"  # ONNX Runtime widens float16 on a CPU
         self.device = "CPU"
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from segrun.runner import Frames, Labels, Runner
 class OpenVINORunner(Runner):
     """The default runner on a machine without a GPU. Reads the ONNX file as it is.
 
-    OpenVINO computes in bfloat16 where the CPU is faster so, whatever the artefact's precision; `device` says which.
+    OpenVINO computes in bfloat16 where the CPU is faster so, whatever the artefact's precision; `computes` says which.
     """
 
     name = "OpenVINO"
@@ -25,15 +25,16 @@ class OpenVINORunner(Runner):
         try:
             frontend = FrontEndManager().load_by_framework("onnx")
             model = frontend.convert(frontend.load(str(path)))
-        except Exception as error:  # noqa: BLE001 - OpenVINO raises RuntimeError and its own kinds
-            raise InputError(f"{path}: not an ONNX file OpenVINO can read ({_reason(error)}); export it again") from None
+        except Exception as error:
+            raise InputError(f"{path}: OpenVINO cannot read it as ONNX ({_reason(error)}); export it again") from None
         self._take_contract(path, _metadata(model), _signature(model.inputs), _signature(model.outputs))
         _keep_scales_of_concats(model)
         core = ov.Core()
         compiled = core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
         self._request = compiled.create_infer_request()
-        computes = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
-        self.device = f"{str(core.get_property('CPU', 'FULL_DEVICE_NAME')).strip()}, {computes}"
+        floats = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
+        self.computes = f"int8, {floats}" if self.precision == "int8" else floats
+        self.device = str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
 
     def close(self) -> None:
         """Free the compiled model."""

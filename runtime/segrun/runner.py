@@ -24,12 +24,14 @@ Engine = Literal["auto", "openvino", "onnxruntime"]
 class Runner(ABC):
     """Runs one artefact. Use it as a context manager; after the block it is closed.
 
-    `spec` is the artefact's ModelSpec, `precision` what its graph computes in, `device` what it runs on, in words.
+    `spec` is the artefact's ModelSpec, `precision` what its graph says it computes in, `computes` what the runner
+    computes the float part of it in here, `device` what it runs on, in words, `batch` how many frames it takes.
     """
 
     name: str
     spec: ModelSpec
     precision: str
+    computes: str
     device: str
     batch: int
 
@@ -51,7 +53,9 @@ class Runner(ABC):
     def __enter__(self) -> "Runner":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     @abstractmethod
@@ -77,7 +81,7 @@ class Runner(ABC):
         wanted = [f"frames uint8 {[self.batch, *frame, 3]}", f"labels uint8 {[self.batch, *frame]}"]
         if signature != wanted:
             raise ContractError(
-                f"{path}: breaks the graph contract: got {', '.join(signature)}; need {', '.join(wanted)}; export it again"
+                f"{path} breaks the graph contract: got {', '.join(signature)}, need {', '.join(wanted)}"
             )
 
 

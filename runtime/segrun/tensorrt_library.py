@@ -31,7 +31,7 @@ def load_tensorrt(flavour: Flavour) -> TensorRT:
         return TensorRT(importlib.import_module(_MODULES[flavour]), flavour)
     except ImportError as error:
         raise MissingDependencyError(
-            f"{_MODULES[flavour]} cannot be imported ({error}); install it with: pip install 'edgeseg[{_EXTRAS[flavour]}]'"
+            f"{_MODULES[flavour]} cannot be imported ({error}); run: pip install 'edgeseg[{_EXTRAS[flavour]}]'"
         ) from None
 
 

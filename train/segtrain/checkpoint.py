@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from segdata.errors import ContractError, InputError
 from segdata.files import replacing
@@ -32,7 +32,7 @@ def save_checkpoint(path: Path, network: UNet, spec: ModelSpec) -> None:
         for name, tensor in network.state_dict().items()
     }
     with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={SPEC_KEY: spec.to_json()})
+        temporary.write_bytes(save(tensors, metadata={SPEC_KEY: spec.to_json()}))
 
 
 def load_checkpoint(path: Path) -> tuple[UNet, ModelSpec]:
@@ -57,7 +57,7 @@ def load_checkpoint(path: Path) -> tuple[UNet, ModelSpec]:
     try:
         network.load_state_dict(floats)
     except RuntimeError:
-        raise ContractError(f"{path}: its tensors are not those of the network its spec names; train it again") from None
+        raise ContractError(f"{path}: its tensors are not those of the network its spec names; train again") from None
     return network.eval(), spec
 
 

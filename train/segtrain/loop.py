@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from segdata.dataset import Dataset, SplitArrays
 from segdata.errors import EdgeSegError, InputError
+from segdata.files import replacing
 from segdata.labels import IGNORE_INDEX
 from segdata.metrics import Accuracy, accuracy, confusion_matrix
 from segdata.spec import ModelSpec
@@ -39,8 +40,9 @@ class EpochFigures:
 
 @dataclass(frozen=True)
 class Progress:
-    """What the loop tells while it works: called after each step, and after each epoch."""
+    """What the loop tells while it works: once its options are checked, after each step, and after each epoch."""
 
+    on_start: Callable[[], None]
     on_step: Callable[[float], None]
     on_epoch: Callable[[EpochFigures], None]
 
@@ -77,12 +79,13 @@ def train(options: TrainOptions, dataset: Dataset, progress: Progress) -> tuple[
     checkpoint so far stays.
     """
     check_options(options, dataset)
+    progress.on_start()
     seed_everything(options.seed, verbose=False)
     fabric = Fabric(accelerator="auto", devices=1, precision=options.precision)
     spec = _spec(options, dataset)
     network = build_network(spec)
     # Channels last is 1.5 to 2 times faster for these convolutions on a CPU, and what tensor cores want.
-    network.to(memory_format=torch.channels_last)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # missing from torch's own types
     optimizer = torch.optim.AdamW(network.parameters(), options.learning_rate, weight_decay=options.weight_decay)
     steps = steps_per_epoch(options, dataset)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
@@ -125,9 +128,7 @@ def train(options: TrainOptions, dataset: Dataset, progress: Progress) -> tuple[
 
 
 @torch.no_grad()
-def evaluate(
-    module: nn.Module, split: SplitArrays, spec: ModelSpec, device: torch.device
-) -> tuple[float, Accuracy]:
+def evaluate(module: nn.Module, split: SplitArrays, spec: ModelSpec, device: torch.device) -> tuple[float, Accuracy]:
     """Return the mean cross-entropy a pixel and the accuracy figures of `module` on a split, at its own size."""
     module.eval()
     matrix = np.zeros((spec.class_count, spec.class_count), dtype=np.int64)
@@ -175,7 +176,7 @@ def _normalise(frames: Tensor, spec: ModelSpec) -> Tensor:
 
 
 def _write_history(path: Path, history: list[EpochFigures]) -> None:
-    with path.open("w", newline="") as file:
+    with replacing(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(asdict(history[0])))
         writer.writeheader()
         writer.writerows(asdict(row) for row in history)

@@ -1,0 +1,125 @@
+"""Artefacts side by side: speed in interleaved rounds, accuracy on one dataset."""
+
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from segbench.machine import Machine, this_machine
+from segbench.options import BenchOptions
+from segbench.score import score
+from segbench.speed import Rate, end_to_end_rate, engine_rate, read_frames, warm_up
+from segdata.dataset import Dataset
+from segdata.errors import InputError
+from segdata.files import sha256_of
+from segdata.metrics import Accuracy
+from segdata.pyav_video import VideoReader
+from segdata.synth.write import VIDEO_RATE, write_drive
+from segrun.runner import Runner, open_runner
+
+SYNTHETIC_SECONDS = 4
+_SYNTHETIC_SEED = 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One artefact's figures. Rates are frames a second; `accuracy` is None without a dataset.
+
+    `precision` is what the artefact says, `computes` what the runner makes of it here.
+    """
+
+    artefact: str
+    sha256: str
+    precision: str
+    class_count: int
+    runner: str
+    device: str
+    computes: str
+    engine: Rate
+    end_to_end: Rate
+    accuracy: Accuracy | None
+
+
+@dataclass(frozen=True)
+class BenchReport:
+    """All rows, what they were measured on, and with."""
+
+    rows: list[Row]
+    machine: Machine
+    video: str
+    dataset: str | None
+
+
+def bench(options: BenchOptions, on_start: Callable[[int], None], on_step: Callable[[str], None]) -> BenchReport:
+    """Measure every artefact; within each round they take turns, so that a slow spell of the machine hits all.
+
+    Raises InputError if an artefact, the video or the dataset cannot be used, or if the counts are below 1.
+    """
+    if min(options.frames, options.rounds) < 1:
+        raise InputError(f"got {options.frames} frames and {options.rounds} rounds, need 1 or more of each")
+    with ExitStack() as stack:
+        runners = [stack.enter_context(open_runner(path, options.engine)) for path in options.artefacts]
+        dataset = Dataset(options.data) if options.data else None
+        if dataset:
+            for runner in runners:
+                dataset.check_fits(runner.spec)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        steps = 2 * options.rounds * len(runners)
+        on_start(steps + (len(runners) * len(dataset.evaluation()) if dataset else 0))
+        video = options.video or _make_video(folder)
+        engine, end_to_end = _rates(options, runners, video, folder, on_step)
+        scores = [score(runner, dataset, lambda: on_step("accuracy")) if dataset else None for runner in runners]
+    rows = [
+        Row(
+            artefact=path.name,
+            sha256=sha256_of(path),
+            precision=runner.precision,
+            class_count=runner.spec.class_count,
+            runner=runner.name,
+            device=runner.device,
+            computes=runner.computes,
+            engine=engine[index],
+            end_to_end=end_to_end[index],
+            accuracy=scores[index],
+        )
+        for index, (path, runner) in enumerate(zip(options.artefacts, runners, strict=True))
+    ]
+    return BenchReport(
+        rows=rows,
+        machine=this_machine(),
+        video=_describe_video(options.video),
+        dataset=f"{len(dataset.evaluation())} evaluation frames of {dataset.folder.name}" if dataset else None,
+    )
+
+
+def _rates(
+    options: BenchOptions, runners: list[Runner], video: Path, folder: Path, on_step: Callable[[str], None]
+) -> tuple[list[Rate], list[Rate]]:
+    frames = [read_frames(video, runner.spec, options.frames) for runner in runners]
+    for runner, own_frames in zip(runners, frames, strict=True):
+        warm_up(runner, own_frames)
+    engine: list[list[float]] = [[] for _ in runners]
+    end_to_end: list[list[float]] = [[] for _ in runners]
+    for _ in range(options.rounds):
+        for index, runner in enumerate(runners):
+            engine[index].append(engine_rate(runner, frames[index]))
+            on_step("engine")
+        for index, runner in enumerate(runners):
+            end_to_end[index].append(end_to_end_rate(runner, video, folder))
+            on_step("end to end")
+    return [Rate(tuple(rounds)) for rounds in engine], [Rate(tuple(rounds)) for rounds in end_to_end]
+
+
+def _make_video(folder: Path) -> Path:
+    path = folder / "drive.mp4"
+    write_drive(path, _SYNTHETIC_SEED, SYNTHETIC_SECONDS * VIDEO_RATE, lambda: None)
+    return path
+
+
+def _describe_video(video: Path | None) -> str:
+    if video is None:
+        return f"a synthetic drive, 960x540, {SYNTHETIC_SECONDS * VIDEO_RATE} frames"
+    with VideoReader(video) as reader:
+        height, width = next(reader.frames()).image.shape[:2]
+        return f"{video.name}, {width}x{height}"

@@ -1,0 +1,66 @@
+"""How many frames a second: the engine alone, and from decoded to encoded frame."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from segdata.pyav_video import VideoReader
+from segdata.resize import resize_frame
+from segdata.spec import ModelSpec
+from segrun.options import RunOptions
+from segrun.pipeline import segment_video
+from segrun.runner import Frames, Runner
+
+WARM_UP_FRAMES = 10
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Frames a second in each round. `spread` is (highest - lowest) / median."""
+
+    rounds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The middle round."""
+        return statistics.median(self.rounds)
+
+    @property
+    def spread(self) -> float:
+        """How far the rounds lie apart, as a fraction of the median."""
+        return (max(self.rounds) - min(self.rounds)) / self.median
+
+
+def read_frames(video: Path, spec: ModelSpec, count: int) -> Frames:
+    """Return up to `count` frames of `video` at the model's size, uint8 [N, H, W, 3]."""
+    frames = []
+    with VideoReader(video) as reader:
+        for frame in reader.frames():
+            frames.append(resize_frame(frame.image, spec.height, spec.width))
+            if len(frames) == count:
+                break
+    return np.stack(frames)
+
+
+def engine_rate(runner: Runner, frames: Frames, clock: Callable[[], float] = time.perf_counter) -> float:
+    """Return frames a second of `runner` alone: all `frames` over the wall time they take, one after the other."""
+    start = clock()
+    for frame in frames:
+        runner(frame[None])
+    return len(frames) / (clock() - start)
+
+
+def warm_up(runner: Runner, frames: Frames) -> None:
+    """Run a few frames untimed: the first ones pay for memory and code that later ones find ready."""
+    for frame in frames[:WARM_UP_FRAMES]:
+        runner(frame[None])
+
+
+def end_to_end_rate(runner: Runner, video: Path, folder: Path) -> float:
+    """Return frames a second of what seg-run does with `video`: decode, resize, network, overlay, encode, write."""
+    options = RunOptions(video=video, output=folder / "benchmark.mp4")
+    return segment_video(options, runner, lambda _: None, lambda: None).fps

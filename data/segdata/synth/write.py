@@ -1,0 +1,77 @@
+"""Synthetic scenes on disk: frames and colour labels in the pairs layout, and a drive video."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from segdata.errors import InputError
+from segdata.files import replacing
+from segdata.labels import CITYSCAPES_29
+from segdata.options import SynthOptions
+from segdata.pairs import IMAGE_FOLDER, LABEL_FOLDER
+from segdata.pyav_video import VideoWriter
+from segdata.synth.camera import drive, scene
+
+VIDEO_FILE = "drive.mp4"
+VIDEO_HEIGHT, VIDEO_WIDTH, VIDEO_RATE = 540, 960, 25
+
+
+def frame_total(options: SynthOptions) -> int:
+    """Return how many frames `write_synthetic` will paint."""
+    return options.train + options.val + _video_frames(options)
+
+
+def write_synthetic(options: SynthOptions, on_frame: Callable[[], None]) -> None:
+    """Write train and val pairs and `drive.mp4` into a new folder; call `on_frame` after each frame.
+
+    Frames are PNG, so labels are exact. Raises InputError if the folder exists, or if there is nothing to make.
+    """
+    if options.target.exists():
+        raise InputError(f"{options.target} exists already; remove it or name another folder")
+    if min(options.train, options.val, options.seconds) < 0 or frame_total(options) == 0:
+        raise InputError(
+            f"got {options.train} training frames, {options.val} validation frames and {options.seconds} seconds; "
+            "need none below 0 and one above"
+        )
+    first_val_seed = options.seed + options.train
+    with replacing(options.target) as folder:
+        folder.mkdir()
+        _write_split(folder / "train", range(options.seed, first_val_seed), options.size, on_frame)
+        _write_split(folder / "val", range(first_val_seed, first_val_seed + options.val), options.size, on_frame)
+        if _video_frames(options):
+            write_drive(folder / VIDEO_FILE, options.seed, _video_frames(options), on_frame)
+
+
+def write_drive(path: Path, seed: int, frame_count: int, on_frame: Callable[[], None]) -> None:
+    """Write a drive of `frame_count` frames, 960x540 at 25 a second, as a video."""
+    rate = Fraction(VIDEO_RATE)
+    with VideoWriter(path, rate, 1 / rate) as writer:
+        for pts, frame in enumerate(drive(seed, VIDEO_HEIGHT, VIDEO_WIDTH, frame_count, float(rate))):
+            writer.write(frame.image, pts)
+            on_frame()
+
+
+def _video_frames(options: SynthOptions) -> int:
+    return round(options.seconds * VIDEO_RATE)
+
+
+def _write_split(folder: Path, seeds: range, size: int, on_frame: Callable[[], None]) -> None:
+    if not seeds:
+        return
+    palette = CITYSCAPES_29.palette()
+    for part in (IMAGE_FOLDER, LABEL_FOLDER):
+        (folder / part).mkdir(parents=True)
+    for number, seed in enumerate(seeds):
+        made = scene(seed, size, size)
+        _write_png(folder / IMAGE_FOLDER / f"{number:04}.png", made.image)
+        _write_png(folder / LABEL_FOLDER / f"{number:04}.png", palette[made.labels])
+        on_frame()
+
+
+def _write_png(path: Path, image: npt.NDArray[np.uint8]) -> None:
+    encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
+    path.write_bytes(encoded.tobytes())
