@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segdata.shipped import SHIPPED_ONNX
-from segrun.runner import Engine
+from segrun.options import Engine
 
 
 @dataclass(frozen=True)

@@ -90,13 +90,22 @@ def missing_dependency(error: ImportError) -> EdgeSegError:
 
 @contextmanager
 def progress_bar(what: str, unit: str) -> Iterator["Bar"]:
-    """Show a progress bar on standard error from `Bar.start` to the end of the block."""
+    """Give a progress bar on standard error, shown from its `start` to the end of the block."""
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit),
-        TextColumn("{task.fields[note]}"), TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        yield Bar(progress, progress.add_task(what, total=None, visible=False, note=""))
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TextColumn("{task.fields[note]}"),
+        TimeRemainingColumn(),
+    )
+    progress = Progress(*columns, console=Console(stderr=True))
+    bar = Bar(progress, progress.add_task(what, total=None, note=""))
+    try:
+        yield bar
+    finally:
+        if bar.started:
+            progress.stop()
 
 
 class Bar:
@@ -105,10 +114,13 @@ class Bar:
     def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress = progress
         self._task = task
+        self.started = False
 
     def start(self, total: int | None) -> None:
         """Show the bar; `total` is how many units of work there are, None if that is not known."""
-        self._progress.update(self._task, total=total, visible=True)
+        self._progress.update(self._task, total=total)
+        self._progress.start()
+        self.started = True
 
     def advance(self, note: str = "") -> None:
         """Count one unit as done, and show `note` beside the bar."""

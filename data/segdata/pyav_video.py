@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import av
 import numpy as np
@@ -24,7 +24,12 @@ FALLBACK_RATE = Fraction(25)
 _MICROSECONDS = 1_000_000  # the unit of a container's duration, AV_TIME_BASE
 
 
-AudioPacket = Packet[Any]
+if TYPE_CHECKING:
+    AnyPacket = Packet[Any]  # generic in PyAV's types, not at run time
+else:
+    AnyPacket = Packet
+
+AudioPacket = AnyPacket
 """Compressed audio, to be copied as it is."""
 
 
@@ -106,7 +111,7 @@ class VideoReader:
         """Yield every frame in order of showing."""
         return (item for item in self.read() if isinstance(item, Frame))
 
-    def _decode(self, packet: Packet[Any] | None) -> Iterator[Frame]:
+    def _decode(self, packet: AnyPacket | None) -> Iterator[Frame]:
         try:
             decoded = self._stream.codec_context.decode(cast("None", packet))
         except av.FFmpegError:

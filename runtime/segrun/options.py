@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from segdata.shipped import SHIPPED_ONNX
-from segrun.runner import Engine
+
+Engine = Literal["auto", "openvino", "onnxruntime"]
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import ContractError, InputError
 from segdata.spec import PRECISION_KEY, SPEC_KEY, ModelSpec
+from segrun.options import Engine
 
 Frames = npt.NDArray[np.uint8]
 """RGB, uint8 [N, H, W, 3]."""
 
 Labels = npt.NDArray[np.uint8]
 """Class ids, uint8 [N, H, W]."""
-
-Engine = Literal["auto", "openvino", "onnxruntime"]
 
 
 class Runner(ABC):

@@ -31,7 +31,7 @@ def main(**values: object) -> None:
     Writes best.safetensors, metrics.csv and curves.png. Uses a GPU if PyTorch finds one.
     """
     from segdata.dataset import Dataset
-    from segtrain.loop import EpochFigures, Progress, steps_per_epoch, train
+    from segtrain.loop import EpochFigures, Progress, step_total, train
     from segtrain.plots import plot_curves
 
     options = TrainOptions(**values)  # type: ignore[arg-type] # click has checked the types
@@ -46,7 +46,7 @@ def main(**values: object) -> None:
             nonlocal note
             note = f", mIoU {100 * figures.miou:.1f}"
 
-        progress = Progress(lambda: bar.start(steps_per_epoch(options, dataset) * options.epochs), on_step, on_epoch)
+        progress = Progress(lambda: bar.start(step_total(options, dataset)), on_step, on_epoch)
         best, history = train(options, dataset, progress)
     plot_curves(history, options.output / "curves.png")
     chosen = max(history, key=lambda figures: figures.miou)

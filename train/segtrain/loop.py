@@ -24,6 +24,8 @@ from segtrain.checkpoint import build_network, save_checkpoint
 from segtrain.options import TrainOptions
 
 EVALUATION_BATCH = 50
+WARM_UP_SHARE = 0.2  # of the one-cycle schedule
+FEWEST_STEPS = 2  # one up and one down
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,15 @@ def check_options(options: TrainOptions, dataset: Dataset) -> None:
             f"got batches of {options.batch_size} but {len(dataset.split('train'))} training frames; "
             "lower --batch-size or add frames"
         )
+    if step_total(options, dataset) < FEWEST_STEPS:
+        raise InputError(
+            f"got {step_total(options, dataset)} steps in {options.epochs} epochs, need {FEWEST_STEPS}: raise --epochs"
+        )
 
 
-def steps_per_epoch(options: TrainOptions, dataset: Dataset) -> int:
-    """Return how many full batches an epoch has; the remainder is left to the next shuffle."""
-    return len(dataset.split("train")) // options.batch_size
+def step_total(options: TrainOptions, dataset: Dataset) -> int:
+    """Return how many steps the training takes; what is left of an epoch's last batch is left to the next shuffle."""
+    return len(dataset.split("train")) // options.batch_size * options.epochs
 
 
 def train(options: TrainOptions, dataset: Dataset, progress: Progress) -> tuple[Path, list[EpochFigures]]:
@@ -87,9 +93,9 @@ def train(options: TrainOptions, dataset: Dataset, progress: Progress) -> tuple[
     # Channels last is 1.5 to 2 times faster for these convolutions on a CPU, and what tensor cores want.
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # missing from torch's own types
     optimizer = torch.optim.AdamW(network.parameters(), options.learning_rate, weight_decay=options.weight_decay)
-    steps = steps_per_epoch(options, dataset)
+    steps = step_total(options, dataset)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, options.learning_rate, total_steps=steps * options.epochs, pct_start=0.2
+        optimizer, options.learning_rate, total_steps=steps, pct_start=max(WARM_UP_SHARE, 2 / steps)
     )
     module, wrapped_optimizer = fabric.setup(network, optimizer)
     augment = Augment(options.size, options.size).to(fabric.device)

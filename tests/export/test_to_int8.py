@@ -1,0 +1,79 @@
+"""INT8: explicit Q/DQ in the form TensorRT wants, where it pays and nowhere else."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from segdata.dataset import Dataset
+from segdata.errors import ContractError
+from segexport.to_int8 import to_int8
+from segrun.onnxruntime_runner import OnnxRuntimeRunner
+
+if TYPE_CHECKING:
+    from conftest import Artefacts
+
+
+@pytest.fixture
+def graph(artefacts: "Artefacts") -> onnx.GraphProto:
+    return onnx.load(artefacts.onnx["int8"]).graph
+
+
+def producers(graph: onnx.GraphProto) -> dict[str, onnx.NodeProto]:
+    return {output: node for node in graph.node for output in node.output}
+
+
+def values(graph: onnx.GraphProto) -> dict[str, np.ndarray]:
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+
+
+def test_both_inputs_of_every_convolution_but_the_head_are_int8(graph: onnx.GraphProto) -> None:
+    made_by = producers(graph)
+    convolutions = [node for node in graph.node if node.op_type == "Conv"]
+    for node in convolutions[:-1]:
+        assert [made_by[name].op_type for name in node.input[:2]] == ["DequantizeLinear", "DequantizeLinear"]
+    assert made_by[convolutions[-1].input[0]].op_type == "Relu"
+
+
+def test_nothing_else_is_quantised(graph: onnx.GraphProto) -> None:
+    """Q/DQ anywhere else would split what TensorRT fuses: convolution with ReLU, Concat with what it feeds."""
+    made_by = producers(graph)
+    for node in graph.node:
+        if node.op_type in ("Relu", "MaxPool", "Concat", "ConvTranspose", "ArgMax"):
+            assert "DequantizeLinear" not in {made_by[name].op_type for name in node.input if name in made_by}
+
+
+def test_scales_are_symmetric_and_weights_have_one_a_channel(graph: onnx.GraphProto) -> None:
+    constants = values(graph)
+    for node in graph.node:
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            zero_point = constants[node.input[2]]
+            assert zero_point.dtype == np.int8
+            assert not zero_point.any()
+    weights = [node for node in graph.node if node.op_type == "DequantizeLinear" and node.input[0] in constants]
+    assert len(weights) == 14
+    for node in weights:
+        assert constants[node.input[1]].shape == (constants[node.input[0]].shape[0],)
+
+
+def test_biases_stay_float(graph: onnx.GraphProto) -> None:
+    constants = values(graph)
+    biases = [constants[node.input[2]] for node in graph.node if node.op_type == "Conv"]
+    assert {bias.dtype for bias in biases} == {np.dtype(np.float32)}
+
+
+def test_it_still_finds_what_the_float_model_finds(artefacts: "Artefacts", dataset: Dataset) -> None:
+    frames = dataset.evaluation().images[:40]
+    found = []
+    for precision in ("fp32", "int8"):
+        with OnnxRuntimeRunner(artefacts.onnx[precision]) as runner:
+            found.append(np.stack([runner(frame[None])[0] for frame in frames]))
+    assert np.mean(found[0] == found[1]) > 0.96
+    assert not np.array_equal(found[0], found[1])  # it is really quantised
+
+
+def test_ranges_of_another_graph_are_refused(artefacts: "Artefacts") -> None:
+    with pytest.raises(ContractError, match="lack add_0; use --calibration"):
+        to_int8(onnx.load(artefacts.onnx["fp32"]), {"relu_99": (0.0, 1.0)})
