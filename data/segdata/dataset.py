@@ -82,6 +82,9 @@ class Dataset:
             first = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"])
             raise InputError(f"{file}: {where}: {first['msg']}; prepare the dataset again") from None
+        frames = len(self.facts.splits[CALIBRATION_SPLIT].names) if CALIBRATION_SPLIT in self.facts.splits else 0
+        if any(not 0 <= index < frames for index in self.facts.calibration):
+            raise InputError(f"{file}: calibration names frames that are not in val; prepare the dataset again")
 
     def split(self, name: str) -> SplitArrays:
         """Open one split; raise InputError if the dataset lacks it, or if its arrays are not what it says."""
@@ -103,8 +106,7 @@ class Dataset:
 
     def calibration_hash(self) -> str:
         """Return the hash of the calibration frames' names."""
-        names = self.facts.splits[CALIBRATION_SPLIT].names
-        return hash_of_names([names[i] for i in self.facts.calibration])
+        return hash_of_names(self.calibration().names)
 
     def check_fits(self, spec: ModelSpec) -> None:
         """Raise InputError if the dataset is of another frame size or of other classes than the model."""
@@ -123,7 +125,8 @@ class Dataset:
     def _array(self, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
         file = self.folder / name
         try:
-            array = np.load(file, mmap_mode="r", allow_pickle=False)
+            # Not numpy.load: it also takes archives, and this one takes plain arrays alone, never a pickle.
+            array = np.lib.format.open_memmap(file, mode="r")
         except (OSError, ValueError) as error:
             raise InputError(f"{file}: cannot be read as an array ({error}); prepare the dataset again") from None
         if array.shape != shape or array.dtype != np.uint8:

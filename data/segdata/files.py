@@ -32,10 +32,12 @@ def replacing(target: Path) -> Iterator[Path]:
 
 
 def _remove(path: Path) -> None:
+    if not os.path.lexists(path):
+        return
     if path.is_dir():
         shutil.rmtree(path)
     else:
-        path.unlink(missing_ok=True)
+        path.unlink()
 
 
 def sha256_of(path: Path) -> str:

@@ -60,7 +60,10 @@ def _files_by_name(folder: Path) -> dict[str, Path]:
 
 def read_rgb(path: Path) -> npt.NDArray[np.uint8]:
     """Read an image file as RGB uint8 [H, W, 3]; raise InputError if it is no whole image."""
-    data = np.fromfile(path, dtype=np.uint8)
+    try:
+        data = np.frombuffer(path.read_bytes(), dtype=np.uint8)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); replace the file or remove the pair") from None
     image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if data.size else None
     if image is None:
         raise InputError(f"{path}: not an image OpenCV can read; replace the file or remove the pair")

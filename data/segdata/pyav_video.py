@@ -169,6 +169,7 @@ class VideoWriter:
             else:
                 self.audio_left_out = codec
         self._waiting: list[AudioPacket] = []
+        self._failed = False
         self.frames_written = 0
 
     def __enter__(self) -> "VideoWriter":
@@ -206,13 +207,15 @@ class VideoWriter:
     def _copy_waiting_audio(self) -> None:
         for packet in self._waiting:
             packet.stream = cast("AudioStream", self._audio)  # none waits where there is no audio
-            self._container.mux(packet)
+            with self._one_line_errors():
+                self._container.mux(packet)
         self._waiting.clear()
 
     def close(self) -> None:
         """Flush the encoder and finish the file."""
         with self._one_line_errors():
-            if self.frames_written:
+            # Flushing into a container whose header could not be written crashes FFmpeg.
+            if self.frames_written and not self._failed:
                 self._container.mux(self._stream.encode())
             self._container.close()
 
@@ -221,7 +224,8 @@ class VideoWriter:
         try:
             yield
         except (av.FFmpegError, ValueError) as error:
-            raise InputError(f"cannot write {self.path} ({_reason(error)}); is the disk full?") from error
+            self._failed = True
+            raise InputError(f"cannot write {self.path} ({_reason(error)}); try another place or format") from error
 
 
 def _reason(error: Exception) -> str:

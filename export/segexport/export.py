@@ -10,9 +10,8 @@ from typing import get_args
 import onnx
 
 from segdata.dataset import Dataset
-from segdata.errors import InputError
+from segdata.errors import ContractError, InputError
 from segdata.files import replacing, sha256_of
-from segdata.shipped import SHIPPED_RANGES
 from segdata.spec import Precision
 from segexport.calibrate import CalibrationRanges, measure_ranges, read_ranges
 from segexport.graph import DeployableGraph
@@ -103,16 +102,26 @@ def _ranges(
     options: ExportOptions, model: onnx.ModelProto, dataset: Dataset | None, on_step: Callable[[str], None]
 ) -> CalibrationRanges:
     weights_sha256 = sha256_of(options.checkpoint)
+    beside = ranges_path(options.checkpoint, options.checkpoint.parent)
     if dataset is not None:
-        return measure_ranges(model, dataset, weights_sha256, lambda: on_step("calibrate"))
-    if SHIPPED_RANGES.is_file():
-        shipped = read_ranges(SHIPPED_RANGES)
-        if shipped.weights_sha256 == weights_sha256:
-            return shipped
-    raise InputError(
-        f"{options.checkpoint}: int8 needs real frames to calibrate on, as only the shipped model brings its ranges; "
-        "give --calibration DATASET, made with seg-data prepare"
-    )
+        ranges = measure_ranges(model, dataset, weights_sha256, lambda: on_step("calibrate"))
+        with replacing(ranges_path(options.checkpoint, options.output)) as temporary:
+            temporary.write_text(ranges.to_json())
+        return ranges
+    if not beside.is_file():
+        raise InputError(
+            f"{options.checkpoint}: int8 needs real frames to calibrate on, or their ranges in {beside.name} beside it; "
+            "give --calibration DATASET, made with seg-data prepare"
+        )
+    ranges = read_ranges(beside)
+    if ranges.weights_sha256 != weights_sha256:
+        raise ContractError(f"{beside} is of other weights than {options.checkpoint}; give --calibration DATASET")
+    return ranges
+
+
+def ranges_path(checkpoint: Path, folder: Path) -> Path:
+    """Return where the calibration ranges of a checkpoint stand in `folder`; the shipped model's are beside it."""
+    return folder / f"{checkpoint.stem}.calibration.json"
 
 
 def _rebuild_command(options: ExportOptions, precision: Precision, library: TensorRT) -> str:

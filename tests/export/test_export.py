@@ -1,6 +1,9 @@
 """The whole export: proved before it is kept, or not kept."""
 
 import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +14,7 @@ import pytest
 from onnx import numpy_helper
 
 from segdata.dataset import Dataset
-from segdata.errors import InputError, VerificationError
+from segdata.errors import ContractError, InputError, VerificationError
 from segdata.files import sha256_of
 from segexport.export import ExportReport, export
 from segexport.graph import DeployableGraph
@@ -27,10 +30,16 @@ if TYPE_CHECKING:
 def report(artefacts: "Artefacts", dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> ExportReport:
     pytest.importorskip("tensorrt_rtx", reason="engines are built by tensorrt_rtx, which is not installed")
     options = ExportOptions(artefacts.checkpoint, (), tmp_path_factory.mktemp("exports"), dataset.folder, "rtx", "7.5")
-    # A small network trained for seconds has soft margins: what it may lose in INT8 is more than a real one.
+    with loose_int8():
+        return export(options, lambda _: None, lambda _: None)
+
+
+@contextmanager
+def loose_int8() -> Iterator[None]:
+    """A small network trained for seconds has soft margins: what it may lose in INT8 is more than a real one may."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(THRESHOLDS, "int8", replace(THRESHOLDS["int8"], equal_pixels=0.95, miou_drop=0.02))
-        return export(options, lambda _: None, lambda _: None)
+        yield
 
 
 def test_all_three_precisions_are_written_and_agree(report: ExportReport) -> None:
@@ -125,6 +134,29 @@ def test_int8_of_an_unknown_model_says_what_it_needs(artefacts: "Artefacts", tmp
     with pytest.raises(InputError, match="give --calibration DATASET, made with seg-data prepare"):
         export(options, lambda _: None, lambda _: None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ranges_beside_the_checkpoint_serve_without_a_dataset(
+    artefacts: "Artefacts", report: ExportReport, tmp_path: Path
+) -> None:
+    """What an export measured is written, so that the next one needs no frames: as the shipped model does."""
+    checkpoint = shutil.copy(artefacts.checkpoint, tmp_path)
+    shutil.copy(report.exported[0].onnx.with_name("small.calibration.json"), tmp_path)
+    with loose_int8():
+        second = export(
+            ExportOptions(Path(checkpoint), ("int8",), tmp_path / "out", engine="none"), lambda _: None, lambda _: None
+        )
+    assert second.exported[0].onnx.read_bytes() == report.exported[2].onnx.read_bytes()
+
+
+def test_ranges_of_other_weights_are_refused(artefacts: "Artefacts", report: ExportReport, tmp_path: Path) -> None:
+    ranges = json.loads(report.exported[0].onnx.with_name("small.calibration.json").read_text())
+    (tmp_path / "small.calibration.json").write_text(json.dumps(ranges | {"weights_sha256": "0" * 64}))
+    options = ExportOptions(
+        Path(shutil.copy(artefacts.checkpoint, tmp_path)), ("int8",), tmp_path / "out", engine="none"
+    )
+    with pytest.raises(ContractError, match="is of other weights"):
+        export(options, lambda _: None, lambda _: None)
 
 
 def test_without_a_dataset_it_is_proved_on_generated_scenes(artefacts: "Artefacts", tmp_path: Path) -> None:

@@ -1,0 +1,143 @@
+"""What tests of several folders share."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from segdata.dataset import Dataset
+from segdata.errors import EdgeSegError, InputError
+from segdata.labels import CITYSCAPES_29
+from segdata.options import PrepareOptions, SynthOptions
+from segdata.prepare import prepare
+from segdata.spec import ModelSpec, Precision
+from segdata.synth import drive, scene
+from segdata.synth.write import write_synthetic
+from segexport.calibrate import measure_ranges
+from segexport.to_int8 import to_int8
+from segexport.to_onnx import to_onnx
+from segtrain.checkpoint import load_checkpoint, save_checkpoint
+from segtrain.unet import UNet
+
+SIZE = 64  # pixels a side, of the small dataset and of the small network
+TRAINING_STEPS = 40
+
+torch.set_num_threads(1)  # where other work has the cores, more threads wait for each other: seven times slower
+
+Refused = Callable[..., AbstractContextManager[None]]
+"""`refused(pattern, error=InputError)`: the block must raise `error`, in one line that has `pattern` in it."""
+
+WritePair = Callable[..., None]
+"""`write_pair(split_folder, name, seed=0, height=64, width=64)`: a synthetic scene in the pairs layout, lossless."""
+
+
+@pytest.fixture
+def refused() -> Refused:
+    @contextmanager
+    def check(pattern: str, error: type[EdgeSegError] = InputError) -> Iterator[None]:
+        with pytest.raises(error, match=pattern) as refusal:
+            yield
+        assert "\n" not in str(refusal.value)
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def write_pair() -> WritePair:
+    def write(split: Path, name: str, seed: int = 0, height: int = 64, width: int = 64) -> None:
+        made = scene(seed, height, width)
+        for folder, rgb in (("leftImg", made.image), ("labelIds", CITYSCAPES_29.palette()[made.labels])):
+            (split / folder).mkdir(parents=True, exist_ok=True)
+            assert cv2.imwrite(str(split / folder / f"{name}.png"), rgb[..., ::-1])
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data, which users do not have."""
+    folder = os.environ.get("EDGESEG_DATA")
+    if folder is None:
+        pytest.skip("EDGESEG_DATA does not name the folder of real data")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def street_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A drive of 12 frames, 160x96 at 25 a second, with B-frames and a mono AAC track; PyAV alone wrote it."""
+    path = tmp_path_factory.mktemp("video") / "street.mp4"
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("aac", rate=48000, layout="mono")
+        picture = container.add_stream("libx264", rate=25, width=160, height=96, pix_fmt="yuv420p")
+        for made in drive(3, 96, 160, 12, 25.0):
+            container.mux(picture.encode(av.VideoFrame.from_ndarray(made.image, format="rgb24")))
+        for start in range(0, 22 * 1024, 1024):
+            wave = 0.3 * np.sin(np.arange(start, start + 1024, dtype=np.float32)[None] / 20)
+            samples = av.AudioFrame.from_ndarray(wave, format="fltp", layout="mono")
+            samples.sample_rate, samples.pts = 48000, start
+            container.mux(sound.encode(samples))
+        for stream in (picture, sound):
+            container.mux(stream.encode())
+    return path
+
+
+@dataclass(frozen=True)
+class Artefacts:
+    """A small UNet, and its exports: `network` is what the checkpoint holds, `onnx` has one file a precision."""
+
+    checkpoint: Path
+    spec: ModelSpec
+    network: UNet
+    onnx: dict[Precision, Path]
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """A prepared dataset of synthetic scenes: 40 to train on, 160 of val, of which 32 calibrate."""
+    folder = tmp_path_factory.mktemp("dataset")
+    write_synthetic(SynthOptions(folder / "pairs", train=40, val=160, size=SIZE, seconds=0), lambda: None)
+    prepare(PrepareOptions(folder / "pairs", folder / "prepared", SIZE), lambda _: None, lambda: None)
+    return Dataset(folder / "prepared")
+
+
+@pytest.fixture(scope="session")
+def artefacts(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Artefacts:
+    """A UNet, trained until its margins are real (argmax of random weights is decided by rounding), and exported."""
+    folder = tmp_path_factory.mktemp("artefacts")
+    spec = ModelSpec(
+        SIZE, SIZE, CITYSCAPES_29.name, CITYSCAPES_29.names, CITYSCAPES_29.colours, "unet", {"width": 16, "depth": 3}
+    )
+    checkpoint = folder / "small.safetensors"
+    save_checkpoint(checkpoint, _trained(spec, dataset), spec)
+    network, spec = load_checkpoint(checkpoint)
+    models = {precision: to_onnx(network, spec, precision) for precision in ("fp32", "fp16")}
+    ranges = measure_ranges(models["fp32"], dataset, "0" * 64, lambda: None)
+    models["int8"] = to_int8(models["fp32"], ranges.ranges)
+    paths: dict[Precision, Path] = {precision: folder / f"small.{precision}.onnx" for precision in models}
+    for precision, path in paths.items():
+        onnx.save(models[precision], path)
+    return Artefacts(checkpoint, spec, network, paths)
+
+
+def _trained(spec: ModelSpec, dataset: Dataset) -> UNet:
+    torch.manual_seed(0)
+    network = UNet(spec.class_count, **spec.options).train()
+    split = dataset.split("train")
+    frames = torch.from_numpy(np.array(split.images)).permute(0, 3, 1, 2).float()
+    inputs = (frames - torch.tensor(spec.mean).view(3, 1, 1)) / torch.tensor(spec.std).view(3, 1, 1)
+    truth = torch.from_numpy(np.array(split.labels)).long()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
+    for _ in range(TRAINING_STEPS):
+        batch = torch.randint(len(split), (8,))
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(network(inputs[batch]), truth[batch], ignore_index=255).backward()
+        optimizer.step()
+    return network.eval()
