@@ -22,11 +22,16 @@ _EXTRAS = {
     "tensorrt_rtx": "rtx", "tensorrt": "tensorrt", "pycuda": "tensorrt",
 }  # fmt: skip
 
-# What opencv-python and others link against but do not bring, and the Debian package that has it.
-_SYSTEM_PACKAGES = {
-    "libGL.so.1": "libgl1", "libglib-2.0.so.0": "libglib2.0-0", "libgthread-2.0.so.0": "libglib2.0-0",
-    "libxcb.so.1": "libxcb1", "libSM.so.6": "libsm6", "libXext.so.6": "libxext6", "libXrender.so.1": "libxrender1",
-}  # fmt: skip
+# What opencv-python links against but does not bring, and the Debian packages that have all of it.
+_OPENCV_LIBRARIES = {
+    "libGL.so.1",
+    "libglib-2.0.so.0",
+    "libgthread-2.0.so.0",
+    "libxcb.so.1",
+    "libX11.so.6",
+    "libXext.so.6",
+}
+_OPENCV_PACKAGES = "libgl1 libglib2.0-0 libxcb1 libx11-6 libxext6"
 
 
 class _OneLine(click.ClickException):
@@ -79,12 +84,11 @@ def missing_dependency(error: ImportError) -> EdgeSegError:
     library = re.match(r"(lib\S+\.so[.\d]*): cannot open shared object file", str(error))
     if library is None:
         raise error
-    package = _SYSTEM_PACKAGES.get(library[1])
-    if package is None:
+    if library[1] not in _OPENCV_LIBRARIES:
         return MissingDependencyError(f"the system library {library[1]} is missing; install the package that has it")
     return MissingDependencyError(
-        f"opencv-python needs {library[1]} from the system; install it (Debian, Ubuntu: apt-get install {package}) or "
-        "run: pip uninstall -y opencv-python && pip install opencv-python-headless"
+        f"opencv-python needs {library[1]} from the system; run: apt-get install {_OPENCV_PACKAGES} "
+        "(Debian, Ubuntu), or: pip uninstall -y opencv-python && pip install opencv-python-headless"
     )
 
 

@@ -110,7 +110,7 @@ def _ranges(
         return ranges
     if not beside.is_file():
         raise InputError(
-            f"{options.checkpoint}: int8 needs real frames to calibrate on, or their ranges in {beside.name} beside it; "
+            f"{options.checkpoint}: int8 needs real frames to calibrate on, or {beside.name} beside it; "
             "give --calibration DATASET, made with seg-data prepare"
         )
     ranges = read_ranges(beside)

@@ -18,7 +18,7 @@ class ExportOptions:
     """The options of one export. No precision named means all three.
 
     `calibration` is a prepared dataset: its calibration frames give the INT8 ranges, its evaluation frames the proof.
-    Without it, INT8 takes the ranges in NAME.calibration.json beside the checkpoint, and generated scenes are the proof.
+    Without it, INT8 takes its ranges from NAME.calibration.json beside the checkpoint, and generated scenes prove.
     `engine` "auto" builds with whichever TensorRT is installed, and none if none is.
     """
 

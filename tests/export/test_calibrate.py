@@ -66,5 +66,5 @@ def test_other_json_is_refused(tmp_path: Path, text: str) -> None:
 def test_too_few_frames_are_refused(artefacts: "Artefacts", tmp_path: Path) -> None:
     write_synthetic(SynthOptions(tmp_path / "pairs", train=0, val=20, size=64, seconds=0), lambda: None)
     prepare(PrepareOptions(tmp_path / "pairs", tmp_path / "few", 64), lambda _: None, lambda: None)
-    with pytest.raises(InputError, match="has 4 calibration frames .* need 32"):
+    with pytest.raises(InputError, match=r"has 4 calibration frames .* need 32"):
         measure_ranges(onnx.load(artefacts.onnx["fp32"]), Dataset(tmp_path / "few"), "f" * 64, lambda: None)
