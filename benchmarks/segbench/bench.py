@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from segbench.machine import Machine, this_machine
@@ -16,7 +17,7 @@ from segdata.files import sha256_of
 from segdata.metrics import Accuracy
 from segdata.pyav_video import VideoReader
 from segdata.synth.write import VIDEO_RATE, write_drive
-from segrun.runner import Runner, open_runner
+from segrun.runner import Frames, Runner, open_runner
 
 SYNTHETIC_SECONDS = 4
 _SYNTHETIC_SEED = 0
@@ -65,10 +66,11 @@ def bench(options: BenchOptions, on_start: Callable[[int], None], on_step: Calla
             for runner in runners:
                 dataset.check_fits(runner.spec)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        video = options.video or _make_video(folder)
+        frames = [read_frames(video, runner.spec, options.frames) for runner in runners]
         steps = 2 * options.rounds * len(runners)
         on_start(steps + (len(runners) * len(dataset.evaluation()) if dataset else 0))
-        video = options.video or _make_video(folder)
-        engine, end_to_end = _rates(options, runners, video, folder, on_step)
+        engine, end_to_end = _rates(runners, frames, options.rounds, partial(end_to_end_rate, video, folder), on_step)
         scores = [score(runner, dataset, lambda: on_step("accuracy")) if dataset else None for runner in runners]
     rows = [
         Row(
@@ -94,21 +96,24 @@ def bench(options: BenchOptions, on_start: Callable[[int], None], on_step: Calla
 
 
 def _rates(
-    options: BenchOptions, runners: list[Runner], video: Path, folder: Path, on_step: Callable[[str], None]
+    runners: list[Runner],
+    frames: list[Frames],
+    rounds: int,
+    run_video: Callable[[Runner], float],
+    on_step: Callable[[str], None],
 ) -> tuple[list[Rate], list[Rate]]:
-    frames = [read_frames(video, runner.spec, options.frames) for runner in runners]
     for runner, own_frames in zip(runners, frames, strict=True):
         warm_up(runner, own_frames)
     engine: list[list[float]] = [[] for _ in runners]
     end_to_end: list[list[float]] = [[] for _ in runners]
-    for _ in range(options.rounds):
+    for _ in range(rounds):
         for index, runner in enumerate(runners):
             engine[index].append(engine_rate(runner, frames[index]))
             on_step("engine")
         for index, runner in enumerate(runners):
-            end_to_end[index].append(end_to_end_rate(runner, video, folder))
+            end_to_end[index].append(run_video(runner))
             on_step("end to end")
-    return [Rate(tuple(rounds)) for rounds in engine], [Rate(tuple(rounds)) for rounds in end_to_end]
+    return [Rate(tuple(rates)) for rates in engine], [Rate(tuple(rates)) for rates in end_to_end]
 
 
 def _make_video(folder: Path) -> Path:

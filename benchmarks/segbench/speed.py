@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from segdata.errors import InputError
 from segdata.pyav_video import VideoReader
 from segdata.resize import resize_frame
 from segdata.spec import ModelSpec
@@ -36,13 +37,18 @@ class Rate:
 
 
 def read_frames(video: Path, spec: ModelSpec, count: int) -> Frames:
-    """Return up to `count` frames of `video` at the model's size, uint8 [N, H, W, 3]."""
+    """Return up to `count` frames of `video` at the model's size, uint8 [N, H, W, 3].
+
+    Raises InputError if none can be decoded.
+    """
     frames = []
     with VideoReader(video) as reader:
         for frame in reader.frames():
             frames.append(resize_frame(frame.image, spec.height, spec.width))
             if len(frames) == count:
                 break
+    if not frames:
+        raise InputError(f"{video}: no frame could be decoded; the file is broken: get it again")
     return np.stack(frames)
 
 
@@ -60,7 +66,7 @@ def warm_up(runner: Runner, frames: Frames) -> None:
         runner(frame[None])
 
 
-def end_to_end_rate(runner: Runner, video: Path, folder: Path) -> float:
+def end_to_end_rate(video: Path, folder: Path, runner: Runner) -> float:
     """Return frames a second of what seg-run does with `video`: decode, resize, network, overlay, encode, write."""
     options = RunOptions(video=video, output=folder / "benchmark.mp4")
     return segment_video(options, runner, lambda _: None, lambda: None).fps

@@ -21,6 +21,14 @@ from segdata.errors import InputError
 FALLBACK_RATE = Fraction(25)
 """Frames a second of a file that does not say."""
 
+# What FFmpeg can be trusted to copy into a container. Its own list is longer, and some of that ends the process.
+_AUDIO_THAT_FITS_MOST = {"aac", "mp3"}
+AUDIO_THAT_FITS = {
+    "mp4": {"aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"},
+    "mov": {"aac", "mp3", "ac3", "alac", "pcm_s16le", "pcm_s24le"},
+    "matroska": {"aac", "mp3", "ac3", "eac3", "opus", "vorbis", "flac", "alac", "pcm_s16le", "pcm_s24le"},
+}
+
 _MICROSECONDS = 1_000_000  # the unit of a container's duration, AV_TIME_BASE
 
 
@@ -145,16 +153,28 @@ class VideoWriter:
     `frames_written` counts them; `audio_left_out` is the codec of an audio track that the container cannot hold.
     """
 
-    def __init__(self, path: Path, rate: Fraction, time_base: Fraction, audio_from: VideoReader | None = None) -> None:
-        """Open `path`; raise InputError if its suffix names no container FFmpeg can write H.264 into."""
-        self.path = path
+    def __init__(
+        self,
+        path: Path,
+        rate: Fraction,
+        time_base: Fraction,
+        audio_from: VideoReader | None = None,
+        shown_as: Path | None = None,
+    ) -> None:
+        """Open `path`; raise InputError if its suffix names no container FFmpeg can write H.264 into.
+
+        Errors speak of `shown_as`, where `path` is only temporary.
+        """
+        self.path = shown_as or path
         try:
             self._container = av.open(str(path), "w")
             self._stream = self._container.add_stream(
                 "libx264", rate=rate, options={"preset": "ultrafast", "crf": "23"}
             )
         except (av.FFmpegError, ValueError) as error:
-            raise InputError(f"cannot write {path} ({_reason(error)}); need a name like out.mp4 or out.mkv") from None
+            raise InputError(
+                f"cannot write {self.path} ({_reason(error)}); need a name like out.mp4 or out.mkv"
+            ) from None
         self._stream.pix_fmt = "yuv420p"
         self._stream.time_base = time_base
         self._stream.codec_context.time_base = time_base
@@ -164,7 +184,7 @@ class VideoWriter:
         self._audio = None
         if audio_from is not None and audio_from.audio is not None:
             codec = audio_from.audio.codec_context.codec.canonical_name
-            if codec in self._container.supported_codecs:
+            if codec in AUDIO_THAT_FITS.get(self._container.format.name, _AUDIO_THAT_FITS_MOST):
                 self._audio = self._container.add_stream_from_template(audio_from.audio)
             else:
                 self.audio_left_out = codec

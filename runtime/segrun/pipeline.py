@@ -56,9 +56,9 @@ def segment_video(
     overlay = Overlay(spec.colours, options.alpha)
     frames_read = 0
     start = time.perf_counter()
-    with replacing(target) as temporary, VideoReader(options.video) as reader:
-        on_start(reader.expected_frames)
-        with VideoWriter(temporary, reader.rate, reader.time_base, audio_from=reader) as writer:
+    with VideoReader(options.video) as reader, replacing(target) as temporary:
+        with VideoWriter(temporary, reader.rate, reader.time_base, audio_from=reader, shown_as=target) as writer:
+            on_start(reader.expected_frames)
             for item in reader.read():
                 if not isinstance(item, Frame):
                     writer.write_audio(item)

@@ -4,12 +4,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import ContractError, InputError
-from segdata.spec import PRECISION_KEY, SPEC_KEY, ModelSpec
+from segdata.spec import PRECISION_KEY, SPEC_KEY, ModelSpec, Precision
 from segrun.options import Engine
 
 Frames = npt.NDArray[np.uint8]
@@ -73,6 +74,8 @@ class Runner(ABC):
             raise ContractError(f"{path}: an ONNX file without edgeseg's model spec; need one written by seg-export")
         self.spec = ModelSpec.from_json(metadata[SPEC_KEY], origin=str(path))
         self.precision = metadata[PRECISION_KEY]
+        if self.precision not in get_args(Precision):
+            raise ContractError(f"{path}: its precision is {self.precision!r}, need {', '.join(get_args(Precision))}")
         frame = [self.spec.height, self.spec.width]
         signature = [*inputs, *outputs]
         self.batch = _batch_of(signature)

@@ -1,0 +1,274 @@
+"""seg-run's work: every frame of the video, at its time, with its sound, under its overlay; or no file at all."""
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from segdata.errors import InputError
+from segdata.labels import CITYSCAPES_29
+from segdata.pyav_video import VideoReader, VideoWriter
+from segdata.resize import resize_frame
+from segdata.spec import ModelSpec
+from segrun.options import RunOptions
+from segrun.pipeline import RunReport, output_path, segment_video
+from segrun.runner import Frames, Labels, Runner, open_runner
+
+if TYPE_CHECKING:
+    from conftest import Artefacts
+
+Refused = Callable[..., AbstractContextManager[None]]
+
+SKY, PERSON = (CITYSCAPES_29.names.index(name) for name in ("sky", "person"))
+SPEC = ModelSpec(
+    32, 48, CITYSCAPES_29.name, CITYSCAPES_29.names, CITYSCAPES_29.colours, "unet", {"width": 16, "depth": 3}
+)
+
+
+class SkyAndPerson(Runner):
+    """Sees sky on the left and a person on the right, whatever it is shown; keeps the frames it was given."""
+
+    name, precision, computes, device, batch = "test", "fp32", "f32", "none", 1
+    spec = SPEC
+
+    def __init__(self, fail_at: int | None = None) -> None:
+        self.seen: list[Frames] = []
+        self._fail_at = fail_at
+
+    def close(self) -> None: ...
+
+    def _infer(self, frames: Frames) -> Labels:
+        if len(self.seen) == self._fail_at:
+            raise RuntimeError("the network broke")
+        self.seen.append(frames.copy())
+        labels = np.full(frames.shape[:3], SKY, dtype=np.uint8)
+        labels[:, :, frames.shape[2] // 2 :] = PERSON
+        return labels
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a file holds, read by PyAV alone: when frames and audio packets are shown, and the packets' bytes."""
+
+    rate: Fraction
+    frame_times: list[Fraction]
+    size: tuple[int, int]
+    audio: list[tuple[Fraction, bytes]]
+
+
+def contents(path: Path) -> Contents:
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        times, size = [], (0, 0)
+        for frame in container.decode(stream):
+            times.append(frame.pts * frame.time_base)
+            size = (frame.height, frame.width)
+        rate = Fraction(stream.average_rate or 0)
+    with av.open(str(path)) as container:
+        packets = container.demux(container.streams.audio) if container.streams.audio else []
+        audio = [(packet.pts * packet.time_base, bytes(packet)) for packet in packets if packet.size]
+    return Contents(rate, times, size, audio)
+
+
+def run(video: Path, runner: Runner, output: Path | None = None, alpha: float = 0.5) -> RunReport:
+    return segment_video(RunOptions(video, output, alpha=alpha), runner, lambda _: None, lambda: None)
+
+
+def write(path: Path, images: Iterable[NDArray[np.uint8]]) -> Path:
+    with VideoWriter(path, Fraction(25), Fraction(1, 25)) as writer:
+        for pts, image in enumerate(images):
+            writer.write(image, pts)
+    return path
+
+
+def grey(height: int, width: int, count: int = 4) -> list[NDArray[np.uint8]]:
+    return [np.full((height, width, 3), 40 * (index + 1), dtype=np.uint8) for index in range(count)]
+
+
+def test_every_frame_is_shown_at_its_time_with_its_sound(street_video: Path, tmp_path: Path) -> None:
+    source = contents(street_video)
+    runner = SkyAndPerson()
+    report = run(street_video, runner, tmp_path / "out.mp4")
+    assert contents(report.output) == source
+    assert len(source.frame_times) == len(runner.seen) == 12
+    assert len(source.audio) > 20
+    assert report.output == tmp_path / "out.mp4"
+    assert (report.frames_read, report.frames_shown, report.frames_dropped) == (12, 12, 0)
+    assert report.frames_read == report.frames_shown + report.frames_dropped
+    assert (report.corrupt_packets, report.audio_left_out) == (0, None)
+    assert report.fps == report.frames_shown / report.seconds
+
+
+def test_the_network_sees_the_frames_in_order_at_its_own_size(street_video: Path, tmp_path: Path) -> None:
+    runner = SkyAndPerson()
+    run(street_video, runner, tmp_path / "out.mp4")
+    with VideoReader(street_video) as reader:
+        wanted = [resize_frame(frame.image, 32, 48)[None] for frame in reader.frames()]
+    np.testing.assert_array_equal(np.stack(runner.seen), np.stack(wanted))
+
+
+def test_uneven_times_are_kept(tmp_path: Path) -> None:
+    times = [0, 1, 2, 5, 6, 11]
+    video = tmp_path / "uneven.mp4"
+    with VideoWriter(video, Fraction(30), Fraction(1, 30)) as writer:
+        for pts, image in zip(times, grey(32, 48, 6), strict=True):
+            writer.write(image, pts)
+    report = run(video, SkyAndPerson(), tmp_path / "out.mp4")
+    assert contents(report.output).frame_times == [Fraction(time, 30) for time in times]
+
+
+def test_the_result_has_the_classes_colours(tmp_path: Path) -> None:
+    report = run(write(tmp_path / "grey.mp4", grey(64, 96)), SkyAndPerson(), tmp_path / "out.mp4", alpha=1)
+    with VideoReader(report.output) as reader:
+        images = [frame.image.astype(int) for frame in reader.frames()]
+    assert len(images) == 4
+    for image in images:
+        np.testing.assert_allclose(image[8:-8, 8:40], np.broadcast_to((70, 130, 180), (48, 32, 3)), atol=6)
+        np.testing.assert_allclose(image[8:-8, 56:-8], np.broadcast_to((220, 20, 60), (48, 32, 3)), atol=6)
+
+
+def test_alpha_reaches_the_result(tmp_path: Path) -> None:
+    report = run(write(tmp_path / "grey.mp4", grey(64, 96)), SkyAndPerson(), tmp_path / "out.mp4", alpha=0.25)
+    with VideoReader(report.output) as reader:
+        first = next(reader.frames()).image.astype(int)
+    wanted = 0.75 * 40 + 0.25 * np.array([70, 130, 180])
+    np.testing.assert_allclose(first[8:-8, 8:40], np.broadcast_to(wanted, (48, 32, 3)), atol=6)
+
+
+def test_a_real_network_colours_a_street(artefacts: "Artefacts", street_video: Path, tmp_path: Path) -> None:
+    with open_runner(artefacts.onnx["int8"]) as runner:
+        report = run(street_video, runner, tmp_path / "out.mp4", alpha=1)
+        with VideoReader(street_video) as source, VideoReader(report.output) as result:
+            first, drawn = next(source.frames()).image, next(result.frames()).image
+        labels = runner(resize_frame(first, 64, 64)[None])[0]
+    found = resize_frame(drawn, 64, 64).astype(int)
+    inside = labels[8:56, 8:56]  # compare where the class is the same all around, away from smooth edges
+    same = np.ones_like(inside, dtype=bool)
+    for down in range(-2, 3):
+        for right in range(-2, 3):
+            same &= labels[8 + down : 56 + down, 8 + right : 56 + right] == inside
+    assert same.sum() > 200
+    wanted = np.array(artefacts.spec.colours)[inside]
+    assert np.abs(found[8:56, 8:56] - wanted)[same].mean() < 6
+
+
+def test_progress_is_told(street_video: Path, tmp_path: Path) -> None:
+    starts: list[int | None] = []
+    frames: list[None] = []
+    options = RunOptions(street_video, tmp_path / "out.mp4")
+    segment_video(options, SkyAndPerson(), starts.append, lambda: frames.append(None))
+    assert starts == [12]
+    assert len(frames) == 12
+
+
+def test_the_result_goes_into_the_working_directory(
+    street_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert output_path(RunOptions(street_video)) == Path("street.seg.mp4")
+    report = run(street_video, SkyAndPerson())
+    assert report.output == Path("street.seg.mp4")
+    assert [path.name for path in tmp_path.iterdir()] == ["street.seg.mp4"]
+
+
+def test_an_odd_size_gets_one_repeated_row_and_column(tmp_path: Path) -> None:
+    video = tmp_path / "odd.mkv"
+    with av.open(str(video), "w") as container:  # FFV1 takes any size, exactly
+        stream = container.add_stream("ffv1", rate=25, width=95, height=63, pix_fmt="bgr0")
+        for image in grey(63, 95):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    assert contents(video).size == (63, 95)
+    report = run(video, SkyAndPerson(), tmp_path / "out.mp4", alpha=1)
+    found = contents(report.output)
+    assert found.size == (64, 96)
+    assert len(found.frame_times) == 4
+    with VideoReader(report.output) as reader:
+        last = next(reader.frames()).image.astype(int)
+    np.testing.assert_allclose(last[-1, 56:], np.broadcast_to((220, 20, 60), (40, 3)), atol=6)
+
+
+def test_sound_that_the_container_cannot_hold_is_named(tmp_path: Path) -> None:
+    video = tmp_path / "opus.mkv"
+    with av.open(str(video), "w") as container:
+        sound = container.add_stream("libopus", rate=48000, layout="mono")
+        picture = container.add_stream("libx264", rate=25, width=96, height=64, pix_fmt="yuv420p")
+        for image in grey(64, 96):
+            container.mux(picture.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        samples = av.AudioFrame.from_ndarray(np.zeros((1, 9600), dtype=np.float32), format="flt", layout="mono")
+        samples.sample_rate = 48000
+        container.mux(sound.encode(samples))
+        for stream in (picture, sound):
+            container.mux(stream.encode())
+    kept = run(video, SkyAndPerson(), tmp_path / "out.mkv")
+    assert kept.audio_left_out is None
+    assert contents(kept.output).audio
+    left_out = run(video, SkyAndPerson(), tmp_path / "out.avi")
+    assert left_out.audio_left_out == "opus"
+    assert len(contents(left_out.output).frame_times) == 4
+
+
+def test_the_input_is_never_overwritten(street_video: Path, tmp_path: Path, refused: Refused) -> None:
+    video = tmp_path / "street.mp4"
+    video.write_bytes(street_video.read_bytes())
+    link = tmp_path / "link.mp4"
+    link.symlink_to(video)
+    for output in (video, link, tmp_path / "folder" / ".." / "street.mp4"):
+        with refused("as input and as output; name another output with -o"):
+            run(video, SkyAndPerson(), output)
+    assert video.read_bytes() == street_video.read_bytes()
+
+
+@pytest.mark.parametrize("older", [None, b"the last good file"])
+def test_a_failure_in_the_middle_leaves_no_half_file(street_video: Path, tmp_path: Path, older: bytes | None) -> None:
+    output = tmp_path / "out.mp4"
+    if older:
+        output.write_bytes(older)
+    runner = SkyAndPerson(fail_at=5)
+    with pytest.raises(RuntimeError, match="the network broke"):
+        run(street_video, runner, output)
+    assert len(runner.seen) == 5
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == ([("out.mp4", older)] if older else [])
+
+
+def test_a_video_without_a_frame_is_refused(street_video: Path, tmp_path: Path, refused: Refused) -> None:
+    video = tmp_path / "silent.mp4"
+    content = bytearray(write(video, grey(64, 96)).read_bytes())
+    start = content.index(b"mdat") + 4
+    end = content.index(b"moov") - 4
+    content[start:end] = b"\xff" * (end - start)
+    video.write_bytes(content)
+    folder = tmp_path / "results"
+    folder.mkdir()
+    with refused("no frame could be decoded; the file is broken: get it again"):
+        run(video, SkyAndPerson(), folder / "out.mp4")
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["out.txt", "out"])
+def test_an_output_that_names_no_container_is_refused(
+    street_video: Path, tmp_path: Path, refused: Refused, name: str
+) -> None:
+    with refused("need a name like out.mp4 or out.mkv"):
+        run(street_video, SkyAndPerson(), tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_corrupt_packets_are_counted(real_data: Path, tmp_path: Path) -> None:
+    report = run(real_data / "video" / "odd" / "corrupt_packets.mp4", SkyAndPerson(), tmp_path / "out.mp4")
+    assert report.corrupt_packets > 0
+    assert report.frames_read == report.frames_shown == len(contents(report.output).frame_times)
+    assert 28 <= report.frames_read < 50  # of 50; how many decode depends on FFmpeg
+
+
+def test_an_input_error_is_an_input_error(tmp_path: Path, refused: Refused) -> None:
+    with refused("no such file; need a video", InputError):
+        run(tmp_path / "missing.mp4", SkyAndPerson(), tmp_path / "out.mp4")
+    assert list(tmp_path.iterdir()) == []
