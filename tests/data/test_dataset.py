@@ -58,17 +58,17 @@ def test_every_frame_is_what_prepare_pair_makes_of_it(pairs: Path, prepared: Pat
         assert split.labels.shape == (len(split), SIZE, SIZE)
         assert split.images.dtype == split.labels.dtype == np.uint8
         for index, pair in enumerate(split_pairs):
-            image, labels = prepare_pair(pair, SIZE)
-            assert np.array_equal(split.images[index], image)
-            assert np.array_equal(split.labels[index], labels)
+            frame = prepare_pair(pair, SIZE)
+            assert np.array_equal(split.images[index], frame.image)
+            assert np.array_equal(split.labels[index], frame.labels)
 
 
 def test_a_pair_is_decoded_and_shrunk(tmp_path: Path, write_pair: WritePair) -> None:
     write_pair(tmp_path / "train", "0001", seed=4)
     made = scene(4, 64, 64)
-    image, labels = prepare_pair(find_pairs(tmp_path)["train"][0], SIZE)
-    assert np.array_equal(image, resize_frame(made.image, SIZE, SIZE))
-    assert np.array_equal(labels, resize_labels(made.labels, SIZE, SIZE))
+    frame = prepare_pair(find_pairs(tmp_path)["train"][0], SIZE)
+    assert np.array_equal(frame.image, resize_frame(made.image, SIZE, SIZE))
+    assert np.array_equal(frame.labels, resize_labels(made.labels, SIZE, SIZE))
 
 
 def test_the_frames_are_those_of_the_source_and_not_one_another(prepared: Path) -> None:
@@ -274,3 +274,14 @@ def test_calibration_frames_that_are_not_there_are_refused(
     file.write_text(json.dumps(json.loads(file.read_text()) | {"calibration": calibration}))
     with refused("calibration"):
         Dataset(copy_of_prepared).calibration()
+
+
+def test_the_same_scenes_calibrate_at_every_size(pairs: Path, tmp_path: Path) -> None:
+    """Or a model of one size would be measured on what a model of another was calibrated on."""
+    chosen = []
+    for size in (16, 64):
+        target = tmp_path / str(size)
+        prepare(PrepareOptions(pairs, target, size), lambda _: None, lambda: None)
+        chosen.append(Dataset(target).calibration().names)
+    assert chosen[0] == chosen[1]
+    assert chosen[0]
