@@ -29,7 +29,7 @@ class OnnxRuntimeRunner(Runner):
             _signature(self._session.get_inputs()),
             _signature(self._session.get_outputs()),
         )
-        self.computes = "int8, f32" if self.precision == "int8" else "f32"  # ONNX Runtime widens float16 on a CPU
+        self.computes = "int8/f32" if self.precision == "int8" else "f32"  # ONNX Runtime widens float16 on a CPU
         self.device = "CPU"
 
     def close(self) -> None:

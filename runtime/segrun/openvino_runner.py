@@ -33,7 +33,7 @@ class OpenVINORunner(Runner):
         compiled = core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
         self._request = compiled.create_infer_request()
         floats = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
-        self.computes = f"int8, {floats}" if self.precision == "int8" else floats
+        self.computes = f"int8/{floats}" if self.precision == "int8" else floats
         self.device = str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
 
     def close(self) -> None:
