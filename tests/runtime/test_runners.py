@@ -87,8 +87,8 @@ def test_a_runner_says_what_it_runs(runner: Runner, artefacts: "Artefacts", requ
     assert runner.precision == precision
     assert runner.batch == 1
     assert engine_of(runner) == engine
-    assert runner.computes.startswith("int8, ") == (precision == "int8")
-    assert runner.computes.removeprefix("int8, ") in {"f32", "f16", "bf16"}
+    assert runner.computes.startswith("int8/") == (precision == "int8")
+    assert runner.computes.removeprefix("int8/") in {"f32", "f16", "bf16"}
     assert runner.device
 
 
