@@ -104,7 +104,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """A prepared dataset of synthetic scenes: 40 to train on, 160 of val, of which 32 calibrate."""
     folder = tmp_path_factory.mktemp("dataset")
     write_synthetic(SynthOptions(folder / "pairs", train=40, val=160, size=SIZE, seconds=0), lambda: None)
-    prepare(PrepareOptions(folder / "pairs", folder / "prepared", SIZE), lambda _: None, lambda: None)
+    prepare(PrepareOptions(folder / "pairs", folder / "prepared", ((SIZE, SIZE),)), lambda _: None, lambda: None)
     return Dataset(folder / "prepared")
 
 
@@ -120,7 +120,7 @@ def artefacts(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Art
     network, spec = load_checkpoint(checkpoint)
     models = {precision: to_onnx(network, spec, precision) for precision in ("fp32", "fp16")}
     ranges = measure_ranges(models["fp32"], dataset, "0" * 64, lambda: None)
-    models["int8"] = to_int8(models["fp32"], ranges.ranges)
+    models["int8"] = to_int8(models["fp32"], ranges)
     paths: dict[Precision, Path] = {precision: folder / f"small.{precision}.onnx" for precision in models}
     for precision, path in paths.items():
         onnx.save(models[precision], path)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from segbench.machine import Machine, this_machine
 from segbench.options import BenchOptions
-from segbench.score import score
+from segbench.score import check_unseen, score
 from segbench.speed import Rate, end_to_end_rate, engine_rate, read_frames, warm_up
 from segdata.dataset import Dataset
 from segdata.errors import InputError
@@ -65,6 +65,7 @@ def bench(options: BenchOptions, on_start: Callable[[int], None], on_step: Calla
         if dataset:
             for runner in runners:
                 dataset.check_fits(runner.spec)
+                check_unseen(runner, dataset.evaluation())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         video = options.video or _make_video(folder)
         frames = [read_frames(video, runner.spec, options.frames) for runner in runners]

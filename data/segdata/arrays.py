@@ -2,11 +2,17 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+if TYPE_CHECKING:
+    Mapped: TypeAlias = "np.memmap[tuple[int, ...], np.dtype[np.uint8]]"
+else:
+    Mapped = np.memmap
 
-def create_array(path: Path, shape: tuple[int, ...]) -> "np.memmap[tuple[int, ...], np.dtype[np.uint8]]":
+
+def create_array(path: Path, shape: tuple[int, ...]) -> Mapped:
     """Create a .npy file of uint8 zeros in `shape` and return it as a writable memory map.
 
     Raises OSError if the disk has no room for all of it: writing to a map whose file does not fit ends the process.
@@ -20,6 +26,14 @@ def create_array(path: Path, shape: tuple[int, ...]) -> "np.memmap[tuple[int, ..
             os.posix_fallocate(file.fileno(), start, size)
         else:
             file.truncate(start + size)
-    array = np.lib.format.open_memmap(path, mode="r+")
+    return open_array(path, "r+")
+
+
+def open_array(path: Path, mode: Literal["r", "r+"] = "r") -> Mapped:
+    """Map a .npy file; raise OSError or ValueError if it is none.
+
+    Unlike numpy.load it takes plain arrays alone: no archives, never a pickle.
+    """
+    array = np.lib.format.open_memmap(path, mode=mode)
     assert isinstance(array, np.memmap)
     return array

@@ -35,6 +35,6 @@ def choose_calibration(class_pixels: npt.NDArray[np.int64], seed: int) -> npt.ND
     return np.sort(np.asarray(chosen, dtype=np.int64))
 
 
-def hash_of_names(names: Sequence[str]) -> str:
-    """Return the SHA-256 of a list of frame names: what the artefacts keep of the frames they were calibrated on."""
-    return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()
+def hash_of_frames(image_sha256: Sequence[str]) -> str:
+    """Return one SHA-256 for a set of frames, given that of each image file; their order does not matter."""
+    return hashlib.sha256("\n".join(sorted(image_sha256)).encode()).hexdigest()

@@ -62,7 +62,7 @@ class Command(click.Command):
             _OneLine(mendable).show()
             ctx.exit(mendable.exit_code)
         except KeyboardInterrupt:
-            click.echo("Interrupted; nothing half-written was left.", err=True)
+            click.echo("Interrupted; what was there before is unchanged.", err=True)
             sys.exit(INTERRUPTED)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from dataclasses import dataclass as plain_dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,7 +12,8 @@ from annotated_types import Ge
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from segdata.calibration_split import hash_of_names
+from segdata.arrays import open_array
+from segdata.calibration_split import hash_of_frames
 from segdata.errors import InputError
 from segdata.labels import Colour
 from segdata.spec import ModelSpec
@@ -23,15 +25,20 @@ CALIBRATION_SPLIT = "val"
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Split:
-    """One split: frame names in array order, and pixels per class over all its frames."""
+    """One split: frame names in array order, the SHA-256 of each image file, and pixels per class over all frames."""
 
     names: tuple[str, ...]
     class_pixels: tuple[int, ...]
+    sha256: tuple[str, ...]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class DatasetFacts:
-    """What `dataset.json` holds. `calibration` are indices into the val split, sorted."""
+    """What `dataset.json` holds.
+
+    `calibration` are indices into the val split, sorted; `plan_sha256` the hash of all that decided the result, by
+    which a second preparation knows that there is nothing to do.
+    """
 
     height: Annotated[int, Ge(1)]
     width: Annotated[int, Ge(1)]
@@ -39,6 +46,7 @@ class DatasetFacts:
     class_names: tuple[str, ...]
     colours: tuple[Colour, ...]
     source: str
+    plan_sha256: str
     splits: dict[str, Split]
     calibration: tuple[int, ...] = ()
     format: Literal[1] = 1
@@ -48,23 +56,26 @@ class DatasetFacts:
         return json.dumps(asdict(self), indent=1)
 
 
+@plain_dataclass(frozen=True)
 class SplitArrays:
-    """The frames, uint8 [N, H, W, 3] RGB, and labels, uint8 [N, H, W], of one split, or of some of its frames.
+    """Frames of one split: `images` uint8 [N, H, W, 3] RGB, `labels` uint8 [N, H, W], and of each frame its name and
+    the SHA-256 of its image file, in the same order.
 
-    The arrays are memory maps: only what is read is loaded. `names` are the frames' names in the same order.
+    A whole split's arrays are memory maps: only what is read is loaded.
     """
 
-    def __init__(self, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8], names: tuple[str, ...]) -> None:
-        self.images = images
-        self.labels = labels
-        self.names = names
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.uint8]
+    names: tuple[str, ...]
+    sha256: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.names)
 
     def subset(self, indices: npt.NDArray[np.int64]) -> "SplitArrays":
         """Return the frames at `indices`, copied into memory."""
-        return SplitArrays(self.images[indices], self.labels[indices], tuple(self.names[i] for i in indices))
+        names, sha256 = (tuple(values[index] for index in indices) for values in (self.names, self.sha256))
+        return SplitArrays(self.images[indices], self.labels[indices], names, sha256)
 
 
 class Dataset:
@@ -83,6 +94,8 @@ class Dataset:
             where = ".".join(str(part) for part in first["loc"])
             raise InputError(f"{file}: {where}: {first['msg']}; prepare the dataset again") from None
         frames = len(self.facts.splits[CALIBRATION_SPLIT].names) if CALIBRATION_SPLIT in self.facts.splits else 0
+        if any(len(split.sha256) != len(split.names) for split in self.facts.splits.values()):
+            raise InputError(f"{file}: names and sha256 differ in number; prepare the dataset again")
         if any(not 0 <= index < frames for index in self.facts.calibration):
             raise InputError(f"{file}: calibration names frames that are not in val; prepare the dataset again")
 
@@ -93,7 +106,7 @@ class Dataset:
         names = self.facts.splits[name].names
         shape = (len(names), self.facts.height, self.facts.width)
         images = self._array(images_file(name), (*shape, 3))
-        return SplitArrays(images, self._array(labels_file(name), shape), names)
+        return SplitArrays(images, self._array(labels_file(name), shape), names, self.facts.splits[name].sha256)
 
     def calibration(self) -> SplitArrays:
         """Return the val frames that INT8 is calibrated on."""
@@ -105,8 +118,8 @@ class Dataset:
         return split.subset(np.setdiff1d(np.arange(len(split)), np.asarray(self.facts.calibration, dtype=np.int64)))
 
     def calibration_hash(self) -> str:
-        """Return the hash of the calibration frames' names."""
-        return hash_of_names(self.calibration().names)
+        """Return the hash of the set of calibration frames (`hash_of_frames`)."""
+        return hash_of_frames(self.calibration().sha256)
 
     def check_fits(self, spec: ModelSpec) -> None:
         """Raise InputError if the dataset is of another frame size or of other classes than the model."""
@@ -125,8 +138,7 @@ class Dataset:
     def _array(self, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
         file = self.folder / name
         try:
-            # Not numpy.load: it also takes archives, and this one takes plain arrays alone, never a pickle.
-            array = np.lib.format.open_memmap(file, mode="r")
+            array = open_array(file)
         except (OSError, ValueError) as error:
             raise InputError(f"{file}: cannot be read as an array ({error}); prepare the dataset again") from None
         if array.shape != shape or array.dtype != np.uint8:

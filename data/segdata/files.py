@@ -11,6 +11,15 @@ from segdata.errors import InputError
 
 
 @contextmanager
+def on_disk(target: Path) -> Iterator[None]:
+    """Turn any OSError of the block into an InputError that says that `target` cannot be written, and why."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"cannot write {target}: {error.strerror or error}; choose another place") from error
+
+
+@contextmanager
 def replacing(target: Path) -> Iterator[Path]:
     """Give a temporary path beside `target`, of the same suffix, and move it onto `target` if the block ends well.
 
@@ -20,13 +29,12 @@ def replacing(target: Path) -> Iterator[Path]:
     """
     temporary = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        if temporary.is_dir() and target.is_dir():
-            shutil.rmtree(target)
-        temporary.replace(target)
-    except OSError as error:
-        raise InputError(f"cannot write {target}: {error.strerror or error}; choose another place") from error
+        with on_disk(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            if temporary.is_dir() and target.is_dir():
+                shutil.rmtree(target)
+            temporary.replace(target)
     finally:
         _remove(temporary)
 

@@ -147,6 +147,30 @@ def label_space(name: str) -> LabelSpace:
         raise InputError(f"got label space {name!r}, need one of {', '.join(LABEL_SPACES)}") from None
 
 
+def conversion(source: LabelSpace, target: LabelSpace) -> npt.NDArray[np.uint8]:
+    """Return uint8 [256]: position class id of `source`, value class id of `target`.
+
+    A class goes where its labelIds go, by the first of them where it folds in lesser ones (pole has polegroup's); it
+    becomes ignore (255) where `target` takes none of them. Raises InputError if a class would have to be taken apart.
+    """
+    table = np.full(256, IGNORE_INDEX, dtype=np.uint8)
+    if source == target:  # also where a class has no ids, as in a space of colours alone
+        table[: source.class_count] = np.arange(source.class_count)
+        return table
+    to_target = target.lookup_from_label_ids()
+    for class_id, ids in enumerate(source.label_ids):
+        takers = sorted({int(to_target[label_id]) for label_id in ids} - {IGNORE_INDEX})
+        if len(takers) > 1:
+            names = ", ".join(target.names[taker] for taker in takers)
+            raise InputError(
+                f"{source.name} cannot become {target.name}: {source.names[class_id]} would have to be told apart into "
+                f"{names}; start from labels that tell more"
+            )
+        if ids:
+            table[class_id] = to_target[ids[0]]
+    return table
+
+
 def official_classes(names: Sequence[str]) -> list[int]:
     """Return the positions in `names` of the classes that Cityscapes scores (19, if all are there)."""
     scored = set(CITYSCAPES_19.names)

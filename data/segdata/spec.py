@@ -16,10 +16,18 @@ SPEC_KEY = "edgeseg.spec"
 PRECISION_KEY = "edgeseg.precision"
 """The metadata key under which ONNX files carry their precision: fp32, fp16 or int8."""
 
+CALIBRATION_KEY = "edgeseg.calibration"
+"""The metadata key under which INT8 ONNX files carry which frames calibrated them: `frame_id` of each, with commas."""
+
 Precision = Literal["fp32", "fp16", "int8"]
 
 _Byte = Annotated[int, Ge(0)]
 _Triple = tuple[float, float, float]
+
+
+def frame_id(image_sha256: str) -> str:
+    """Return how artefacts name a frame: the first 16 hexadecimal digits of its image file's SHA-256."""
+    return image_sha256[:16]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

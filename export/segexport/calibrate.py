@@ -17,6 +17,7 @@ from pydantic.dataclasses import dataclass
 
 from segdata.dataset import Dataset
 from segdata.errors import ContractError, InputError
+from segdata.spec import frame_id
 from segexport.contract import FRAMES
 
 PERCENTILE = 99.999
@@ -36,12 +37,13 @@ CALIBRATED_OPERATORS = ["Conv", "Concat", "MaxPool", "Relu", "ConvTranspose"]
 class CalibrationRanges:
     """The range of each activation, by value name, and what it was measured with.
 
-    `weights_sha256` is that of the checkpoint; `frames_sha256` that of the frames' names (`hash_of_names`).
+    `weights_sha256` is that of the checkpoint; `frames_sha256` that of the set of
+    calibration frames (`hash_of_frames`); `frames` has the `frame_id` of each.
     """
 
     weights_sha256: str
     frames_sha256: str
-    frame_count: int
+    frames: Annotated[tuple[str, ...], Len(1)]
     method: str
     ranges: Annotated[dict[str, tuple[float, float]], Len(1)]
     format: Literal[1] = 1
@@ -90,7 +92,7 @@ def measure_ranges(
     return CalibrationRanges(
         weights_sha256=weights_sha256,
         frames_sha256=dataset.calibration_hash(),
-        frame_count=len(frames),
+        frames=tuple(sorted(frame_id(sha256) for sha256 in frames.sha256)),
         method=f"percentile {PERCENTILE}",
         ranges={name: _as_pair(tensor.range_value) for name, tensor in data.data.items()},
     )

@@ -69,7 +69,7 @@ def export(options: ExportOptions, on_start: Callable[[int], None], on_step: Cal
         start = time.perf_counter()
         if precision == "int8":
             assert ranges is not None  # made above whenever int8 is asked for
-            model = to_int8(float_model, ranges.ranges)
+            model = to_int8(float_model, ranges)
         else:
             model = float_model if precision == "fp32" else to_onnx(network, spec, precision)
         path = options.output / f"{options.checkpoint.stem}.{precision}.onnx"

@@ -15,18 +15,20 @@ from onnxruntime.quantization.calibrate import CalibrationMethod, TensorData, Te
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from segdata.errors import ContractError
+from segexport.calibrate import CalibrationRanges
 from segexport.contract import check_contract
 from segexport.to_onnx import set_metadata
 
 _OPERATOR = "Conv"
 
 
-def to_int8(model: onnx.ModelProto, ranges: dict[str, tuple[float, float]]) -> onnx.ModelProto:
-    """Return `model`, float32 under the graph contract, with Q/DQ by `ranges` (value name -> lowest, highest).
+def to_int8(model: onnx.ModelProto, calibration: CalibrationRanges) -> onnx.ModelProto:
+    """Return `model`, float32 under the graph contract, with Q/DQ by the ranges of `calibration`.
 
     Raises ContractError if a convolution's input has no range, which means that the ranges are of another graph.
     """
     spec = check_contract(model)
+    ranges = calibration.ranges
     convolutions = [node for node in model.graph.node if node.op_type == _OPERATOR]
     for node in convolutions[:-1]:
         if node.input[0] not in ranges:
@@ -50,7 +52,7 @@ def to_int8(model: onnx.ModelProto, ranges: dict[str, tuple[float, float]]) -> o
     )
     quantizer.quantize_model()
     quantised: onnx.ModelProto = quantizer.model.model
-    set_metadata(quantised, spec, "int8")
+    set_metadata(quantised, spec, "int8", calibration.frames)
     check_contract(quantised)
     return quantised
 

@@ -3,14 +3,14 @@
 import logging
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import onnx
 import torch
 from torch import nn
 
-from segdata.spec import PRECISION_KEY, SPEC_KEY, ModelSpec, Precision
+from segdata.spec import CALIBRATION_KEY, PRECISION_KEY, SPEC_KEY, ModelSpec, Precision
 from segexport.contract import FRAMES, LABELS, check_contract
 from segexport.graph import DeployableGraph
 
@@ -43,10 +43,15 @@ def to_onnx(network: nn.Module, spec: ModelSpec, precision: Precision, batch: in
     return model
 
 
-def set_metadata(model: onnx.ModelProto, spec: ModelSpec, precision: Precision) -> None:
-    """Replace the model's metadata by its spec and precision."""
+def set_metadata(
+    model: onnx.ModelProto, spec: ModelSpec, precision: Precision, calibration_frames: Sequence[str] = ()
+) -> None:
+    """Replace the model's metadata by its spec, its precision and, for INT8, the frames that calibrated it."""
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, {SPEC_KEY: spec.to_json(), PRECISION_KEY: precision})
+    if calibration_frames:
+        entry = model.metadata_props.add()
+        entry.key, entry.value = CALIBRATION_KEY, ",".join(calibration_frames)
 
 
 def _rename_values(graph: onnx.GraphProto) -> None:

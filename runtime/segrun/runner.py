@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import ContractError, InputError
-from segdata.spec import PRECISION_KEY, SPEC_KEY, ModelSpec, Precision
+from segdata.spec import CALIBRATION_KEY, PRECISION_KEY, SPEC_KEY, ModelSpec, Precision
 from segrun.options import Engine
 
 Frames = npt.NDArray[np.uint8]
@@ -24,7 +24,8 @@ class Runner(ABC):
     """Runs one artefact. Use it as a context manager; after the block it is closed.
 
     `spec` is the artefact's ModelSpec, `precision` what its graph says it computes in, `computes` what the runner
-    computes the float part of it in here, `device` what it runs on, in words, `batch` how many frames it takes.
+    computes the float part of it in here, `calibration_frames` the `frame_id` of each frame that calibrated its INT8,
+    `device` what it runs on, in words, `batch` how many frames it takes.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Runner(ABC):
     computes: str
     device: str
     batch: int
+    calibration_frames: frozenset[str]
 
     def __call__(self, frames: Frames) -> Labels:
         """Return the labels of `frames`; the result belongs to the caller.
@@ -76,6 +78,7 @@ class Runner(ABC):
         self.precision = metadata[PRECISION_KEY]
         if self.precision not in get_args(Precision):
             raise ContractError(f"{path}: its precision is {self.precision!r}, need {', '.join(get_args(Precision))}")
+        self.calibration_frames = frozenset(filter(None, metadata.get(CALIBRATION_KEY, "").split(",")))
         frame = [self.spec.height, self.spec.width]
         signature = [*inputs, *outputs]
         self.batch = _batch_of(signature)

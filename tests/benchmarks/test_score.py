@@ -12,6 +12,7 @@ import pytest
 
 from segbench.score import score
 from segdata.dataset import Dataset, labels_file
+from segdata.errors import InputError
 from segdata.labels import CITYSCAPES_8
 from segdata.metrics import Accuracy, accuracy, confusion_matrix
 from segrun.onnxruntime_runner import OnnxRuntimeRunner
@@ -27,6 +28,7 @@ class AlwaysOne(Runner):
     """Predicts class 3, road, everywhere."""
 
     name, precision, computes, device, batch = "test", "fp32", "f32", "none", 1
+    calibration_frames = frozenset[str]()
 
     def __init__(self, artefacts: "Artefacts") -> None:
         self.spec = artefacts.spec
@@ -106,3 +108,14 @@ def test_a_dataset_of_other_classes_is_refused(artefacts: "Artefacts", dataset: 
     )
     with refused("has the classes of cityscapes-29, the model those of cityscapes-8; need the same"):
         measure(runner, dataset)
+
+
+def test_frames_that_calibrated_the_artefact_are_not_measured_on(artefacts: "Artefacts", copied: Dataset) -> None:
+    """The dataset says that other frames calibrate than those which did: some would now be measured on."""
+    facts = replace(copied.facts, calibration=tuple(range(32)))
+    (copied.folder / "dataset.json").write_text(facts.to_json())
+    refusal = r"\d+ of the 128 evaluation frames calibrated this int8 artefact"
+    with OnnxRuntimeRunner(artefacts.onnx["int8"]) as runner, pytest.raises(InputError, match=refusal):
+        measure(runner, Dataset(copied.folder))
+    with OnnxRuntimeRunner(artefacts.onnx["fp32"]) as runner:
+        measure(runner, Dataset(copied.folder))

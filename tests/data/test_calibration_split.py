@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from segdata.calibration_split import choose_calibration, hash_of_names
+from segdata.calibration_split import choose_calibration, hash_of_frames
 
 
 def random_pixels(seed: int, frames: int, classes: int) -> NDArray[np.int64]:
@@ -53,7 +53,7 @@ def test_frames_without_any_class_are_chosen_too() -> None:
 
 
 def test_the_hash_does_not_depend_on_the_order_of_names() -> None:
-    assert hash_of_names(["a", "b", "c"]) == hash_of_names(["c", "a", "b"])
-    assert len({hash_of_names(names) for names in ([], ["a"], ["a", "b"], ["ab"], ["a", "b", "c"])}) == 5
+    assert hash_of_frames(["a", "b", "c"]) == hash_of_frames(["c", "a", "b"])
+    assert len({hash_of_frames(names) for names in ([], ["a"], ["a", "b"], ["ab"], ["a", "b", "c"])}) == 5
     # What artefacts in the world hold must go on being the same.
-    assert hash_of_names(["b", "a"]) == "7e18f737311b2dc3b2f269dd78396b0351f14fb66efa879f768cb23181883c78"
+    assert hash_of_frames(["b", "a"]) == "7e18f737311b2dc3b2f269dd78396b0351f14fb66efa879f768cb23181883c78"

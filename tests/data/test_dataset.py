@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segdata.dataset import Dataset, DatasetFacts
+from segdata.dataset import Dataset
 from segdata.errors import InputError
 from segdata.labels import CITYSCAPES_29
+from segdata.layouts import find_pairs
 from segdata.options import PrepareOptions
-from segdata.pairs import find_pairs
 from segdata.prepare import prepare, prepare_pair
 from segdata.resize import resize_frame, resize_labels
 from segdata.synth import scene
@@ -25,8 +25,9 @@ SIZE = 32
 TRAIN, VAL = ("0001", "0002", "1000"), tuple(f"{index:03}" for index in range(12))
 
 
-def run(source: Path, target: Path, size: int = SIZE) -> DatasetFacts:
-    return prepare(PrepareOptions(source, target, size), lambda total: None, lambda: None)
+def run(source: Path, target: Path, size: int = SIZE) -> Dataset:
+    report = prepare(PrepareOptions(source, target, ((size, size),)), lambda total: None, lambda: None)
+    return report.datasets[0]
 
 
 @pytest.fixture(scope="module")
@@ -58,17 +59,17 @@ def test_every_frame_is_what_prepare_pair_makes_of_it(pairs: Path, prepared: Pat
         assert split.labels.shape == (len(split), SIZE, SIZE)
         assert split.images.dtype == split.labels.dtype == np.uint8
         for index, pair in enumerate(split_pairs):
-            frame = prepare_pair(pair, SIZE)
-            assert np.array_equal(split.images[index], frame.image)
-            assert np.array_equal(split.labels[index], frame.labels)
+            frame = prepare_pair(pair, CITYSCAPES_29, ((SIZE, SIZE),))
+            assert np.array_equal(split.images[index], frame.images[0])
+            assert np.array_equal(split.labels[index], frame.labels[0])
 
 
 def test_a_pair_is_decoded_and_shrunk(tmp_path: Path, write_pair: WritePair) -> None:
     write_pair(tmp_path / "train", "0001", seed=4)
     made = scene(4, 64, 64)
-    frame = prepare_pair(find_pairs(tmp_path)["train"][0], SIZE)
-    assert np.array_equal(frame.image, resize_frame(made.image, SIZE, SIZE))
-    assert np.array_equal(frame.labels, resize_labels(made.labels, SIZE, SIZE))
+    frame = prepare_pair(find_pairs(tmp_path)["train"][0], CITYSCAPES_29, ((SIZE, SIZE),))
+    assert np.array_equal(frame.images[0], resize_frame(made.image, SIZE, SIZE))
+    assert np.array_equal(frame.labels[0], resize_labels(made.labels, SIZE, SIZE))
 
 
 def test_the_frames_are_those_of_the_source_and_not_one_another(prepared: Path) -> None:
@@ -91,9 +92,9 @@ def test_the_facts_say_what_was_prepared(prepared: Path) -> None:
 
 def test_progress_is_told_frame_by_frame(pairs: Path, tmp_path: Path) -> None:
     told: list[int] = []
-    facts = prepare(PrepareOptions(pairs, tmp_path / "out", 16), told.append, lambda: told.append(1))
+    report = prepare(PrepareOptions(pairs, tmp_path / "out", ((16, 16),)), told.append, lambda: told.append(1))
     assert told == [15] + [1] * 15
-    assert Dataset(tmp_path / "out").facts == facts
+    assert [dataset.facts for dataset in report.datasets] == [Dataset(tmp_path / "out").facts]
 
 
 def test_calibration_and_evaluation_part_the_validation_frames(prepared: Path) -> None:
@@ -119,13 +120,13 @@ def test_the_same_source_is_prepared_the_same(pairs: Path, prepared: Path, tmp_p
 def test_an_existing_target_is_refused_and_left(pairs: Path, tmp_path: Path, refused: Refused) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out/mine.txt").write_text("mine")
-    with refused("out exists already; remove it or name another folder"):
+    with refused("out exists and is not this dataset; remove it or name another folder"):
         run(pairs, tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
 
 
 def test_a_size_too_small_to_segment_is_refused(pairs: Path, tmp_path: Path, refused: Refused) -> None:
-    with refused("got size 15, need 16 pixels or more"):
+    with refused("got size 15x15, need 16 pixels or more"):
         run(pairs, tmp_path / "out", 15)
 
 
@@ -135,18 +136,18 @@ def test_a_broken_source_leaves_nothing_behind(tmp_path: Path, write_pair: Write
         write_pair(source / "train", f"{index:04}", seed=index)
     (source / "train/labelIds/0001.png").write_bytes(b"broken")
     place.mkdir()
-    with refused("labelIds/0001.png: not an image OpenCV can read"):
+    with refused("labelIds/0001.png: not a whole image"):
         run(source, place / "out")
     assert list(place.iterdir()) == []
 
 
-def test_an_interrupted_run_leaves_nothing_behind(pairs: Path, tmp_path: Path) -> None:
+def test_an_interrupted_run_leaves_no_target(pairs: Path, tmp_path: Path) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prepare(PrepareOptions(pairs, tmp_path / "out", SIZE), lambda total: None, interrupt)
-    assert list(tmp_path.iterdir()) == []
+        prepare(PrepareOptions(pairs, tmp_path / "out", ((SIZE, SIZE),)), lambda total: None, interrupt)
+    assert [path.name for path in tmp_path.iterdir()] == [".out.partial"]
 
 
 def test_a_pair_of_two_sizes_is_refused(tmp_path: Path, write_pair: WritePair, refused: Refused) -> None:
@@ -281,7 +282,7 @@ def test_the_same_scenes_calibrate_at_every_size(pairs: Path, tmp_path: Path) ->
     chosen = []
     for size in (16, 64):
         target = tmp_path / str(size)
-        prepare(PrepareOptions(pairs, target, size), lambda _: None, lambda: None)
+        prepare(PrepareOptions(pairs, target, ((size, size),)), lambda _: None, lambda: None)
         chosen.append(Dataset(target).calibration().names)
     assert chosen[0] == chosen[1]
     assert chosen[0]

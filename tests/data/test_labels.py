@@ -1,5 +1,8 @@
 """The label spaces, row by row against the package that Cityscapes publishes them in."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
 import numpy as np
 import pytest
 from cityscapesscripts.helpers.labels import labels as every_official_label
@@ -12,12 +15,15 @@ from segdata.labels import (
     IGNORE_INDEX,
     LABEL_SPACES,
     LabelSpace,
+    conversion,
     label_space,
     official_classes,
 )
 
 OFFICIAL = [label for label in every_official_label if label.id >= 0]
 SPACES = list(LABEL_SPACES.values())
+
+Refused = Callable[..., AbstractContextManager[None]]
 
 DESIGN_TABLE = (
     ("unlabelled", (0, 0, 0)), ("dynamic", (111, 74, 0)), ("ground", (81, 0, 81)), ("road", (128, 64, 128)),
@@ -116,3 +122,49 @@ def test_the_scored_classes_are_found_by_name_in_any_space() -> None:
     in_29 = official_classes(CITYSCAPES_29.names)
     assert [CITYSCAPES_29.names[class_id] for class_id in in_29] == list(CITYSCAPES_19.names)
     assert official_classes(CITYSCAPES_19.names) == list(range(19))
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "official"),
+    [
+        (CITYSCAPES_29, CITYSCAPES_19, "trainId"),
+        (CITYSCAPES_29, CITYSCAPES_8, "categoryId"),
+        (CITYSCAPES_19, CITYSCAPES_8, "categoryId"),
+    ],
+)
+def test_a_class_becomes_what_it_is_officially_in_a_coarser_space(
+    source: LabelSpace, target: LabelSpace, official: str
+) -> None:
+    table = conversion(source, target)
+    assert table.shape == (256,)
+    assert table.dtype == np.uint8
+    by_name = {our_spelling(label.name): getattr(label, official) for label in OFFICIAL}
+    assert table[: source.class_count].tolist() == [by_name[name] for name in source.names]
+    assert (table[source.class_count :] == IGNORE_INDEX).all()
+
+
+def test_unscored_classes_become_ignore() -> None:
+    table = conversion(CITYSCAPES_29, CITYSCAPES_19)
+    unscored = [c for c, name in enumerate(CITYSCAPES_29.names) if name not in CITYSCAPES_19.names]
+    assert len(unscored) == 10
+    assert (table[unscored] == IGNORE_INDEX).all()
+
+
+def test_scored_classes_keep_their_names_in_a_finer_space() -> None:
+    table = conversion(CITYSCAPES_19, CITYSCAPES_29)
+    assert tuple(CITYSCAPES_29.names[class_id] for class_id in table[:19]) == CITYSCAPES_19.names
+
+
+@pytest.mark.parametrize(
+    "space", [*SPACES, LabelSpace("colours alone", ("a", "b"), ((1, 1, 1), (2, 2, 2)), ((), ()))], ids=lambda s: s.name
+)
+def test_a_space_becomes_itself_without_change(space: LabelSpace) -> None:
+    table = conversion(space, space)
+    assert table[: space.class_count].tolist() == list(range(space.class_count))
+    assert (table[space.class_count :] == IGNORE_INDEX).all()
+
+
+@pytest.mark.parametrize("target", [CITYSCAPES_19, CITYSCAPES_29], ids=lambda space: space.name)
+def test_a_category_cannot_be_taken_apart(refused: Refused, target: LabelSpace) -> None:
+    with refused(f"cityscapes-8 cannot become {target.name}: .*told apart into .*; start from labels that tell more"):
+        conversion(CITYSCAPES_8, target)

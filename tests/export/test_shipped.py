@@ -8,8 +8,9 @@ import numpy as np
 import onnx
 
 from segdata.files import sha256_of
+from segdata.labels import CITYSCAPES_29
+from segdata.layouts import find_pairs
 from segdata.metrics import accuracy, confusion_matrix
-from segdata.pairs import find_pairs
 from segdata.prepare import prepare_pair
 from segdata.shipped import SHIPPED_CHECKPOINT, SHIPPED_ONNX
 from segexport.calibrate import read_ranges
@@ -24,7 +25,7 @@ def test_the_parts_belong_together() -> None:
     assert check_contract(onnx.load(SHIPPED_ONNX)) == spec
     ranges = read_ranges(ranges_path(SHIPPED_CHECKPOINT, SHIPPED_CHECKPOINT.parent))
     assert ranges.weights_sha256 == sha256_of(SHIPPED_CHECKPOINT)
-    assert (spec.height, spec.width, spec.class_count, ranges.frame_count) == (128, 128, 29, 100)
+    assert (spec.height, spec.width, spec.class_count, len(ranges.frames)) == (128, 128, 29, 100)
 
 
 def test_fp16_and_int8_are_exported_without_any_other_argument(tmp_path: Path) -> None:
@@ -43,8 +44,8 @@ def test_it_is_as_good_as_its_card_says(real_data: Path) -> None:
     matrix = np.zeros((29, 29), dtype=np.int64)
     with OpenVINORunner(SHIPPED_ONNX) as runner:
         for pair in find_pairs(real_data / "cityscapes256")["val"][::10]:
-            frame = prepare_pair(pair, 128)
-            matrix += confusion_matrix(frame.labels, runner(frame.image[None])[0], 29)
+            frame = prepare_pair(pair, CITYSCAPES_29, ((128, 128),))
+            matrix += confusion_matrix(frame.labels[0], runner(frame.images[0][None])[0], 29)
         figures = accuracy(matrix, runner.spec.class_names)
     assert figures.miou_official > 0.31
     assert figures.pixel_accuracy > 0.80

@@ -1,4 +1,4 @@
-"""Random flips, crops and colours on batches, the same geometry for frames and labels."""
+"""Random flips, crops, colours, blur and noise on batches, the same geometry for frames and labels."""
 
 import kornia.augmentation as augmentation
 import torch
@@ -12,7 +12,8 @@ class Augment(nn.Module):
     """Frames float [N, 3, H, W], 0 to 1, and labels int64 [N, H, W] -> the same, seen differently.
 
     Half are flipped, all are cropped to between a third and the whole of the area and enlarged again, most are
-    changed in brightness, contrast and saturation. Labels take their value from the nearest pixel, never a mean.
+    changed in brightness, contrast and saturation, and some are blurred or noisy. Labels take their value from the
+    nearest pixel, never a mean.
     """
 
     def __init__(self, height: int, width: int) -> None:
@@ -21,6 +22,8 @@ class Augment(nn.Module):
             augmentation.RandomHorizontalFlip(p=0.5),
             augmentation.RandomResizedCrop((height, width), scale=(0.33, 1.0), ratio=(0.75, 1.33), p=1.0),
             augmentation.ColorJiggle(brightness=0.3, contrast=0.3, saturation=0.3, p=0.8),
+            augmentation.RandomGaussianBlur(kernel_size=(3, 3), sigma=(0.1, 1.5), p=0.2),
+            augmentation.RandomGaussianNoise(std=0.03, p=0.2),
             data_keys=[DataKey.INPUT, DataKey.MASK],
             extra_args={DataKey.MASK: {"resample": Resample.NEAREST, "align_corners": None}},
         )

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from segdata.errors import InputError
 from segdata.files import replacing
 from segdata.labels import CITYSCAPES_29
+from segdata.layouts import IMAGE_FOLDER, LABEL_FOLDER
 from segdata.options import SynthOptions
-from segdata.pairs import IMAGE_FOLDER, LABEL_FOLDER
 from segdata.pyav_video import VideoWriter
 from segdata.synth.camera import drive, scene
 
