@@ -131,7 +131,13 @@ def show(**values: object) -> None:
 @click.argument("target", type=click.Path(path_type=Path))
 @click.option("--train", default=SynthOptions.train, help="Training frames to make.")
 @click.option("--val", default=SynthOptions.val, help="Validation frames to make.")
-@click.option("--size", default=SynthOptions.size, help="Height and width in pixels of the frames.")
+@click.option(
+    "--size",
+    type=parse_size,
+    metavar="N|WxH",
+    default="{}x{}".format(*SynthOptions.size),
+    help="Size in pixels; the view is the same at any.",
+)
 @click.option("--seconds", default=SynthOptions.seconds, help="Length of the drive video; 0 makes none.")
 @click.option("--seed", default=SynthOptions.seed, help="Another seed, another town.")
 def synth(**values: object) -> None:

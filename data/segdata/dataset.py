@@ -13,7 +13,6 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from segdata.arrays import open_array
-from segdata.calibration_split import hash_of_frames
 from segdata.errors import InputError
 from segdata.labels import Colour
 from segdata.spec import ModelSpec
@@ -36,8 +35,9 @@ class Split:
 class DatasetFacts:
     """What `dataset.json` holds.
 
-    `calibration` are indices into the val split, sorted; `plan_sha256` the hash of all that decided the result, by
-    which a second preparation knows that there is nothing to do.
+    `calibration` are indices into the val split, sorted; the rest of val is for evaluation. `calibration_sha256` and
+    `evaluation_sha256` are the hashes of the two sets of frames (`hash_of_frames`), `plan_sha256` that of all that
+    decided the result, by which a second preparation knows that there is nothing to do.
     """
 
     height: Annotated[int, Ge(1)]
@@ -48,7 +48,9 @@ class DatasetFacts:
     source: str
     plan_sha256: str
     splits: dict[str, Split]
-    calibration: tuple[int, ...] = ()
+    calibration: tuple[int, ...]
+    calibration_sha256: str
+    evaluation_sha256: str
     format: Literal[1] = 1
 
     def to_json(self) -> str:
@@ -116,10 +118,6 @@ class Dataset:
         """Return the val frames that accuracy of exported models is measured on: all but those of `calibration`."""
         split = self.split(CALIBRATION_SPLIT)
         return split.subset(np.setdiff1d(np.arange(len(split)), np.asarray(self.facts.calibration, dtype=np.int64)))
-
-    def calibration_hash(self) -> str:
-        """Return the hash of the set of calibration frames (`hash_of_frames`)."""
-        return hash_of_frames(self.calibration().sha256)
 
     def check_fits(self, spec: ModelSpec) -> None:
         """Raise InputError if the dataset is of another frame size or of other classes than the model."""

@@ -47,11 +47,11 @@ class ShowOptions:
 
 @dataclass(frozen=True)
 class SynthOptions:
-    """The options of `synth`: how many frames of which size, in pixels, and how many seconds of video."""
+    """The options of `synth`: how many frames of which size, and how many seconds of video."""
 
     target: Path
     train: int = 200
     val: int = 50
-    size: int = 256
+    size: Size = (256, 256)
     seconds: float = 6.0
     seed: int = 0

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.arrays import create_array, open_array
-from segdata.calibration_split import choose_calibration
+from segdata.calibration_split import choose_calibration, hash_of_frames
 from segdata.dataset import CALIBRATION_SPLIT, DATASET_FILE, Dataset, DatasetFacts, Split, images_file, labels_file
 from segdata.errors import InputError
 from segdata.files import on_disk
@@ -154,7 +154,8 @@ def _facts(options: PrepareOptions, plan: Plan, sha256: str, done: dict[Key, Don
     frames = {name: [done[name, index] for index in range(len(pairs))] for name, pairs in plan.splits.items()}
     width, height = size
     # By the source's pixels, so that a scene calibrates at every size or at none.
-    seen = _table([frame.source_pixels for frame in frames.get(CALIBRATION_SPLIT, [])], plan.space)
+    val = frames.get(CALIBRATION_SPLIT, [])
+    calibration = choose_calibration(_table([frame.source_pixels for frame in val], plan.space), plan.seed).tolist()
     return DatasetFacts(
         width=width,
         height=height,
@@ -164,7 +165,9 @@ def _facts(options: PrepareOptions, plan: Plan, sha256: str, done: dict[Key, Don
         source=options.source.resolve().name,
         plan_sha256=sha256,
         splits={name: _split(plan.splits[name], split, plan, size) for name, split in frames.items()},
-        calibration=tuple(choose_calibration(seen, plan.seed).tolist()),
+        calibration=tuple(calibration),
+        calibration_sha256=hash_of_frames([val[index].sha256 for index in calibration]),
+        evaluation_sha256=hash_of_frames([frame.sha256 for index, frame in enumerate(val) if index not in calibration]),
     )
 
 

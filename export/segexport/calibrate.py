@@ -91,7 +91,7 @@ def measure_ranges(
             data = calibrator.compute_data()
     return CalibrationRanges(
         weights_sha256=weights_sha256,
-        frames_sha256=dataset.calibration_hash(),
+        frames_sha256=dataset.facts.calibration_sha256,
         frames=tuple(sorted(frame_id(sha256) for sha256 in frames.sha256)),
         method=f"percentile {PERCENTILE}",
         ranges={name: _as_pair(tensor.range_value) for name, tensor in data.data.items()},

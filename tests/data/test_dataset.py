@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from segdata.calibration_split import hash_of_frames
 from segdata.dataset import Dataset
 from segdata.errors import InputError
 from segdata.labels import CITYSCAPES_29
@@ -114,7 +115,13 @@ def test_the_same_source_is_prepared_the_same(pairs: Path, prepared: Path, tmp_p
     assert {path.name: path.read_bytes() for path in (tmp_path / "again").iterdir()} == {
         path.name: path.read_bytes() for path in prepared.iterdir()
     }
-    assert Dataset(tmp_path / "again").calibration_hash() == Dataset(prepared).calibration_hash()
+
+
+def test_the_hashes_of_both_parts_of_val_are_kept(prepared: Path) -> None:
+    dataset = Dataset(prepared)
+    assert dataset.facts.calibration_sha256 == hash_of_frames(dataset.calibration().sha256)
+    assert dataset.facts.evaluation_sha256 == hash_of_frames(dataset.evaluation().sha256)
+    assert dataset.facts.calibration_sha256 != dataset.facts.evaluation_sha256
 
 
 def test_an_existing_target_is_refused_and_left(pairs: Path, tmp_path: Path, refused: Refused) -> None:
@@ -262,7 +269,7 @@ def test_a_dataset_without_validation_frames_is_refused_for_calibration(
     run(tmp_path / "source", tmp_path / "out")
     dataset = Dataset(tmp_path / "out")
     assert len(dataset.split("train")) == 1
-    for ask in (dataset.calibration, dataset.evaluation, dataset.calibration_hash):
+    for ask in (dataset.calibration, dataset.evaluation):
         with refused("has the splits train; need val"):
             ask()
 

@@ -44,7 +44,7 @@ def test_every_value_a_convolution_reads_has_a_range(artefacts: "Artefacts", ran
 
 def test_what_they_were_measured_with_is_kept(dataset: Dataset, ranges: CalibrationRanges) -> None:
     assert ranges.weights_sha256 == "f" * 64
-    assert ranges.frames_sha256 == dataset.calibration_hash()
+    assert ranges.frames_sha256 == dataset.facts.calibration_sha256
     assert len(ranges.frames) == 32
     assert set(ranges.frames) == {sha256[:16] for sha256 in dataset.calibration().sha256}
     assert "99.999" in ranges.method
@@ -65,7 +65,7 @@ def test_other_json_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_too_few_frames_are_refused(artefacts: "Artefacts", tmp_path: Path) -> None:
-    write_synthetic(SynthOptions(tmp_path / "pairs", train=0, val=20, size=64, seconds=0), lambda: None)
+    write_synthetic(SynthOptions(tmp_path / "pairs", train=0, val=20, size=(64, 64), seconds=0), lambda: None)
     prepare(PrepareOptions(tmp_path / "pairs", tmp_path / "few", ((64, 64),)), lambda _: None, lambda: None)
     with pytest.raises(InputError, match=r"has 4 calibration frames .* need 32"):
         measure_ranges(onnx.load(artefacts.onnx["fp32"]), Dataset(tmp_path / "few"), "f" * 64, lambda: None)

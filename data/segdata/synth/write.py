@@ -12,7 +12,7 @@ from segdata.errors import InputError
 from segdata.files import replacing
 from segdata.labels import CITYSCAPES_29
 from segdata.layouts import IMAGE_FOLDER, LABEL_FOLDER
-from segdata.options import SynthOptions
+from segdata.options import Size, SynthOptions
 from segdata.pyav_video import VideoWriter
 from segdata.synth.camera import drive, scene
 
@@ -59,14 +59,15 @@ def _video_frames(options: SynthOptions) -> int:
     return round(options.seconds * VIDEO_RATE)
 
 
-def _write_split(folder: Path, seeds: range, size: int, on_frame: Callable[[], None]) -> None:
+def _write_split(folder: Path, seeds: range, size: Size, on_frame: Callable[[], None]) -> None:
     if not seeds:
         return
+    width, height = size
     palette = CITYSCAPES_29.palette()
     for part in (IMAGE_FOLDER, LABEL_FOLDER):
         (folder / part).mkdir(parents=True)
     for number, seed in enumerate(seeds):
-        made = scene(seed, size, size)
+        made = scene(seed, height, width)
         _write_png(folder / IMAGE_FOLDER / f"{number:04}.png", made.image)
         _write_png(folder / LABEL_FOLDER / f"{number:04}.png", palette[made.labels])
         on_frame()
