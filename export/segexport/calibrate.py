@@ -94,7 +94,7 @@ def measure_ranges(
         frames_sha256=dataset.facts.calibration_sha256,
         frames=tuple(sorted(frame_id(sha256) for sha256 in frames.sha256)),
         method=f"percentile {PERCENTILE}",
-        ranges={name: _as_pair(tensor.range_value) for name, tensor in data.data.items()},
+        ranges={name: _as_pair(tensor.range_value) for name, tensor in sorted(data.data.items())},
     )
 
 
