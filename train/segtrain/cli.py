@@ -1,5 +1,7 @@
 """seg-train: dataset -> checkpoint."""
 
+import logging
+import math
 from pathlib import Path
 
 import click
@@ -34,6 +36,7 @@ def main(**values: object) -> None:
     from segtrain.loop import EpochFigures, Progress, step_total, train
     from segtrain.plots import plot_curves
 
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision that was asked for
     options = TrainOptions(**values)  # type: ignore[arg-type] # click has checked the types
     dataset = Dataset(options.dataset)
     with progress_bar("Training", "steps") as bar:
@@ -50,8 +53,9 @@ def main(**values: object) -> None:
         best, history = train(options, dataset, progress)
     plot_curves(history, options.output / "curves.png")
     chosen = max(history, key=lambda figures: figures.miou)
+    official = "" if math.isnan(chosen.miou_official) else f", over the 19 official {100 * chosen.miou_official:.1f}"
     click.echo(
-        f"best in epoch {chosen.epoch}: mIoU {100 * chosen.miou:.1f}, over the 19 official classes "
-        f"{100 * chosen.miou_official:.1f}, pixel accuracy {100 * chosen.pixel_accuracy:.1f} (percent, on val)"
+        f"best in epoch {chosen.epoch}: mIoU over {len(dataset.facts.class_names)} classes {100 * chosen.miou:.1f}"
+        f"{official}, pixel accuracy {100 * chosen.pixel_accuracy:.1f} (percent, on val)"
     )
     click.echo(best)
