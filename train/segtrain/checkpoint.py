@@ -59,8 +59,3 @@ def load_checkpoint(path: Path) -> tuple[UNet, ModelSpec]:
     except RuntimeError:
         raise ContractError(f"{path}: its tensors are not those of the network its spec names; train again") from None
     return network.eval(), spec
-
-
-def load_weights(network: torch.nn.Module, path: Path) -> None:
-    """Copy the weights of a checkpoint into a network of the same architecture."""
-    network.load_state_dict(load_checkpoint(path)[0].state_dict())
