@@ -16,6 +16,7 @@ from segdata.arrays import open_array
 from segdata.errors import InputError
 from segdata.labels import Colour
 from segdata.spec import ModelSpec
+from segdata.validation import first_problem
 
 DATASET_FILE = "dataset.json"
 CALIBRATION_SPLIT = "val"
@@ -92,9 +93,7 @@ class Dataset:
         try:
             self.facts = TypeAdapter(DatasetFacts).validate_json(file.read_bytes())
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise InputError(f"{file}: {where}: {first['msg']}; prepare the dataset again") from None
+            raise InputError(f"{file}: {first_problem(error)}; prepare the dataset again") from None
         frames = len(self.facts.splits[CALIBRATION_SPLIT].names) if CALIBRATION_SPLIT in self.facts.splits else 0
         if any(len(split.sha256) != len(split.names) for split in self.facts.splits.values()):
             raise InputError(f"{file}: names and sha256 differ in number; prepare the dataset again")

@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from segdata.errors import InputError
 from segdata.labels import LABEL_SPACES, LabelSpace, label_space
+from segdata.validation import first_problem
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -52,9 +53,7 @@ def find_label_space(name: str) -> LabelSpace:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); need a label space in TOML or JSON") from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise InputError(f"{path}: {where}: {first['msg']}; need name and classes with name, colour, ids") from None
+        raise InputError(f"{path}: {first_problem(error)}; need name and classes with name, colour, ids") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not {path.suffix[1:].upper()} ({' '.join(str(error).split())[:200]})") from None
     _check(path, entries)

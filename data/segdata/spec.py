@@ -9,6 +9,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 from segdata.errors import ContractError
+from segdata.validation import first_problem
 
 SPEC_KEY = "edgeseg.spec"
 """The metadata key under which safetensors and ONNX files carry the spec."""
@@ -77,8 +78,6 @@ class ModelSpec:
         try:
             return TypeAdapter(cls).validate_json(text)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or "spec"
             raise ContractError(
-                f"{origin}: its model spec is not one edgeseg wrote ({where}: {first['msg']}); export it again"
+                f"{origin}: its model spec is not one edgeseg wrote ({first_problem(error, 'spec')}); export it again"
             ) from None

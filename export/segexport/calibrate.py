@@ -18,6 +18,7 @@ from pydantic.dataclasses import dataclass
 from segdata.dataset import Dataset
 from segdata.errors import ContractError, InputError
 from segdata.spec import frame_id
+from segdata.validation import first_problem
 from segexport.contract import FRAMES
 
 PERCENTILE = 99.999
@@ -58,7 +59,7 @@ def read_ranges(path: Path) -> CalibrationRanges:
     try:
         return TypeAdapter(CalibrationRanges).validate_json(path.read_bytes())
     except ValidationError as error:
-        raise ContractError(f"{path}: not calibration ranges ({error.errors()[0]['msg']})") from None
+        raise ContractError(f"{path}: not calibration ranges ({first_problem(error)})") from None
 
 
 def measure_ranges(

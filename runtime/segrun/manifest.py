@@ -9,6 +9,7 @@ from pydantic.dataclasses import dataclass
 from segdata.errors import ContractError
 from segdata.files import sha256_of
 from segdata.spec import ModelSpec, Precision
+from segdata.validation import first_problem
 
 Flavour = Literal["tensorrt", "tensorrt-rtx"]
 
@@ -57,9 +58,7 @@ def read_manifest(engine: Path) -> EngineManifest:
     try:
         manifest = TypeAdapter(EngineManifest).validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ContractError(f"{path}: {where}: {first['msg']}; build the engine again with seg-export") from None
+        raise ContractError(f"{path}: {first_problem(error)}; build the engine again with seg-export") from None
     found = sha256_of(engine)
     if found != manifest.engine_sha256:
         raise ContractError(
