@@ -62,15 +62,17 @@ def bench(options: BenchOptions, on_start: Callable[[int], None], on_step: Calla
     with ExitStack() as stack:
         runners = [stack.enter_context(open_runner(path, options.engine)) for path in options.artefacts]
         dataset = Dataset(options.data) if options.data else None
+        evaluated = 0
         if dataset:
+            evaluation = dataset.evaluation()
+            evaluated = len(evaluation)
             for runner in runners:
                 dataset.check_fits(runner.spec)
-                check_unseen(runner, dataset.evaluation())
+                check_unseen(runner, evaluation)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         video = options.video or _make_video(folder)
         frames = [read_frames(video, runner.spec, options.frames) for runner in runners]
-        steps = 2 * options.rounds * len(runners)
-        on_start(steps + (len(runners) * len(dataset.evaluation()) if dataset else 0))
+        on_start(len(runners) * (2 * options.rounds + evaluated))
         engine, end_to_end = _rates(runners, frames, options.rounds, partial(end_to_end_rate, video, folder), on_step)
         scores = [score(runner, dataset, lambda: on_step("accuracy")) if dataset else None for runner in runners]
     rows = [
@@ -92,7 +94,7 @@ def bench(options: BenchOptions, on_start: Callable[[int], None], on_step: Calla
         rows=rows,
         machine=this_machine(),
         video=_describe_video(options.video),
-        dataset=f"{len(dataset.evaluation())} evaluation frames of {dataset.folder.name}" if dataset else None,
+        dataset=f"{evaluated} evaluation frames of {dataset.folder.name}" if dataset else None,
     )
 
 
