@@ -39,7 +39,7 @@ def main(source: Path, rounds: int) -> None:
             report(name, frames, rounds, partial(prepare_into, targets, source, sizes))
         print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
         split = Dataset(target).split("train")
-        augment = Augment(128, 128)
+        augment = Augment(128, 128, "strong")
 
         def epoch() -> None:
             order = np.random.default_rng(0).permutation(len(split))

@@ -14,6 +14,27 @@ CLEAR_DISTANCE = 20.0
 Measured on Cityscapes colour JPEGs against the official labels; chosen together with the 5x5 neighbourhood.
 """
 
+EASILY_MIXED = (
+    "dynamic",
+    "guard rail",
+    "bridge",
+    "tunnel",
+    "truck",
+    "bus",
+    "caravan",
+    "trailer",
+    "train",
+    "motorcycle",
+)
+"""Rare classes whose colours are close to mixtures of common ones: car's edge against black passes trailer's."""
+
+CLEAR_PATCH = 6
+"""How many pixels of the 3x3 around it an easily mixed class must stand clearly on before a pixel counts as clear.
+
+Measured like `CLEAR_DISTANCE`: agreement with the official labels 0.958 without, 0.967 with, of the pixels kept. Asked
+of every class it costs the poles, which are a pixel wide.
+"""
+
 _NEIGHBOURHOOD = np.ones((5, 5), dtype=np.uint8)
 # Colours are looked up on a grid of 4 units: finer than the noise of a JPEG, and the table fits the cache.
 _GRID_SHIFT = 2
@@ -22,8 +43,9 @@ _GRID_SHIFT = 2
 def decode_colours(image: npt.NDArray[np.uint8], space: LabelSpace) -> npt.NDArray[np.uint8]:
     """Return the class ids, uint8 [H, W], of an RGB colour label image, uint8 [H, W, 3].
 
-    A pixel within `CLEAR_DISTANCE` of a palette colour takes that class. Any other pixel is a mixture that a lossy
-    format made at an edge: it takes the nearest colour among the classes that stand clearly within its 5x5
+    A pixel within `CLEAR_DISTANCE` of a palette colour takes that class; in an image with any mixture in it, an easily
+    mixed class has to fill `CLEAR_PATCH` of 9 pixels, too. Any other pixel is a mixture that a lossy format made at
+    an edge: it takes the nearest colour among the classes that stand clearly within its 5x5
     neighbourhood, and becomes ignore (255) if there is none.
     """
     nearest, is_clear = _tables(space.colours)
@@ -33,9 +55,24 @@ def decode_colours(image: npt.NDArray[np.uint8], space: LabelSpace) -> npt.NDArr
     mixed = ~is_clear[index]
     if not mixed.any():
         return labels
+    mixed |= _lone_pixels(labels, ~mixed, space)
     clear_labels = np.where(mixed, np.uint8(IGNORE_INDEX), labels)
     labels[mixed] = _nearest_neighbouring_class(image, clear_labels, mixed, space)
     return labels
+
+
+def _lone_pixels(
+    labels: npt.NDArray[np.uint8], clear: npt.NDArray[np.bool_], space: LabelSpace
+) -> npt.NDArray[np.bool_]:
+    """Return which `clear` pixels, bool [H, W], carry an easily mixed class that does not fill their surroundings."""
+    lone = np.zeros_like(clear)
+    for class_id in np.unique(labels[clear]):
+        if space.names[class_id] not in EASILY_MIXED:
+            continue
+        stands = clear & (labels == class_id)
+        filled = cv2.boxFilter(stands.astype(np.uint8), cv2.CV_16S, (3, 3), normalize=False)
+        lone |= stands & (filled < CLEAR_PATCH)
+    return lone
 
 
 def _nearest_neighbouring_class(

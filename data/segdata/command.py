@@ -18,6 +18,7 @@ INTERRUPTED = 130
 # Which extra of edgeseg brings a module.
 _EXTRAS = {
     "torch": "train", "lightning_fabric": "train", "kornia": "train", "matplotlib": "train", "safetensors": "train",
+    "tomli_w": "train",
     "onnx": "export", "onnxruntime": "export", "onnxscript": "export",
     "tensorrt_rtx": "rtx", "tensorrt": "tensorrt", "pycuda": "tensorrt",
 }  # fmt: skip
@@ -120,9 +121,9 @@ class Bar:
         self._task = task
         self.started = False
 
-    def start(self, total: int | None) -> None:
-        """Show the bar; `total` is how many units of work there are, None if that is not known."""
-        self._progress.update(self._task, total=total)
+    def start(self, total: int | None, done: int = 0) -> None:
+        """Show the bar; `total` is how many units of work there are, None if unknown, `done` of them before."""
+        self._progress.update(self._task, total=total, completed=done)
         self._progress.start()
         self.started = True
 

@@ -45,7 +45,7 @@ class ModelSpec:
     class_names: Annotated[tuple[str, ...], Len(1, 254)]
     colours: tuple[tuple[_Byte, _Byte, _Byte], ...]
     architecture: str
-    options: dict[str, int]
+    options: dict[str, int | str]
     # ImageNet statistics on the 0-255 scale: the usual choice for street photographs, and one set for every tool.
     mean: _Triple = (123.675, 116.28, 103.53)
     std: _Triple = (58.395, 57.12, 57.375)

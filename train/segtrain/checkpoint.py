@@ -1,23 +1,44 @@
 """Checkpoints: safetensors with the ModelSpec inside. Nothing is ever unpickled."""
 
+from dataclasses import asdict
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from segdata.errors import ContractError, InputError
 from segdata.files import replacing
 from segdata.spec import SPEC_KEY, ModelSpec
+from segdata.validation import first_problem
+from segtrain.presets import Architecture
 from segtrain.unet import UNet
 
 
 def build_network(spec: ModelSpec) -> UNet:
     """Return an untrained network of the architecture `spec` names; raise ContractError if there is none such."""
-    if spec.architecture != "unet" or set(spec.options) != {"width", "depth"}:
-        raise ContractError(
-            f"got architecture {spec.architecture!r} with options {sorted(spec.options)}, need 'unet' with depth, width"
-        )
-    return UNet(spec.class_count, **spec.options)
+    try:
+        architecture = TypeAdapter(Architecture).validate_python(spec.options)
+    except ValidationError as error:
+        raise ContractError(f"got architecture {spec.architecture!r}: {first_problem(error)}; need a UNet's") from None
+    if spec.architecture != "unet":
+        raise ContractError(f"got architecture {spec.architecture!r}, need 'unet'")
+    return UNet(spec.class_count, **asdict(architecture))
+
+
+def start_from(path: Path, network: UNet, spec: ModelSpec) -> None:
+    """Put the weights of the checkpoint `path` into `network`: of the same architecture, at any size.
+
+    A head for other classes is left as it is. Raises what `load_checkpoint` does, and InputError for another
+    architecture.
+    """
+    trained, its_spec = load_checkpoint(path)
+    if its_spec.options != spec.options:
+        raise InputError(f"{path}: a UNet of {its_spec.options}, need {spec.options}; give its options or its --arch")
+    weights = trained.state_dict()
+    if its_spec.class_names != spec.class_names:
+        weights = {name: tensor for name, tensor in weights.items() if not name.startswith("head.")}
+    network.load_state_dict(weights, strict=False)
 
 
 def save_checkpoint(path: Path, network: UNet, spec: ModelSpec) -> None:

@@ -3,59 +3,150 @@
 import logging
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+from rich.console import Console
+from rich.table import Table
 
 from segdata.command import Command, progress_bar
 from segtrain.options import TrainOptions
+from segtrain.presets import PRESETS
+
+if TYPE_CHECKING:  # importing these takes seconds, which --help does not need
+    from segdata.spec import ModelSpec
+    from segtrain.loop import Outcome
+
+_PATH = click.Path(path_type=Path)
+_FROM_ARCH = "from --arch"
 
 
 @click.command(cls=Command)
-@click.argument("dataset", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=TrainOptions.output, help="Folder of the run.")
-@click.option("--size", default=TrainOptions.size, help="Height and width in pixels; the dataset's.")
-@click.option("--width", default=TrainOptions.width, help="Channels of the first level.")
-@click.option("--depth", default=TrainOptions.depth, help="Levels below the first; each halves the size.")
-@click.option("--epochs", default=TrainOptions.epochs, help="Passes over the training frames.")
-@click.option("--batch-size", default=TrainOptions.batch_size, help="Frames a step.")
+@click.argument("dataset", type=_PATH)
+@click.option("-o", "--output", type=_PATH, show_default="runs/unet-SIZE", help="Folder of the run.")
+@click.option("--size", type=int, show_default="DATASET's", help="Take DATASET/SIZE of a folder of several sizes.")
+@click.option(
+    "--arch", type=click.Choice(list(PRESETS)), default=TrainOptions.arch, help="Each costs 4 times the last."
+)
+@click.option("--width", type=int, show_default=_FROM_ARCH, help="Channels of the first level.")
+@click.option("--depth", type=int, show_default=_FROM_ARCH, help="Levels below the first; each halves the size.")
+@click.option("--widest", type=int, show_default=_FROM_ARCH, help="Channels that no level exceeds.")
+@click.option("--block", type=click.Choice(["plain", "separable", "residual"]), show_default=_FROM_ARCH)
+@click.option("--upsample", type=click.Choice(["transpose", "resize"]), show_default=_FROM_ARCH)
+@click.option("--stem-stride", type=click.IntRange(1, 2), show_default=_FROM_ARCH, help="2 works at half the size.")
+@click.option("--epochs", type=click.IntRange(1), default=TrainOptions.epochs, help="Passes over the training frames.")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Choose --epochs to fit into this time.")
+@click.option("--patience", type=click.IntRange(1), help="Stop after so many epochs without a better mIoU on val.")
+@click.option("--batch-size", type=click.IntRange(1), default=TrainOptions.batch_size, help="Frames a step.")
 @click.option("--learning-rate", default=TrainOptions.learning_rate, help="Peak of the one-cycle schedule.")
 @click.option("--weight-decay", default=TrainOptions.weight_decay, help="AdamW's.")
 @click.option(
-    "--precision",
-    type=click.Choice(["32-true", "bf16-mixed"]),
-    default=TrainOptions.precision,
-    help="bf16-mixed is faster on GPUs from Ampere on and on CPUs with AVX-512 BF16 or AMX.",
+    "--class-balance",
+    type=click.FloatRange(0, 1),
+    default=TrainOptions.class_balance,
+    help="0 weighs every pixel alike, 1 every class.",
 )
+@click.option(
+    "--region-loss",
+    type=click.Choice(["none", "dice", "lovasz"]),
+    default=TrainOptions.region_loss,
+    help="Added to cross-entropy.",
+)
+@click.option(
+    "--augment",
+    type=click.Choice(["none", "plain", "strong"]),
+    default=TrainOptions.augment,
+    help="strong adds other light, blur and noise to flips, crops and colours.",
+)
+@click.option(
+    "--average",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=TrainOptions.average,
+    help="Decay a step of the averaged weights, which are the ones kept.",
+)
+@click.option("--clip", default=TrainOptions.clip, help="Largest norm of the gradient.")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "32-true", "bf16-mixed", "16-mixed"]),
+    default=TrainOptions.precision,
+    help="auto is the fastest that is safe here: never float16 on a GTX 16xx.",
+)
+@click.option("--devices", type=click.IntRange(1), show_default="all GPUs, or 1 process", help="Processes a machine.")
+@click.option("--nodes", type=click.IntRange(1), default=TrainOptions.nodes, help="Machines, under torchrun.")
+@click.option("--init", type=_PATH, help="Begin with a checkpoint's weights, of any size.")
+@click.option("--resume", is_flag=True, help="Go on with the run in the folder.")
+@click.option("--truth", type=_PATH, show_default="DATASET/../256 if there", help="Score val on larger labels, too.")
+@click.option("--tensorboard", is_flag=True, help="Write logs for TensorBoard.")
 @click.option("--seed", default=TrainOptions.seed, help="Seed of weights, order and augmentation.")
 def main(**values: object) -> None:
-    """Train a UNet on DATASET, which seg-data prepare made, and keep the checkpoint with the best mIoU on val.
+    """Train a UNet on DATASET, which seg-data prepare made, and keep the weights with the best mIoU on val.
 
-    Writes best.safetensors, metrics.csv and curves.png. Uses a GPU if PyTorch finds one.
+    The folder of the run gets best.safetensors, last.safetensors to go on from, metrics.csv, config.toml and pictures:
+    curves, panels, confusion and IoU by class. Uses every GPU that PyTorch finds.
     """
-    from segdata.dataset import Dataset
-    from segtrain.loop import EpochFigures, Progress, step_total, train
-    from segtrain.plots import plot_curves
+    from segtrain.history import EpochFigures
+    from segtrain.loop import Progress, train
+    from segtrain.plots import plot_curves, save
+    from segtrain.report import TensorBoardLog, write_config, write_pictures
+    from segtrain.setting import open_dataset, run_folder
+    from segtrain.summary import describe
 
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision that was asked for
+    for name in ("lightning_fabric", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # it announces the precision that was asked for
     options = TrainOptions(**values)  # type: ignore[arg-type] # click has checked the types
-    dataset = Dataset(options.dataset)
+    dataset = open_dataset(options)
+    folder = run_folder(options, dataset)
+    log = TensorBoardLog(folder) if options.tensorboard else None
     with progress_bar("Training", "steps") as bar:
         note = ""
 
-        def on_step(loss: float) -> None:
-            bar.advance(f"loss {loss:.3f}{note}")
+        def on_start(spec: "ModelSpec", steps: int, epochs: int, done: int) -> None:
+            for line in describe(spec):
+                click.echo(line)
+            write_config(folder, options, spec, epochs)
+            bar.start(steps, done)
 
-        def on_epoch(figures: EpochFigures) -> None:
+        def on_step(loss: float, images_per_second: float) -> None:
+            bar.advance(f"loss {loss:.3f}{note}, {images_per_second:.0f} images/s")
+
+        def on_epoch(history: list[EpochFigures]) -> None:
             nonlocal note
-            note = f", mIoU {100 * figures.miou:.1f}"
+            note = f", mIoU {100 * history[-1].miou:.1f}"
+            save(plot_curves(history), folder / "curves.png")
+            if log is not None:
+                log.add(history[-1])
 
-        progress = Progress(lambda: bar.start(step_total(options, dataset)), on_step, on_epoch)
-        best, history = train(options, dataset, progress)
-    plot_curves(history, options.output / "curves.png")
-    chosen = max(history, key=lambda figures: figures.miou)
-    official = "" if math.isnan(chosen.miou_official) else f", over the 19 official {100 * chosen.miou_official:.1f}"
-    click.echo(
-        f"best in epoch {chosen.epoch}: mIoU over {len(dataset.facts.class_names)} classes {100 * chosen.miou:.1f}"
-        f"{official}, pixel accuracy {100 * chosen.pixel_accuracy:.1f} (percent, on val)"
-    )
-    click.echo(best)
+        def on_warning(line: str) -> None:
+            click.echo(f"Warning: {line}", err=True)
+
+        outcome = train(options, dataset, Progress(on_start, on_step, on_epoch, on_warning))
+    if outcome.first:
+        write_pictures(folder, dataset, outcome)
+        _tell(outcome)
+
+
+def _tell(outcome: "Outcome") -> None:
+    """Print the figures of the best weights."""
+    from segdata.metrics import accuracy
+    from segtrain.history import best_of
+
+    spec, evaluation = outcome.spec, outcome.evaluation
+    best = best_of(outcome.history)
+    table = Table(title=f"val, weights of epoch {best.epoch if best else '?'} of {len(outcome.history)}, percent")
+    table.add_column("truth at")
+    for heading in (f"mIoU, {spec.class_count} classes", "mIoU, 19 official", "pixel accuracy"):
+        table.add_column(heading, justify="right")
+    rows = {f"{spec.width}x{spec.height}, the network's size": evaluation.matrix}
+    if evaluation.truth_matrix is not None:
+        rows["the larger truth, logits enlarged"] = evaluation.truth_matrix
+    for name, matrix in rows.items():
+        figures = accuracy(matrix, spec.class_names)
+        table.add_row(
+            name, *(_percent(value) for value in (figures.miou, figures.miou_official, figures.pixel_accuracy))
+        )
+    Console().print(table)
+    click.echo(outcome.best)
+
+
+def _percent(share: float) -> str:
+    return "-" if math.isnan(share) else f"{100 * share:.2f}"

@@ -1,188 +1,134 @@
-"""The training loop: dataset -> the checkpoint that had the best mIoU on val."""
+"""The training loop: dataset -> a run's folder with the weights that had the best mIoU on val."""
 
-import csv
-import math
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from lightning_fabric import Fabric, seed_everything
-from torch import Tensor, nn
 
 from segdata.dataset import Dataset, SplitArrays
-from segdata.errors import EdgeSegError, InputError
-from segdata.files import replacing
-from segdata.labels import IGNORE_INDEX
-from segdata.metrics import Accuracy, accuracy, confusion_matrix
+from segdata.errors import EdgeSegError
 from segdata.spec import ModelSpec
-from segtrain.augment import Augment
-from segtrain.checkpoint import build_network, save_checkpoint
-from segtrain.options import TrainOptions
-
-EVALUATION_BATCH = 50
-WARM_UP_SHARE = 0.2  # of the one-cycle schedule
-FEWEST_STEPS = 2  # one up and one down
-
-
-@dataclass(frozen=True)
-class EpochFigures:
-    """One row of `metrics.csv`. Losses are nats a pixel; the rest are fractions 0 to 1 on val."""
-
-    epoch: int
-    train_loss: float
-    val_loss: float
-    miou: float
-    miou_official: float
-    pixel_accuracy: float
+from segtrain.batches import batches, load, normalise
+from segtrain.checkpoint import build_network, load_checkpoint, save_checkpoint, start_from
+from segtrain.evaluate import Evaluation, evaluate
+from segtrain.history import EpochFigures, best_of, parts_ways, write_history
+from segtrain.losses import Objective
+from segtrain.options import PrecisionChoice, TrainOptions
+from segtrain.precision import check_half_precision, choose_precision
+from segtrain.setting import check_run, find_truth, settings_of, spec_for
+from segtrain.state import Position, load_state, read_position, save_state
+from segtrain.trainer import Trainer
+from segtrain.unet import UNet
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What the loop tells while it works: once its options are checked, after each step, and after each epoch."""
+    """What the loop tells while it works, in the first of several processes.
 
-    on_start: Callable[[], None]
-    on_step: Callable[[float], None]
-    on_epoch: Callable[[EpochFigures], None]
-
-
-def check_options(options: TrainOptions, dataset: Dataset) -> None:
-    """Raise InputError if these options cannot train on this dataset."""
-    facts = dataset.facts
-    if (facts.height, facts.width) != (options.size, options.size):
-        raise InputError(
-            f"got --size {options.size} but {options.dataset} holds {facts.width}x{facts.height} frames; "
-            f"prepare it again with --size {options.size}"
-        )
-    if options.size % 2**options.depth:
-        raise InputError(f"got size {options.size} at depth {options.depth}, need a multiple of {2**options.depth}")
-    for name in ("train", "val"):
-        if len(dataset.split(name)) == 0:
-            raise InputError(f"{options.dataset}: the split {name} has no frames; need at least one")
-    if len(dataset.split("train")) < options.batch_size:
-        raise InputError(
-            f"got batches of {options.batch_size} but {len(dataset.split('train'))} training frames; "
-            "lower --batch-size or add frames"
-        )
-    if step_total(options, dataset) < FEWEST_STEPS:
-        raise InputError(
-            f"got {step_total(options, dataset)} steps in {options.epochs} epochs, need {FEWEST_STEPS}: raise --epochs"
-        )
-
-
-def step_total(options: TrainOptions, dataset: Dataset) -> int:
-    """Return how many steps the training takes; what is left of an epoch's last batch is left to the next shuffle."""
-    return len(dataset.split("train")) // options.batch_size * options.epochs
-
-
-def train(options: TrainOptions, dataset: Dataset, progress: Progress) -> tuple[Path, list[EpochFigures]]:
-    """Train, write `best.safetensors` and `metrics.csv` into `options.output`, and return the best and the history.
-
-    Raises InputError if the options do not fit the dataset, EdgeSegError if the loss stops being a number; the best
-    checkpoint so far stays.
+    `on_start` gets the spec, the steps and the epochs in all and the steps done before, `on_step` the loss and images
+    a second, `on_epoch` the history, `on_warning` a line for the person.
     """
-    check_options(options, dataset)
-    progress.on_start()
+
+    on_start: Callable[[ModelSpec, int, int, int], None]
+    on_step: Callable[[float, float], None]
+    on_epoch: Callable[[list[EpochFigures]], None]
+    on_warning: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training left: the checkpoint with the best mIoU on val, its figures, and every epoch's.
+
+    `first` is True in the process that writes: of several, one.
+    """
+
+    best: Path
+    spec: ModelSpec
+    evaluation: Evaluation
+    history: list[EpochFigures]
+    first: bool
+
+
+def train(options: TrainOptions, dataset: Dataset, progress: Progress) -> Outcome:
+    """Train, and write `best.safetensors`, `last.safetensors` and `metrics.csv` into the run's folder.
+
+    Raises InputError if the options do not fit the dataset or the folder holds another run, EdgeSegError if the loss
+    stops being a number; the last good weights stay.
+    """
+    folder = check_run(options, dataset)
+    spec = spec_for(options, dataset)
+    position = read_position(folder / "last.safetensors") if options.resume else None
+    settings = settings_of(options, position)
     seed_everything(options.seed, verbose=False)
-    fabric = Fabric(accelerator="auto", devices=1, precision=options.precision)
-    spec = _spec(options, dataset)
     network = build_network(spec)
-    # Channels last is 1.5 to 2 times faster for these convolutions on a CPU, and what tensor cores want.
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # missing from torch's own types
-    optimizer = torch.optim.AdamW(network.parameters(), options.learning_rate, weight_decay=options.weight_decay)
-    steps = step_total(options, dataset)
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, options.learning_rate, total_steps=steps, pct_start=max(WARM_UP_SHARE, 2 / steps)
-    )
-    module, wrapped_optimizer = fabric.setup(network, optimizer)
-    augment = Augment(options.size, options.size).to(fabric.device)
-    split = dataset.split("train")
-    shuffle = np.random.default_rng(options.seed)
-    best = options.output / "best.safetensors"
-    best_miou = -math.inf
-    history: list[EpochFigures] = []
-    for epoch in range(options.epochs):
-        module.train()
-        losses: list[float] = []
-        for indices in _batches(len(split), options.batch_size, shuffle):
-            frames, labels = _load(split, indices, fabric.device)
-            frames, labels = augment(frames / 255, labels)
-            loss = F.cross_entropy(module(_normalise(frames * 255, spec)), labels, ignore_index=IGNORE_INDEX)
-            if not torch.isfinite(loss):
-                raise EdgeSegError(
-                    f"the loss became {loss.item()} in step {len(losses)} of epoch {epoch + 1}; "
-                    "lower --learning-rate or use --precision 32-true"
+    if options.init is not None and position is None:
+        start_from(options.init, network, spec)
+    objective = Objective(dataset.facts.splits["train"].class_pixels, options.class_balance, options.region_loss)
+    fabric = _fabric(options, spec, network, objective, dataset.split("train"))
+    trainer = Trainer(options, dataset, spec, fabric, network, objective)
+    epochs = position.epochs if position else fabric.broadcast(trainer.epochs())
+    if position:
+        load_state(folder / "last.safetensors", network, trainer.average, trainer.optimizer)
+    history = position.history if position else []
+    tell = fabric.is_global_zero
+    if tell:
+        progress.on_start(spec, trainer.steps * epochs, epochs, trainer.steps * len(history))
+    warned = parts_ways(history)
+    for epoch in range(len(history), epochs):
+        history.append(trainer.epoch(epoch, epochs, progress.on_step if tell else None))
+        best = best_of(history)
+        if tell:
+            if best is history[-1]:
+                save_checkpoint(folder / "best.safetensors", trainer.averaged(), trainer.measured(history[-1]))
+            save_state(
+                folder / "last.safetensors",
+                network,
+                trainer.average,
+                trainer.optimizer,
+                Position(settings, epochs, history),
+            )
+            write_history(folder / "metrics.csv", history)
+            progress.on_epoch(history)
+            if parts_ways(history) and not warned:
+                progress.on_warning(
+                    f"overfitting: val's loss was lowest in epoch "
+                    f"{min(history, key=lambda row: row.val_loss).epoch} and rises while train's falls; the best "
+                    "weights are kept. More frames, --augment strong or a smaller --arch help."
                 )
-            wrapped_optimizer.zero_grad()
-            fabric.backward(loss)
-            wrapped_optimizer.step()
-            scheduler.step()
-            losses.append(loss.item())
-            progress.on_step(loss.item())
-        val_loss, figures = evaluate(module, dataset.split("val"), spec, fabric.device)
-        row = EpochFigures(epoch + 1, float(np.mean(losses)), val_loss, **asdict(figures))
-        history.append(row)
-        _write_history(options.output / "metrics.csv", history)
-        if row.miou > best_miou:
-            best_miou = row.miou
-            save_checkpoint(best, network, replace(spec, metrics=asdict(figures)))
-        progress.on_epoch(row)
-    return best, history
+                warned = True
+        if options.patience is not None and best is not None and epoch + 1 - best.epoch >= options.patience:
+            break
+    if best_of(history) is None:
+        raise EdgeSegError("val has no labelled pixel, so no epoch is better than another; label some frames of val")
+    fabric.barrier()
+    chosen, chosen_spec = load_checkpoint(folder / "best.safetensors")
+    evaluation = evaluate(fabric, chosen.to(fabric.device), dataset.split("val"), spec, find_truth(options, dataset))
+    return Outcome(folder / "best.safetensors", chosen_spec, evaluation, history, tell)
 
 
-@torch.no_grad()
-def evaluate(module: nn.Module, split: SplitArrays, spec: ModelSpec, device: torch.device) -> tuple[float, Accuracy]:
-    """Return the mean cross-entropy a pixel and the accuracy figures of `module` on a split, at its own size."""
-    module.eval()
-    matrix = np.zeros((spec.class_count, spec.class_count), dtype=np.int64)
-    total_loss, pixels = 0.0, 0
-    for start in range(0, len(split), EVALUATION_BATCH):
-        indices = np.arange(start, min(start + EVALUATION_BATCH, len(split)))
-        frames, labels = _load(split, indices, device)
-        logits = module(_normalise(frames, spec)).float()
-        total_loss += F.cross_entropy(logits, labels, ignore_index=IGNORE_INDEX, reduction="sum").item()
-        pixels += int((labels != IGNORE_INDEX).sum())
-        prediction = logits.argmax(dim=1).to(torch.uint8).cpu().numpy()
-        matrix += confusion_matrix(split.labels[indices], prediction, spec.class_count)
-    return total_loss / max(pixels, 1), accuracy(matrix, spec.class_names)
-
-
-def _spec(options: TrainOptions, dataset: Dataset) -> ModelSpec:
-    facts = dataset.facts
-    return ModelSpec(
-        height=facts.height,
-        width=facts.width,
-        label_space=facts.label_space,
-        class_names=facts.class_names,
-        colours=facts.colours,
-        architecture="unet",
-        options={"width": options.width, "depth": options.depth},
-        edgeseg_version=version("edgeseg"),
+def _fabric(options: TrainOptions, spec: ModelSpec, network: UNet, objective: Objective, split: SplitArrays) -> Fabric:
+    """Return a Fabric, launched: one process, several on this machine, or one of those that torchrun started."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    precision: PrecisionChoice = choose_precision(options.precision, device)
+    if precision == "16-mixed":
+        frames, labels = load(split, next(batches(len(split), options.batch_size, options.seed, 0)), device)
+        probed = copy.deepcopy(network).to(device)
+        if not check_half_precision(
+            options.precision, probed, copy.deepcopy(objective).to(device), normalise(frames, spec), labels
+        ):
+            precision = "32-true"
+    devices = options.devices or (torch.cuda.device_count() if device.type == "cuda" else 1)
+    several = devices * options.nodes > 1
+    assert precision != "auto"
+    fabric = Fabric(
+        accelerator=device.type,
+        devices=devices,
+        num_nodes=options.nodes,
+        strategy="ddp" if several else "auto",
+        precision=precision,
     )
-
-
-def _batches(count: int, batch_size: int, shuffle: np.random.Generator) -> Iterator[np.ndarray]:
-    order = shuffle.permutation(count)
-    for start in range(0, count - batch_size + 1, batch_size):
-        yield np.sort(order[start : start + batch_size])
-
-
-def _load(split: SplitArrays, indices: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return frames float32 [N, 3, H, W], 0 to 255, channels last in memory, and labels int64 [N, H, W]."""
-    frames = torch.from_numpy(split.images[indices]).to(device).permute(0, 3, 1, 2).float()
-    return frames, torch.from_numpy(split.labels[indices]).to(device).long()
-
-
-def _normalise(frames: Tensor, spec: ModelSpec) -> Tensor:
-    mean, std = (torch.tensor(values, device=frames.device).view(1, 3, 1, 1) for values in (spec.mean, spec.std))
-    return ((frames - mean) / std).contiguous(memory_format=torch.channels_last)
-
-
-def _write_history(path: Path, history: list[EpochFigures]) -> None:
-    with replacing(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(asdict(history[0])))
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in history)
+    fabric.launch()
+    return fabric

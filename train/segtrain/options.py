@@ -1,22 +1,59 @@
 """What `seg-train` is asked for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
+
+from segtrain.presets import PRESETS, Architecture, ArchitectureName, Block, Upsample
+
+PrecisionChoice = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
+RegionLoss = Literal["none", "dice", "lovasz"]
+Augmentation = Literal["none", "plain", "strong"]
 
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """The options of one training run. `size` is the height and width in pixels, and must be the dataset's."""
+    """The options of one training run.
+
+    `output` None is `runs/unet-SIZE`. `size` picks DATASET/SIZE where DATASET holds several. The six options of the
+    architecture replace those of the preset `arch` where they are given. `minutes` fits `epochs` to a time.
+    `class_balance` is the exponent of `segtrain.losses.class_weights`, `average` the decay a step of the averaged
+    weights, `clip` the largest norm of the gradient. `patience` is how many epochs may pass without a better mIoU.
+    `truth` is a dataset of larger labels of the same val frames; without it, a sibling folder `256` is looked for.
+    """
 
     dataset: Path
-    output: Path = Path("runs/unet")
-    size: int = 128
-    width: int = 16
-    depth: int = 4
-    epochs: int = 50
+    output: Path | None = None
+    size: int | None = None
+    arch: ArchitectureName = "small"
+    width: int | None = None
+    depth: int | None = None
+    widest: int | None = None
+    block: Block | None = None
+    upsample: Upsample | None = None
+    stem_stride: Literal[1, 2] | None = None
+    epochs: int = 60
+    minutes: float | None = None
+    patience: int | None = None
     batch_size: int = 16
-    learning_rate: float = 2e-3
+    learning_rate: float = 4e-3
     weight_decay: float = 5e-2
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    class_balance: float = 0.5
+    region_loss: RegionLoss = "dice"
+    augment: Augmentation = "strong"
+    average: float = 0.99
+    clip: float = 1.0
+    precision: PrecisionChoice = "auto"
+    devices: int | None = None
+    nodes: int = 1
+    init: Path | None = None
+    resume: bool = False
+    truth: Path | None = None
+    tensorboard: bool = False
     seed: int = 0
+
+    def architecture(self) -> Architecture:
+        """Return the preset, with what was asked for besides."""
+        names = ("width", "depth", "widest", "block", "upsample", "stem_stride")
+        asked = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        return replace(PRESETS[self.arch], **asked)

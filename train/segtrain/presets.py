@@ -1,0 +1,36 @@
+"""The networks that `--arch` names: each about four times the work of the one before it."""
+
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+Block = Literal["plain", "separable", "residual"]
+Upsample = Literal["transpose", "resize"]
+ArchitectureName = Literal["nano", "small", "base"]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The options of `segtrain.unet.UNet`, as they travel in a ModelSpec."""
+
+    width: int
+    depth: int = 4
+    widest: int = 1024
+    block: Block = "plain"
+    upsample: Upsample = "resize"
+    stem_stride: Literal[1, 2] = 2
+
+    @property
+    def multiple(self) -> int:
+        """What height and width must be divisible by."""
+        return self.stem_stride * int(2**self.depth)
+
+    def options(self) -> dict[str, int | str]:
+        """Return the options as ModelSpec carries them."""
+        return asdict(self)
+
+
+PRESETS: dict[ArchitectureName, Architecture] = {
+    "nano": Architecture(width=16, widest=64),
+    "small": Architecture(width=32, widest=128),
+    "base": Architecture(width=64, widest=256),
+}

@@ -1,0 +1,78 @@
+"""A run's folder as a person reads it: config, curves, panels, confusion, IoU by class, TensorBoard logs."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import tomli_w
+import torch
+
+from segdata.dataset import Dataset
+from segdata.errors import MissingDependencyError
+from segdata.files import replacing
+from segdata.metrics import class_iou
+from segdata.spec import ModelSpec
+from segtrain.checkpoint import load_checkpoint
+from segtrain.history import EpochFigures
+from segtrain.loop import Outcome
+from segtrain.options import TrainOptions
+from segtrain.panels import plot_panels, predict
+from segtrain.plots import plot_confusion, plot_curves, plot_iou, save
+
+PANELS = 6
+
+
+def write_config(folder: Path, options: TrainOptions, spec: ModelSpec, epochs: int) -> None:
+    """Write `config.toml`: every option as it was in the end, and the network; None stands as an absent key."""
+    values = asdict(options) | {"epochs": epochs}
+    plain = {
+        name: str(value) if isinstance(value, Path) else value for name, value in values.items() if value is not None
+    }
+    with replacing(folder / "config.toml") as temporary:
+        temporary.write_text(tomli_w.dumps({"options": plain, "network": dict(spec.options)}), encoding="utf-8")
+
+
+def write_pictures(folder: Path, dataset: Dataset, outcome: Outcome) -> None:
+    """Write `curves.png`, `panels.png`, `confusion.png`, `iou.png` and `iou.csv` of the best weights on val."""
+    save(plot_curves(outcome.history), folder / "curves.png")
+    save(plot_confusion(outcome.evaluation.matrix, outcome.spec), folder / "confusion.png", dpi=130)
+    save(plot_iou(outcome.evaluation.matrix, outcome.spec), folder / "iou.png")
+    val = dataset.split("val")
+    chosen = np.unique(np.linspace(0, len(val) - 1, PANELS).round().astype(np.int64))
+    few = val.subset(chosen)
+    network, spec = load_checkpoint(outcome.best)
+    save(plot_panels(few, predict(network, few, spec, torch.device("cpu")), spec), folder / "panels.png")
+    _write_iou(folder / "iou.csv", outcome)
+
+
+def _write_iou(path: Path, outcome: Outcome) -> None:
+    evaluation = outcome.evaluation
+    columns = [class_iou(evaluation.matrix)]
+    heading = "class,iou"
+    if evaluation.truth_matrix is not None:
+        columns.append(class_iou(evaluation.truth_matrix))
+        heading += ",iou_against_larger_truth"
+    lines = [heading]
+    for name, *values in zip(outcome.spec.class_names, *columns, strict=True):
+        lines.append(",".join([f'"{name}"', *(f"{value:.6f}" for value in values)]))
+    with replacing(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+class TensorBoardLog:
+    """Writes each epoch's figures for TensorBoard into `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the log; raise MissingDependencyError without TensorBoard."""
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            raise MissingDependencyError("tensorboard is not installed; run: pip install tensorboard") from None
+        self._writer = SummaryWriter(str(folder / "tensorboard"))
+
+    def add(self, figures: EpochFigures) -> None:
+        """Write one epoch."""
+        for name, value in asdict(figures).items():
+            if name != "epoch":
+                self._writer.add_scalar(name, value, figures.epoch)
+        self._writer.flush()

@@ -1,0 +1,115 @@
+"""Whether options, dataset and the run's folder fit together, and what follows from them."""
+
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+from segdata.dataset import DATASET_FILE, Dataset, SplitArrays
+from segdata.errors import InputError
+from segdata.spec import ModelSpec
+from segtrain.options import TrainOptions
+from segtrain.state import Position
+
+FEWEST_STEPS = 2  # one up and one down the schedule
+TRUTH_FOLDER = "256"
+_MAY_CHANGE = ("output", "resume", "truth", "tensorboard", "devices", "nodes", "learning_rate", "precision")
+"""Options that may differ when a run is resumed: they change where it writes and runs, or mend a loss that is NaN."""
+
+
+def open_dataset(options: TrainOptions) -> Dataset:
+    """Open the dataset, or the one of `size` in a folder of several; raise InputError if there is none."""
+    folder = options.dataset
+    if options.size is not None and not (folder / DATASET_FILE).is_file() and folder.is_dir():
+        folder = folder / str(options.size)
+    return Dataset(folder)
+
+
+def run_folder(options: TrainOptions, dataset: Dataset) -> Path:
+    """Return the folder of the run."""
+    return options.output or Path("runs") / f"unet-{dataset.facts.height}"
+
+
+def check_run(options: TrainOptions, dataset: Dataset) -> Path:
+    """Return the folder of the run; raise InputError if these options cannot train on this dataset, or not there."""
+    facts = dataset.facts
+    if options.size is not None and (facts.height, facts.width) != (options.size, options.size):
+        raise InputError(
+            f"got --size {options.size} but {dataset.folder} holds {facts.width}x{facts.height} frames; "
+            f"prepare it again with --size {options.size}"
+        )
+    multiple = options.architecture().multiple
+    if facts.height % multiple or facts.width % multiple:
+        raise InputError(
+            f"got {facts.width}x{facts.height} frames, need height and width divisible by {multiple} "
+            "(stem stride x 2**depth); prepare another --size or lower --depth"
+        )
+    for name in ("train", "val"):
+        if len(dataset.split(name)) == 0:
+            raise InputError(f"{dataset.folder}: the split {name} has no frames; need at least one")
+    frames = len(dataset.split("train"))
+    if frames < options.batch_size:
+        raise InputError(
+            f"got batches of {options.batch_size} but {frames} training frames; lower --batch-size or add frames"
+        )
+    processes = (options.devices or 1) * options.nodes
+    if options.batch_size % processes:
+        raise InputError(f"got batches of {options.batch_size} for {processes} processes, need a multiple")
+    if options.minutes is None and frames // options.batch_size * options.epochs < FEWEST_STEPS:
+        raise InputError(f"got one step in {options.epochs} epoch, need {FEWEST_STEPS}: raise --epochs")
+    folder = run_folder(options, dataset)
+    if not options.resume and (folder / "last.safetensors").exists():
+        raise InputError(f"{folder} holds a run; go on with it by --resume, or name another folder with -o")
+    find_truth(options, dataset)
+    return folder
+
+
+def spec_for(options: TrainOptions, dataset: Dataset) -> ModelSpec:
+    """Return the spec of the network to be trained."""
+    facts = dataset.facts
+    return ModelSpec(
+        height=facts.height,
+        width=facts.width,
+        label_space=facts.label_space,
+        class_names=facts.class_names,
+        colours=facts.colours,
+        architecture="unet",
+        options=options.architecture().options(),
+        edgeseg_version=version("edgeseg"),
+    )
+
+
+def settings_of(options: TrainOptions, resumed: Position | None) -> dict[str, object]:
+    """Return what decides the result, as JSON has it; raise InputError if a run to resume was begun with others."""
+    settings = {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in asdict(options).items()
+        if name not in _MAY_CHANGE
+    }
+    if resumed is not None and resumed.settings != settings:
+        names = [name for name in settings if settings[name] != resumed.settings.get(name)]
+        differences = ", ".join(
+            f"--{name.replace('_', '-')} {settings[name]} (was {resumed.settings.get(name)})" for name in names
+        )
+        raise InputError(f"got {differences}; resume with the options the run was begun with, or begin another")
+    return settings
+
+
+def find_truth(options: TrainOptions, dataset: Dataset) -> SplitArrays | None:
+    """Return val with larger labels: of `options.truth`, or of a sibling of the dataset named 256, if it fits.
+
+    Raises InputError if `options.truth` was given and is not of the same val frames and classes.
+    """
+    folder = options.truth or dataset.folder.absolute().parent / TRUTH_FOLDER
+    if options.truth is None and not (folder / DATASET_FILE).is_file():
+        return None
+    larger = Dataset(folder)
+    same = (
+        "val" in larger.facts.splits
+        and larger.facts.splits["val"].sha256 == dataset.facts.splits["val"].sha256
+        and larger.facts.class_names == dataset.facts.class_names
+    )
+    if same:
+        return larger.split("val")
+    if options.truth is not None:
+        raise InputError(f"{folder}: not the val frames and classes of {dataset.folder}; prepare both from one source")
+    return None
