@@ -67,6 +67,17 @@ class Command(click.Command):
             sys.exit(INTERRUPTED)
 
 
+def dispatch(program: str, main: click.Command, others: dict[str, click.Command]) -> None:
+    """Run `main`, or the one of `others` that the first word of the command line names.
+
+    For commands whose plain form takes a file: `seg-export unet.safetensors`, but `seg-export inspect unet.onnx`.
+    """
+    words = sys.argv[1:]
+    if words and words[0] in others:
+        others[words[0]].main(words[1:], prog_name=f"{program} {words[0]}")
+    main.main(words, prog_name=program)
+
+
 class Group(click.Group):
     """A group whose subcommands are of `Command`."""
 

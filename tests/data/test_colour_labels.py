@@ -16,8 +16,8 @@ from segdata.synth import scene
 Rgb = NDArray[np.uint8]
 Labels = NDArray[np.uint8]
 
-UNLABELLED, ROAD, SIDEWALK, SKY = (
-    CITYSCAPES_29.names.index(name) for name in ("unlabelled", "road", "sidewalk", "sky")
+UNLABELLED, ROAD, SIDEWALK, SKY, POLE, CAR, TRAILER = (
+    CITYSCAPES_29.names.index(name) for name in ("unlabelled", "road", "sidewalk", "sky", "pole", "car", "trailer")
 )
 
 
@@ -87,6 +87,24 @@ def test_only_classes_within_two_pixels_count_as_neighbours() -> None:
 
 def official_at_256(labels: Labels) -> Labels:
     return resize_labels(CITYSCAPES_29.lookup_from_label_ids()[labels], 256, 256)
+
+
+def test_an_easily_mixed_class_must_fill_its_surroundings_and_a_pole_need_not() -> None:
+    """A car's edge against black passes trailer's colour; a pole is a pixel wide and stays."""
+    labels = np.full((12, 24), CAR, dtype=np.uint8)
+    labels[:, 6:] = UNLABELLED
+    truth = labels.copy()
+    labels[:, 6] = TRAILER  # the edge
+    labels[:, 12] = truth[:, 12] = POLE
+    labels[2:8, 16:21] = truth[2:8, 16:21] = TRAILER  # a trailer of its own
+    image = CITYSCAPES_29.palette()[labels]
+    assert np.array_equal(decode_colours(image, CITYSCAPES_29), labels)  # lossless: every pixel is what it says
+    image[11, 23] = (0, 255, 0)  # a mixture somewhere, so the image is a lossy one
+    truth[11, 23] = UNLABELLED
+    decoded = decode_colours(image, CITYSCAPES_29)
+    assert set(np.unique(decoded[:, 6])) <= {CAR, UNLABELLED}
+    decoded[:, 6] = truth[:, 6]
+    assert np.array_equal(decoded, truth)
 
 
 def test_the_colour_jpegs_of_cityscapes_agree_with_the_official_labels(real_data: Path) -> None:

@@ -1,40 +1,323 @@
-"""seg-train as a person runs it."""
+"""seg-train as a person runs it: what it writes, what it prints, and one line for each thing that goes wrong."""
 
+import csv
+import json
+import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
 from segdata.dataset import Dataset
+from segdata.labels import CITYSCAPES_19
+from segdata.spec import ModelSpec
+from segtrain.checkpoint import build_network, load_checkpoint, save_checkpoint
+from segtrain.cli import main
+from segtrain.history import EpochFigures
+from segtrain.loop import Progress, train
+from segtrain.options import TrainOptions
+from segtrain.state import read_position
 
-COMMAND = Path(sys.executable).parent / "seg-train"
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+COMMAND = Path(sys.executable).with_name("seg-train")
+SMALL = ("--arch", "nano", "--width", "8", "--depth", "2", "--batch-size", "8", "--augment", "none")
+WRITTEN = [
+    "best.safetensors",
+    "config.toml",
+    "confusion.png",
+    "curves.png",
+    "iou.csv",
+    "iou.png",
+    "last.safetensors",
+    "metrics.csv",
+    "panels.png",
+]
+LIMIT = 600  # seconds, so that nothing waits for ever
+
+needs_command = pytest.mark.skipif(not COMMAND.exists(), reason="seg-train is not installed beside this Python")
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([COMMAND, *arguments], capture_output=True, text=True, check=False)
+@dataclass(frozen=True)
+class Ran:
+    """A run that ended well: its folder and what it said."""
+
+    folder: Path
+    stdout: str
+    stderr: str
 
 
-def test_a_run_leaves_checkpoint_history_and_curves(dataset: Dataset, tmp_path: Path) -> None:
-    size = ("--size", "64", "--width", "8", "--depth", "2", "--epochs", "1", "--batch-size", "8")
-    result = run(dataset.folder, "-o", tmp_path / "run", *size)
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.splitlines()[-1] == str(tmp_path / "run" / "best.safetensors")
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
-        "best.safetensors",
-        "curves.png",
-        "metrics.csv",
-    ]
+def environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+
+
+def said(stderr: str) -> list[str]:
+    """Return the lines of standard error but for the progress bar."""
+    return [line for line in stderr.splitlines() if line.strip() and not line.startswith("Training")]
+
+
+def seg_train(*arguments: str | Path) -> Result:
+    """Run the command in this process: starting another takes seconds."""
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def refused(result: Result, exit_code: int = 3) -> str:
+    """Return the one line that a refusal must be."""
+    assert result.exit_code == exit_code, result.output
+    lines = said(result.stderr)
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("Error: ")
+    return lines[0]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@contextmanager
+def mounted(folder: Path, size: str) -> Iterator[None]:
+    """Mount a disk of memory on `folder`; skip the test where that is not allowed."""
+    folder.mkdir()
+    if not shutil.which("mount") or os.geteuid() != 0:
+        pytest.skip("needs root, to mount a disk")
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True).returncode != 0:
+        pytest.skip("mounting is not allowed here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture(scope="module")
+def finished(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """A run of two epochs."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    command = [COMMAND, dataset.folder, "-o", folder, *SMALL, "--epochs", "2", "--seed", "5", "--tensorboard"]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, encoding="utf-8", timeout=LIMIT)
+    assert done.returncode == 0, done.stderr
+    return Ran(folder, done.stdout, done.stderr)
+
+
+# What a run writes and prints
+
+
+@needs_command
+def test_a_run_leaves_all_its_files_and_nothing_else(finished: Ran) -> None:
+    assert sorted(path.name for path in finished.folder.iterdir()) == [*WRITTEN, "tensorboard"]
+    for name in ("curves.png", "panels.png", "confusion.png", "iou.png"):
+        picture = cv2.imread(str(finished.folder / name))
+        assert picture is not None, name
+        assert picture.std() > 1, name
+
+
+@needs_command
+def test_it_prints_the_summary_the_table_and_where_the_weights_are(finished: Ran) -> None:
+    lines = finished.stdout.splitlines()
+    assert "64x64 pixels, 29 classes" in lines[0]
+    assert "parameters" in lines[1]
+    assert "GMAC" in lines[1]
+    assert "estimate" in lines[2]
+    assert lines[-1] == str(finished.folder / "best.safetensors")
+    assert "percent" in finished.stdout
+    row = next(line for line in lines if "64x64, the network's size" in line)
+    shown = [float(cell) for cell in row.split("│")[2:5]]
+    metrics = load_checkpoint(finished.folder / "best.safetensors")[1].metrics
+    assert metrics is not None
+    figures = [100 * metrics[name] for name in ("miou", "miou_official", "pixel_accuracy")]
+    assert shown == pytest.approx(figures, abs=0.2)  # the weights were rounded to float16
+
+
+@needs_command
+def test_libraries_do_not_chatter(finished: Ran) -> None:
+    assert said(finished.stderr) == []
+
+
+@needs_command
+def test_config_toml_says_what_was_asked_for(finished: Ran, dataset: Dataset) -> None:
+    config = tomllib.loads((finished.folder / "config.toml").read_text(encoding="utf-8"))
+    given = {"arch": "nano", "width": 8, "depth": 2, "batch_size": 8, "augment": "none", "epochs": 2, "seed": 5}
+    given |= {"dataset": str(dataset.folder), "output": str(finished.folder), "tensorboard": True, "resume": False}
+    assert given.items() <= config["options"].items()
+    assert config["options"]["learning_rate"] == 4e-3  # a default
+    assert "minutes" not in config["options"]
+    assert config["network"] == load_checkpoint(finished.folder / "best.safetensors")[1].options
+
+
+@needs_command
+def test_iou_csv_has_a_row_a_class(finished: Ran, dataset: Dataset) -> None:
+    with (finished.folder / "iou.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["class"] for row in rows] == list(dataset.facts.class_names)
+    row = next(line for line in finished.stdout.splitlines() if "the network's size" in line)
+    mean = np.nanmean([float(row["iou"]) for row in rows])
+    assert 100 * mean == pytest.approx(float(row.split("│")[2]), abs=0.006)
+
+
+@needs_command
+def test_tensorboard_reads_its_logs(finished: Ran) -> None:
+    reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    log = reader.EventAccumulator(str(finished.folder / "tensorboard"))
+    log.Reload()
+    with (finished.folder / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert set(log.Tags()["scalars"]) == set(rows[0]) - {"epoch"}
+    for name in ("miou", "train_loss", "learning_rate"):
+        assert [event.step for event in log.Scalars(name)] == [1, 2]
+        assert log.Scalars(name)[-1].value == pytest.approx(float(rows[-1][name]), rel=1e-6)
+
+
+# One line for each thing that goes wrong
 
 
 def test_an_empty_folder_is_no_dataset(tmp_path: Path) -> None:
-    result = run(tmp_path)
-    assert result.returncode == 3
-    assert result.stderr.startswith("Error: ")
-    assert result.stderr.count("\n") == 1
-    assert "seg-data prepare" in result.stderr
+    assert "dataset.json is missing; make one with: seg-data prepare" in refused(seg_train(tmp_path))
 
 
-def test_a_dataset_of_another_size_is_refused_before_anything_is_written(dataset: Dataset, tmp_path: Path) -> None:
-    result = run(dataset.folder, "-o", tmp_path / "run", "--size", "128")
-    assert result.returncode == 3
-    assert result.stderr.count("\n") == 1
+@pytest.mark.parametrize("more", [[], ["--tensorboard"]])
+def test_a_dataset_of_another_size_is_refused_before_anything_is_written(
+    dataset: Dataset, tmp_path: Path, more: list[str]
+) -> None:
+    line = refused(seg_train(dataset.folder, "-o", tmp_path / "run", "--size", "128", *more))
+    assert "got --size 128 but" in line
+    assert "prepare it again with --size 128" in line
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_split_without_frames_is_refused(dataset: Dataset, tmp_path: Path, split: str) -> None:
+    folder = shutil.copytree(dataset.folder, tmp_path / "dataset")
+    facts = json.loads((folder / "dataset.json").read_text())
+    facts["splits"][split] |= {"names": [], "sha256": [], "class_pixels": [0] * 29}
+    facts["calibration"] = []
+    (folder / "dataset.json").write_text(json.dumps(facts))
+    np.save(folder / f"{split}_images.npy", np.zeros((0, 64, 64, 3), np.uint8))
+    np.save(folder / f"{split}_labels.npy", np.zeros((0, 64, 64), np.uint8))
+    line = refused(seg_train(folder, "-o", tmp_path / "run", *SMALL))
+    assert f"the split {split} has no frames; need at least one" in line
+    assert not (tmp_path / "run").exists()
+
+
+@needs_command
+def test_a_folder_that_holds_a_run_is_refused(finished: Ran, dataset: Dataset) -> None:
+    before = contents(finished.folder)
+    assert "holds a run; go on with it by --resume" in refused(seg_train(dataset.folder, "-o", finished.folder, *SMALL))
+    assert contents(finished.folder) == before
+
+
+def test_too_few_minutes_are_refused(dataset: Dataset, tmp_path: Path) -> None:
+    line = refused(seg_train(dataset.folder, "-o", tmp_path / "run", *SMALL, "--minutes", "0.000001"))
+    assert "for one epoch here; raise --minutes" in line
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("more", [[], ["--tensorboard"]])
+@pytest.mark.parametrize("name", ["file/run", "n" * 300])
+def test_a_folder_that_cannot_be_is_refused(dataset: Dataset, tmp_path: Path, name: str, more: list[str]) -> None:
+    (tmp_path / "file").write_text("mine")
+    line = refused(seg_train(dataset.folder, "-o", tmp_path / name, *SMALL, *more))
+    assert "cannot write" in line
+    assert contents(tmp_path) == {"file": b"mine"}
+
+
+# --init
+
+
+def write_other_space(path: Path, dataset: Dataset, **options: int) -> None:
+    """Write an untrained checkpoint of 19 classes, of what SMALL asks for and `options`."""
+    network_options = {"width": 8, "depth": 2, "widest": 64, "block": "plain", "upsample": "resize", "stem_stride": 2}
+    spec = ModelSpec(
+        64, 64, CITYSCAPES_19.name, CITYSCAPES_19.names, CITYSCAPES_19.colours, "unet", network_options | options
+    )
+    save_checkpoint(path, build_network(spec), spec)
+
+
+def test_a_warm_start_from_another_label_space_works(dataset: Dataset, tmp_path: Path) -> None:
+    write_other_space(tmp_path / "other.safetensors", dataset)
+    result = seg_train(
+        dataset.folder, "-o", tmp_path / "run", *SMALL, "--epochs", "1", "--init", tmp_path / "other.safetensors"
+    )
+    assert result.exit_code == 0, result.output
+    assert load_checkpoint(tmp_path / "run" / "best.safetensors")[1].class_count == 29
+
+
+def test_a_warm_start_from_another_architecture_is_refused(dataset: Dataset, tmp_path: Path) -> None:
+    write_other_space(tmp_path / "other.safetensors", dataset, width=16)
+    result = seg_train(dataset.folder, "-o", tmp_path / "run", *SMALL, "--init", tmp_path / "other.safetensors")
+    assert "a UNet of {'width': 16" in refused(result)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("content", "words"), [(None, "no such file"), (b"no tensors", "not a safetensors file")])
+def test_a_warm_start_from_no_checkpoint_is_refused(
+    dataset: Dataset, tmp_path: Path, content: bytes | None, words: str
+) -> None:
+    if content is not None:
+        (tmp_path / "x.safetensors").write_bytes(content)
+    result = seg_train(dataset.folder, "-o", tmp_path / "run", *SMALL, "--init", tmp_path / "x.safetensors")
+    assert words in refused(result)
+    assert not (tmp_path / "run").exists()
+
+
+# What ends a run
+
+
+def test_a_full_disk_is_one_line_and_the_run_can_go_on(dataset: Dataset, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    with mounted(disk, "20m"):
+        folder = disk / "run"
+        options = TrainOptions(
+            dataset.folder, folder, arch="nano", width=8, depth=2, batch_size=8, augment="none", epochs=3
+        )
+        with pytest.raises(KeyboardInterrupt):
+            train(options, dataset, Progress(lambda *_: None, lambda *_: None, interrupt, lambda _: None))
+        last = (folder / "last.safetensors").read_bytes()
+        # Room for the smaller files, but not for a second state beside the first.
+        with (disk / "filler").open("wb") as file:
+            file.write(bytes(shutil.disk_usage(disk).free - len(last) // 2))
+        resume = (dataset.folder, "-o", folder, *SMALL, "--epochs", "3", "--resume")
+        line = refused(seg_train(*resume))
+        assert line == f"Error: cannot write {folder}/last.safetensors: No space left on device; choose another place"
+        assert (folder / "last.safetensors").read_bytes() == last
+        assert load_checkpoint(folder / "best.safetensors")[1].metrics is not None
+        assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
+        (disk / "filler").unlink()
+        assert seg_train(*resume).exit_code == 0
+        assert sorted(path.name for path in folder.iterdir()) == WRITTEN
+
+
+def interrupt(history: list[EpochFigures]) -> None:
+    raise KeyboardInterrupt
+
+
+@needs_command
+def test_ctrl_c_is_one_line_and_leaves_the_last_good_files(dataset: Dataset, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    command = [COMMAND, dataset.folder, "-o", folder, *SMALL, "--epochs", "500"]
+    with subprocess.Popen(
+        command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+    ) as process:
+        end = time.monotonic() + LIMIT
+        while not (folder / "last.safetensors").exists() and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        stderr = process.communicate(timeout=LIMIT)[1]
+    assert process.returncode == 130
+    assert len(said(stderr)) == 1, stderr
+    assert said(stderr)[0].startswith("Interrupted")
+    assert len(read_position(folder / "last.safetensors").history) >= 1
+    assert load_checkpoint(folder / "best.safetensors")[1].metrics is not None
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []

@@ -96,14 +96,17 @@ def main(**values: object) -> None:
     options = TrainOptions(**values)  # type: ignore[arg-type] # click has checked the types
     dataset = open_dataset(options)
     folder = run_folder(options, dataset)
-    log = TensorBoardLog(folder) if options.tensorboard else None
+    log: TensorBoardLog | None = None
     with progress_bar("Training", "steps") as bar:
         note = ""
 
         def on_start(spec: "ModelSpec", steps: int, epochs: int, done: int) -> None:
+            nonlocal log
             for line in describe(spec):
                 click.echo(line)
             write_config(folder, options, spec, epochs)
+            if options.tensorboard:
+                log = TensorBoardLog(folder)
             bar.start(steps, done)
 
         def on_step(loss: float, images_per_second: float) -> None:
@@ -150,3 +153,7 @@ def _tell(outcome: "Outcome") -> None:
 
 def _percent(share: float) -> str:
     return "-" if math.isnan(share) else f"{100 * share:.2f}"
+
+
+if __name__ == "__main__":  # torchrun -m segtrain.cli
+    main()

@@ -74,6 +74,14 @@ def sum_of_processes(fabric: Fabric, values: Tensor) -> Tensor:
     return total
 
 
+@torch.no_grad()
+def average_buffers(fabric: Fabric, network: nn.Module) -> None:
+    """Give every process the mean of their buffers: batch normalisation saw other frames in each."""
+    for buffer in network.buffers():
+        if buffer.is_floating_point():
+            buffer.copy_(sum_of_processes(fabric, buffer.clone()) / fabric.world_size)
+
+
 def _matrix(split: SplitArrays, indices: np.ndarray, logits: Tensor, class_count: int) -> Matrix:
     prediction = logits.argmax(dim=1).to(torch.uint8).cpu().numpy()
     return confusion_matrix(split.labels[indices], prediction, class_count)

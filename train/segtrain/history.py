@@ -31,6 +31,12 @@ class EpochFigures:
     outside_share: float
 
 
+def way_on(epochs: int) -> str:
+    """Return what to do where a loss that is no number ends a run after so many good epochs."""
+    begin = "the last good weights are kept: --resume" if epochs else "nothing was kept: begin again"
+    return f"{begin} with a lower --learning-rate, or --precision 32-true"
+
+
 def write_history(path: Path, history: list[EpochFigures]) -> None:
     """Write one row an epoch as CSV."""
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:

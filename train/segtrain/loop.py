@@ -1,6 +1,7 @@
 """The training loop: dataset -> a run's folder with the weights that had the best mIoU on val."""
 
 import copy
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,11 @@ from segdata.spec import ModelSpec
 from segtrain.batches import batches, load, normalise
 from segtrain.checkpoint import build_network, load_checkpoint, save_checkpoint, start_from
 from segtrain.evaluate import Evaluation, evaluate
-from segtrain.history import EpochFigures, best_of, parts_ways, write_history
+from segtrain.history import EpochFigures, best_of, parts_ways, way_on, write_history
 from segtrain.losses import Objective
 from segtrain.options import PrecisionChoice, TrainOptions
 from segtrain.precision import check_half_precision, choose_precision
-from segtrain.setting import check_run, find_truth, settings_of, spec_for
+from segtrain.setting import check_run, devices_of, find_truth, settings_of, spec_for
 from segtrain.state import Position, load_state, read_position, save_state
 from segtrain.trainer import Trainer
 from segtrain.unet import UNet
@@ -78,19 +79,22 @@ def train(options: TrainOptions, dataset: Dataset, progress: Progress) -> Outcom
         progress.on_start(spec, trainer.steps * epochs, epochs, trainer.steps * len(history))
     warned = parts_ways(history)
     for epoch in range(len(history), epochs):
-        history.append(trainer.epoch(epoch, epochs, progress.on_step if tell else None))
+        best = best_of(history)
+        if options.patience is not None and best is not None and epoch - best.epoch >= options.patience:
+            break
+        history.append(_finite(trainer.epoch(epoch, epochs, progress.on_step if tell else None)))
         best = best_of(history)
         if tell:
             if best is history[-1]:
                 save_checkpoint(folder / "best.safetensors", trainer.averaged(), trainer.measured(history[-1]))
-            save_state(
+            write_history(folder / "metrics.csv", history)
+            save_state(  # last: a run that ends before it does this epoch again
                 folder / "last.safetensors",
                 network,
                 trainer.average,
                 trainer.optimizer,
                 Position(settings, epochs, history),
             )
-            write_history(folder / "metrics.csv", history)
             progress.on_epoch(history)
             if parts_ways(history) and not warned:
                 progress.on_warning(
@@ -99,14 +103,21 @@ def train(options: TrainOptions, dataset: Dataset, progress: Progress) -> Outcom
                     "weights are kept. More frames, --augment strong or a smaller --arch help."
                 )
                 warned = True
-        if options.patience is not None and best is not None and epoch + 1 - best.epoch >= options.patience:
-            break
     if best_of(history) is None:
         raise EdgeSegError("val has no labelled pixel, so no epoch is better than another; label some frames of val")
     fabric.barrier()
     chosen, chosen_spec = load_checkpoint(folder / "best.safetensors")
     evaluation = evaluate(fabric, chosen.to(fabric.device), dataset.split("val"), spec, find_truth(options, dataset))
     return Outcome(folder / "best.safetensors", chosen_spec, evaluation, history, tell)
+
+
+def _finite(figures: EpochFigures) -> EpochFigures:
+    """Return the figures; raise EdgeSegError if the last step of the epoch broke the weights."""
+    if not math.isfinite(figures.val_loss):
+        raise EdgeSegError(
+            f"the loss on val became {figures.val_loss} after epoch {figures.epoch}; {way_on(figures.epoch - 1)}"
+        )
+    return figures
 
 
 def _fabric(options: TrainOptions, spec: ModelSpec, network: UNet, objective: Objective, split: SplitArrays) -> Fabric:
@@ -120,7 +131,7 @@ def _fabric(options: TrainOptions, spec: ModelSpec, network: UNet, objective: Ob
             options.precision, probed, copy.deepcopy(objective).to(device), normalise(frames, spec), labels
         ):
             precision = "32-true"
-    devices = options.devices or (torch.cuda.device_count() if device.type == "cuda" else 1)
+    devices = devices_of(options) or (torch.cuda.device_count() if device.type == "cuda" else 1)
     several = devices * options.nodes > 1
     assert precision != "auto"
     fabric = Fabric(

@@ -60,5 +60,7 @@ def plot_panels(split: SplitArrays, predictions: npt.NDArray[np.uint8], spec: Mo
         for i in present
         if i != IGNORE_INDEX
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=8, fontsize=7, frameon=False)
+    legend = figure.legend(handles=handles, loc="outside lower center", ncols=8, fontsize=7, frameon=False)
+    for text in legend.get_texts():
+        text.set_parse_math(False)  # a class may be named with a dollar sign
     return figure

@@ -12,7 +12,8 @@ from segtrain.losses import Objective
 from segtrain.options import PrecisionChoice
 
 FAULTY_HALF = "GTX 16"
-"""Cards whose float16 convolutions give NaN in training (pytorch issue 77955); TU116 and TU117 are all named so."""
+"""Cards whose float16 convolutions give NaN in training (pytorch issue 77955). TU116 and TU117 bear other names, too
+(MX450, T600): the probe finds those."""
 
 PROBE_STEPS = 3
 

@@ -1,7 +1,10 @@
 """The networks that `--arch` names: each about four times the work of the one before it."""
 
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge
+from pydantic import ConfigDict
 
 Block = Literal["plain", "separable", "residual"]
 Upsample = Literal["transpose", "resize"]
@@ -12,9 +15,11 @@ ArchitectureName = Literal["nano", "small", "base"]
 class Architecture:
     """The options of `segtrain.unet.UNet`, as they travel in a ModelSpec."""
 
-    width: int
-    depth: int = 4
-    widest: int = 1024
+    __pydantic_config__ = ConfigDict(extra="forbid")  # where a checkpoint's spec is read
+
+    width: Annotated[int, Ge(1)]
+    depth: Annotated[int, Ge(1)] = 4
+    widest: Annotated[int, Ge(1)] = 1024
     block: Block = "plain"
     upsample: Upsample = "resize"
     stem_stride: Literal[1, 2] = 2

@@ -1,5 +1,6 @@
 """A run's folder as a person reads it: config, curves, panels, confusion, IoU by class, TensorBoard logs."""
 
+import csv
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 
 from segdata.dataset import Dataset
 from segdata.errors import MissingDependencyError
-from segdata.files import replacing
+from segdata.files import on_disk, replacing
 from segdata.metrics import class_iou
 from segdata.spec import ModelSpec
 from segtrain.checkpoint import load_checkpoint
@@ -47,16 +48,13 @@ def write_pictures(folder: Path, dataset: Dataset, outcome: Outcome) -> None:
 
 def _write_iou(path: Path, outcome: Outcome) -> None:
     evaluation = outcome.evaluation
-    columns = [class_iou(evaluation.matrix)]
-    heading = "class,iou"
+    columns = {"class": outcome.spec.class_names, "iou": class_iou(evaluation.matrix)}
     if evaluation.truth_matrix is not None:
-        columns.append(class_iou(evaluation.truth_matrix))
-        heading += ",iou_against_larger_truth"
-    lines = [heading]
-    for name, *values in zip(outcome.spec.class_names, *columns, strict=True):
-        lines.append(",".join([f'"{name}"', *(f"{value:.6f}" for value in values)]))
-    with replacing(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        columns["iou_against_larger_truth"] = class_iou(evaluation.truth_matrix)
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
 
 
 class TensorBoardLog:
@@ -68,11 +66,14 @@ class TensorBoardLog:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise MissingDependencyError("tensorboard is not installed; run: pip install tensorboard") from None
-        self._writer = SummaryWriter(str(folder / "tensorboard"))
+        self._folder = folder / "tensorboard"
+        with on_disk(self._folder):
+            self._writer = SummaryWriter(str(self._folder))
 
     def add(self, figures: EpochFigures) -> None:
         """Write one epoch."""
-        for name, value in asdict(figures).items():
-            if name != "epoch":
-                self._writer.add_scalar(name, value, figures.epoch)
-        self._writer.flush()
+        with on_disk(self._folder):
+            for name, value in asdict(figures).items():
+                if name != "epoch":
+                    self._writer.add_scalar(name, value, figures.epoch)
+            self._writer.flush()

@@ -1,11 +1,13 @@
 """Whether options, dataset and the run's folder fit together, and what follows from them."""
 
+import os
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
 from segdata.dataset import DATASET_FILE, Dataset, SplitArrays
 from segdata.errors import InputError
+from segdata.files import on_disk
 from segdata.spec import ModelSpec
 from segtrain.options import TrainOptions
 from segtrain.state import Position
@@ -22,6 +24,11 @@ def open_dataset(options: TrainOptions) -> Dataset:
     if options.size is not None and not (folder / DATASET_FILE).is_file() and folder.is_dir():
         folder = folder / str(options.size)
     return Dataset(folder)
+
+
+def devices_of(options: TrainOptions) -> int | None:
+    """Return how many processes this machine runs: as torchrun started them, or as asked; None if neither says."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", 0)) or options.devices
 
 
 def run_folder(options: TrainOptions, dataset: Dataset) -> Path:
@@ -51,13 +58,15 @@ def check_run(options: TrainOptions, dataset: Dataset) -> Path:
         raise InputError(
             f"got batches of {options.batch_size} but {frames} training frames; lower --batch-size or add frames"
         )
-    processes = (options.devices or 1) * options.nodes
+    processes = (devices_of(options) or 1) * options.nodes
     if options.batch_size % processes:
         raise InputError(f"got batches of {options.batch_size} for {processes} processes, need a multiple")
     if options.minutes is None and frames // options.batch_size * options.epochs < FEWEST_STEPS:
         raise InputError(f"got one step in {options.epochs} epoch, need {FEWEST_STEPS}: raise --epochs")
     folder = run_folder(options, dataset)
-    if not options.resume and (folder / "last.safetensors").exists():
+    with on_disk(folder):
+        taken = (folder / "last.safetensors").exists()
+    if taken and not options.resume:
         raise InputError(f"{folder} holds a run; go on with it by --resume, or name another folder with -o")
     find_truth(options, dataset)
     return folder
@@ -86,9 +95,9 @@ def settings_of(options: TrainOptions, resumed: Position | None) -> dict[str, ob
         if name not in _MAY_CHANGE
     }
     if resumed is not None and resumed.settings != settings:
-        names = [name for name in settings if settings[name] != resumed.settings.get(name)]
+        names = [name for name in settings | resumed.settings if settings.get(name) != resumed.settings.get(name)]
         differences = ", ".join(
-            f"--{name.replace('_', '-')} {settings[name]} (was {resumed.settings.get(name)})" for name in names
+            f"--{name.replace('_', '-')} {settings.get(name)} (was {resumed.settings.get(name)})" for name in names
         )
         raise InputError(f"got {differences}; resume with the options the run was begun with, or begin another")
     return settings
@@ -100,9 +109,16 @@ def find_truth(options: TrainOptions, dataset: Dataset) -> SplitArrays | None:
     Raises InputError if `options.truth` was given and is not of the same val frames and classes.
     """
     folder = options.truth or dataset.folder.absolute().parent / TRUTH_FOLDER
-    if options.truth is None and not (folder / DATASET_FILE).is_file():
+    if folder.absolute() == dataset.folder.absolute() or (
+        options.truth is None and not (folder / DATASET_FILE).is_file()
+    ):
         return None
-    larger = Dataset(folder)
+    try:
+        larger = Dataset(folder)
+    except InputError:
+        if options.truth is None:  # nobody asked for what happens to stand there
+            return None
+        raise
     same = (
         "val" in larger.facts.splits
         and larger.facts.splits["val"].sha256 == dataset.facts.splits["val"].sha256

@@ -54,7 +54,7 @@ def read_position(path: Path) -> Position:
         values = json.loads(text)
         history = [EpochFigures(**row) for row in values["history"]]
         return Position(dict(values["settings"]), int(values["epochs"]), history)
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError):
         raise ContractError(f"{path}: its training state is not one this version wrote; train again") from None
 
 

@@ -18,8 +18,8 @@ from segdata.metrics import accuracy
 from segdata.spec import ModelSpec
 from segtrain.augment import Augment
 from segtrain.batches import Indices, batches, load, normalise
-from segtrain.evaluate import EVALUATION_BATCH, evaluate, sum_of_processes
-from segtrain.history import EpochFigures
+from segtrain.evaluate import EVALUATION_BATCH, average_buffers, evaluate, sum_of_processes
+from segtrain.history import EpochFigures, way_on
 from segtrain.losses import Objective
 from segtrain.options import TrainOptions
 from segtrain.schedule import epochs_in, learning_rate
@@ -89,8 +89,8 @@ class Trainer:
 
     def measured(self, figures: EpochFigures) -> ModelSpec:
         """Return the spec with the figures that the weights were chosen by."""
-        names = ("miou", "miou_official", "pixel_accuracy")
-        return replace(self.spec, metrics={name: getattr(figures, name) for name in names})
+        metrics = {name: getattr(figures, name) for name in ("miou", "miou_official", "pixel_accuracy")}
+        return replace(self.spec, metrics=metrics)
 
     def epoch(self, epoch: int, epochs: int, on_step: Callable[[float, float], None] | None) -> EpochFigures:
         """Train for one epoch, number `epoch` from 0, and return its figures with the averaged weights' on val."""
@@ -113,8 +113,7 @@ class Trainer:
             if not math.isfinite(loss):
                 raise EdgeSegError(
                     f"the loss became {loss} in step {step + 1} of epoch {epoch + 1}, on the frames "
-                    f"{', '.join(self.split.names[index] for index in indices)}; the last good weights are kept: "
-                    "--resume with a lower --learning-rate, or --precision 32-true, and look at these frames"
+                    f"{', '.join(self.split.names[index] for index in indices)}; {way_on(epoch)}, and look at them"
                 )
             self.average.update_parameters(self.network)
             matrix += _pairs(logits, labels, self.spec.class_count)
@@ -123,6 +122,7 @@ class Trainer:
         seconds = perf_counter() - begun
         counts = sum_of_processes(self.fabric, matrix).view(self.spec.class_count, -1).cpu().numpy()
         trained = accuracy(counts, self.spec.class_names)
+        average_buffers(self.fabric, self.average.module)
         evaluation = evaluate(self.fabric, self.average.module, self.val, self.spec)
         figures = accuracy(evaluation.matrix, self.spec.class_names)
         return EpochFigures(

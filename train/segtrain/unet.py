@@ -84,19 +84,19 @@ class UNet(nn.Module):
         widest: int = 1024,
         block: str = "plain",
         upsample: str = "resize",
-        stem_stride: int = 1,
+        stem_stride: int = 2,
     ) -> None:
         super().__init__()
         make_block = BLOCKS[block]
         channels = [min(width * 2**level, widest) for level in range(depth + 1)]
         levels = range(depth)
         # Separable and residual blocks would make little of three channels: the first convolution is a plain one.
-        self.stem = nn.Sequential(Conv(3, width, stride=stem_stride), Conv(width, width))
+        self.stem = nn.Sequential(Conv(3, channels[0], stride=stem_stride), Conv(channels[0], channels[0]))
         self.pool = nn.MaxPool2d(2)
         self.encoders = nn.ModuleList(make_block(channels[i], channels[i + 1]) for i in levels)
         self.upsamples = nn.ModuleList(_upsample(upsample, channels[i + 1], channels[i]) for i in reversed(levels))
         self.decoders = nn.ModuleList(make_block(2 * channels[i], channels[i]) for i in reversed(levels))
-        self.head = nn.Conv2d(width, class_count, kernel_size=1)
+        self.head = nn.Conv2d(channels[0], class_count, kernel_size=1)
         self.stem_stride = stem_stride
 
     def forward(self, x: Tensor, coarse: bool = False) -> Tensor:

@@ -1,0 +1,157 @@
+"""Several processes on one machine, as `--devices` and torchrun start them: one training, one folder, one voice."""
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segdata.dataset import Dataset
+from segtrain.checkpoint import load_checkpoint
+from segtrain.loop import Progress, train
+from segtrain.options import TrainOptions
+
+Refused = Callable[..., AbstractContextManager[None]]
+
+COMMAND = Path(sys.executable).with_name("seg-train")
+TORCHRUN = Path(sys.executable).with_name("torchrun")
+EPOCHS = 6
+OPTIONS = "--arch nano --width 8 --depth 2 --batch-size 8 --learning-rate 0.02 --augment none --precision 32-true"
+TIMED = ("images_per_second", "outside_share")  # the columns of metrics.csv that no two runs share
+LIMIT = 600  # seconds, so that nothing waits for ever
+
+pytestmark = pytest.mark.skipif(not COMMAND.exists(), reason="seg-train is not installed beside this Python")
+
+QUIET = Progress(lambda *_: None, lambda *_: None, lambda _: None, lambda _: None)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A run of two processes: its folder, what it said, and a copy of the folder as it was in the middle."""
+
+    folder: Path
+    stdout: str
+    stderr: str
+    middle: Path
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+
+
+def said(stderr: str) -> list[str]:
+    """Return the lines of standard error but for the progress bar."""
+    return [line for line in stderr.splitlines() if line.strip() and not line.startswith("Training")]
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open(newline="") as file:
+        return [{name: text for name, text in row.items() if name not in TIMED} for row in csv.DictReader(file)]
+
+
+def losses(folder: Path, name: str) -> np.ndarray:
+    return np.array([float(row[name]) for row in rows_of(folder)])
+
+
+@pytest.fixture(scope="module")
+def two(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """A run of `--devices 2`."""
+    folder = tmp_path_factory.mktemp("two")
+    command = [COMMAND, dataset.folder, "-o", folder / "run", *OPTIONS.split(), "--epochs", str(EPOCHS)]
+    with (folder / "stdout").open("w") as stdout, (folder / "stderr").open("w") as stderr:
+        process = subprocess.Popen([*command, "--devices", "2"], env=environment(), stdout=stdout, stderr=stderr)
+        end = time.monotonic() + LIMIT
+        while process.poll() is None and not (folder / "run" / "last.safetensors").exists():
+            time.sleep(0.005)
+            if time.monotonic() > end:
+                process.kill()
+        (folder / "middle").mkdir()
+        for name in ("best.safetensors", "last.safetensors"):
+            if (folder / "run" / name).exists():
+                shutil.copy(folder / "run" / name, folder / "middle")
+        assert process.wait(LIMIT) == 0, (folder / "stderr").read_text()
+    said_by = [(folder / name).read_text(encoding="utf-8") for name in ("stdout", "stderr")]
+    return Ran(folder / "run", *said_by, folder / "middle")
+
+
+@pytest.fixture(scope="module")
+def one(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the same run in one process."""
+    folder = tmp_path_factory.mktemp("one")
+    options = TrainOptions(
+        dataset.folder,
+        folder,
+        arch="nano",
+        width=8,
+        depth=2,
+        epochs=EPOCHS,
+        batch_size=8,
+        learning_rate=0.02,
+        augment="none",
+        precision="32-true",
+    )
+    train(options, dataset, QUIET)
+    return folder
+
+
+def test_two_processes_learn_what_one_does(one: Path, two: Ran) -> None:
+    """Batch normalisation sees half of a batch in each, so that the figures differ a little."""
+    assert losses(two.folder, "train_loss") == pytest.approx(losses(one, "train_loss"), rel=0.05)
+    assert losses(two.folder, "val_loss") == pytest.approx(losses(one, "val_loss"), rel=0.25)
+    assert losses(two.folder, "train_loss")[-1] < 0.8 * losses(two.folder, "train_loss")[0]
+    assert [row["learning_rate"] for row in rows_of(two.folder)] == [row["learning_rate"] for row in rows_of(one)]
+
+
+def test_one_of_two_processes_writes_and_speaks(two: Ran) -> None:
+    assert sorted(path.name for path in two.folder.iterdir()) == [
+        "best.safetensors",
+        "config.toml",
+        "confusion.png",
+        "curves.png",
+        "iou.csv",
+        "iou.png",
+        "last.safetensors",
+        "metrics.csv",
+        "panels.png",
+    ]
+    assert said(two.stderr) == []
+    lines = two.stdout.splitlines()
+    assert lines[0].startswith("UNet, width 8")
+    assert lines[-1] == str(two.folder / "best.safetensors")
+    for once in ("UNet, ", "M parameters", "an estimate", "percent", "the network's size"):
+        assert two.stdout.count(once) == 1, once
+    assert len(lines) == 10, two.stdout  # three of the summary, six of the table, and the path
+
+
+def test_the_figures_of_two_processes_are_those_of_all_frames(two: Ran, dataset: Dataset) -> None:
+    spec = load_checkpoint(two.folder / "best.safetensors")[1]
+    assert spec.metrics is not None
+    assert spec.metrics["miou"] == max(float(row["miou"]) for row in rows_of(two.folder))
+    with (two.folder / "iou.csv").open() as file:
+        ious = np.array([float(row["iou"]) for row in csv.DictReader(file)])
+    assert np.nanmean(ious) == pytest.approx(spec.metrics["miou"], abs=2e-3)  # the weights were rounded to float16
+
+
+@pytest.mark.parametrize("program", [["-m", "segtrain.cli"], [str(COMMAND)]], ids=["module", "script"])
+def test_torchrun_goes_on_with_it_and_ends_alike(
+    two: Ran, dataset: Dataset, tmp_path: Path, program: list[str]
+) -> None:
+    """From the middle on: so that what two processes have not in common is noticed."""
+    folder = shutil.copytree(two.middle, tmp_path / "run")
+    start = [TORCHRUN, "--standalone", "--nproc-per-node", "2", *program]
+    options = [dataset.folder, "-o", folder, *OPTIONS.split(), "--epochs", str(EPOCHS), "--resume"]
+    done = subprocess.run([*start, *options], env=environment(), capture_output=True, text=True, timeout=LIMIT)
+    assert done.returncode == 0, done.stderr
+    assert rows_of(folder) == rows_of(two.folder)
+    assert (folder / "best.safetensors").read_bytes() == (two.folder / "best.safetensors").read_bytes()
+    assert said(done.stderr) == []
+    assert done.stdout.count("the network's size") == 1
+    assert done.stdout.splitlines()[-1] == str(folder / "best.safetensors")

@@ -1,0 +1,211 @@
+"""A run that ends too early goes on as if it had not: after a kill, an error, or its own end."""
+
+import csv
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from segdata.dataset import Dataset
+from segdata.errors import ContractError, EdgeSegError
+from segtrain.history import EpochFigures
+from segtrain.loop import Outcome, Progress, train
+from segtrain.options import TrainOptions
+from segtrain.state import read_position
+
+Refused = Callable[..., AbstractContextManager[None]]
+
+COMMAND = Path(sys.executable).with_name("seg-train")
+EPOCHS = 10
+TIMED = ("images_per_second", "outside_share")  # the columns of metrics.csv that no two runs share
+LIMIT = 600  # seconds, so that nothing waits for ever
+
+QUIET = Progress(lambda *_: None, lambda *_: None, lambda _: None, lambda _: None)
+
+
+def options_for(dataset: Dataset, output: Path, **changes: Any) -> TrainOptions:  # noqa: ANN401 - any option
+    small = TrainOptions(dataset.folder, output, arch="nano", width=8, depth=2, epochs=4, batch_size=8)
+    return replace(small, **changes)
+
+
+def ending_after(epochs: int, error: BaseException) -> Progress:
+    """Return a Progress that ends the run by `error` in the first step after so many epochs."""
+    done: list[EpochFigures] = []
+
+    def on_epoch(history: list[EpochFigures]) -> None:
+        done[:] = history
+
+    def on_step(loss: float, images_per_second: float) -> None:
+        if len(done) == epochs:
+            raise error
+
+    return Progress(lambda *_: None, on_step, on_epoch, lambda _: None)
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    """Return metrics.csv, as text: equal means equal bit for bit."""
+    with (folder / "metrics.csv").open(newline="") as file:
+        return [{name: text for name, text in row.items() if name not in TIMED} for row in csv.DictReader(file)]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def whole(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
+    """A run of four epochs that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("whole")
+    return folder, train(options_for(dataset, folder), dataset, QUIET)
+
+
+@pytest.fixture
+def half(dataset: Dataset, tmp_path: Path) -> Path:
+    """The same run, ended in the middle of its third epoch."""
+    folder = tmp_path / "half"
+    with pytest.raises(KeyboardInterrupt):
+        train(options_for(dataset, folder), dataset, ending_after(2, KeyboardInterrupt()))
+    return folder
+
+
+@pytest.mark.skipif(not COMMAND.exists(), reason="seg-train is not installed beside this Python")
+def test_a_run_killed_twice_ends_as_if_it_had_not_been(dataset: Dataset, tmp_path: Path) -> None:
+    chance = random.Random(20)
+    command = [COMMAND, dataset.folder, "-o", tmp_path / "killed", "--epochs", str(EPOCHS)]
+    command += ["--arch", "nano", "--width", "8", "--depth", "2", "--batch-size", "8"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    last = tmp_path / "killed" / "last.safetensors"
+    for more in ([], ["--resume"]):
+        before = last.stat().st_mtime_ns if last.exists() else 0
+        with subprocess.Popen(
+            [*command, *more], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        ) as process:
+            wait_for(lambda: last.exists() and last.stat().st_mtime_ns != before, process)  # noqa: B023 - waited for here
+            time.sleep(chance.uniform(0, 0.3))
+            process.kill()
+        assert process.returncode == -9, "it ended before it was killed"
+    assert 2 <= len(read_position(last).history) < EPOCHS
+    done = subprocess.run([*command, "--resume"], env=environment, capture_output=True, text=True, timeout=LIMIT)
+    assert done.returncode == 0, done.stderr
+    train(options_for(dataset, tmp_path / "whole", epochs=EPOCHS), dataset, QUIET)
+    assert rows_of(tmp_path / "killed") == rows_of(tmp_path / "whole")
+    assert len(rows_of(tmp_path / "killed")) == EPOCHS
+    best = [(tmp_path / name / "best.safetensors").read_bytes() for name in ("killed", "whole")]
+    assert best[0] == best[1]
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    """Wait until the condition holds; fail if the process ends before."""
+    end = time.monotonic() + LIMIT
+    while not condition():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_run_ended_in_an_epoch_goes_on_from_the_one_before(
+    half: Path, whole: tuple[Path, Outcome], dataset: Dataset
+) -> None:
+    assert [row["epoch"] for row in rows_of(half)] == ["1", "2"]
+    started: list[tuple[int, ...]] = []
+    progress = replace(QUIET, on_start=lambda _, *numbers: started.append(numbers))
+    outcome = train(options_for(dataset, half, resume=True), dataset, progress)
+    assert started == [(20, 4, 10)]  # steps and epochs in all, and steps done before
+    assert rows_of(half) == rows_of(whole[0])
+    assert (half / "best.safetensors").read_bytes() == (whole[0] / "best.safetensors").read_bytes()
+    assert [row.miou for row in outcome.history] == [row.miou for row in whole[1].history]
+
+
+def test_a_finished_run_resumed_is_only_evaluated(
+    whole: tuple[Path, Outcome], dataset: Dataset, tmp_path: Path
+) -> None:
+    folder, outcome = whole
+    before = contents(folder)
+    again = train(
+        options_for(dataset, folder, resume=True), dataset, ending_after(0, AssertionError("it trains once more"))
+    )
+    assert contents(folder) == before
+    assert again.history == outcome.history
+    assert np.array_equal(again.evaluation.matrix, outcome.evaluation.matrix)
+
+
+def test_a_run_that_patience_ended_resumed_is_only_evaluated(dataset: Dataset, tmp_path: Path) -> None:
+    options = options_for(dataset, tmp_path, epochs=40, patience=1, learning_rate=5e-2, augment="none")
+    history = train(options, dataset, QUIET).history
+    assert len(history) < 40
+    before = contents(tmp_path)
+    progress = ending_after(0, AssertionError("it trains once more"))
+    assert train(replace(options, resume=True), dataset, progress).history == history
+    assert contents(tmp_path) == before
+
+
+def test_an_epoch_whose_figures_could_not_be_written_is_done_again(
+    dataset: Dataset, tmp_path: Path, refused: Refused
+) -> None:
+    (tmp_path / "metrics.csv").mkdir()
+    options = options_for(dataset, tmp_path, epochs=1)
+    with refused("cannot write .*metrics.csv"):
+        train(options, dataset, QUIET)
+    (tmp_path / "metrics.csv").rmdir()
+    resume = (tmp_path / "last.safetensors").exists()
+    train(replace(options, resume=resume), dataset, QUIET)
+    assert [row["epoch"] for row in rows_of(tmp_path)] == ["1"]
+
+
+def test_after_a_loss_that_is_no_number_a_lower_learning_rate_goes_on(
+    half: Path, dataset: Dataset, refused: Refused
+) -> None:
+    before = contents(half)
+    with refused(r"epoch 3, on the frames .*; the last good weights are kept: --resume with a lower", EdgeSegError):
+        train(options_for(dataset, half, resume=True, learning_rate=1e30), dataset, QUIET)
+    assert contents(half) == before
+    history = train(options_for(dataset, half, resume=True, learning_rate=1e-3), dataset, QUIET).history
+    assert len(history) == 4
+    assert history[2].learning_rate < 1e-3 < history[1].learning_rate
+    assert [row["epoch"] for row in rows_of(half)] == ["1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"seed": 1}, r"got --seed 1 \(was 0\)"),
+        ({"batch_size": 4, "class_balance": 1.0}, r"--batch-size 4 \(was 8\), --class-balance 1.0 \(was 0.5\)"),
+        ({"epochs": 5}, r"got --epochs 5 \(was 4\); resume with the options the run was begun with"),
+        ({"width": 16}, r"got --width 16 \(was 8\)"),
+    ],
+)
+def test_other_options_are_refused(
+    whole: tuple[Path, Outcome], dataset: Dataset, refused: Refused, changes: dict[str, Any], words: str
+) -> None:
+    before = contents(whole[0])
+    with refused(words):
+        train(options_for(dataset, whole[0], resume=True, **changes), dataset, QUIET)
+    assert contents(whole[0]) == before
+
+
+def test_without_a_run_there_is_nothing_to_resume(dataset: Dataset, tmp_path: Path, refused: Refused) -> None:
+    with refused("last.safetensors: no such file, so there is no run to resume; leave out --resume"):
+        train(options_for(dataset, tmp_path / "none", resume=True), dataset, QUIET)
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_cut_state_is_refused(half: Path, dataset: Dataset, refused: Refused) -> None:
+    last = half / "last.safetensors"
+    last.write_bytes(last.read_bytes()[:-100])
+    with refused("last.safetensors: not a safetensors file"):
+        train(options_for(dataset, half, resume=True), dataset, QUIET)
+
+
+def test_a_checkpoint_is_no_state(half: Path, dataset: Dataset, refused: Refused) -> None:
+    (half / "last.safetensors").write_bytes((half / "best.safetensors").read_bytes())
+    with refused("last.safetensors: holds no training state", ContractError):
+        train(options_for(dataset, half, resume=True), dataset, QUIET)
