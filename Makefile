@@ -38,11 +38,14 @@ clean:
 	rm -rf $(DEMO) .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 # opencv-python needs libGL and others from the system. Where they lack, and no one may install them, the headless
-# build does the same work.
+# build does the same work. The bindings of TensorRT are not installed, only read: a test holds the names we use
+# against theirs.
 $(READY): pyproject.toml requirements-dev.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	$(BIN)/python -c "import cv2" 2>/dev/null || { \
 		$(BIN)/python -m pip uninstall --quiet --yes opencv-python; \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check opencv-python-headless; }
+	-$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+		-d .tensorrt-bindings 'tensorrt-cu12-bindings==10.16.*' 'tensorrt-cu13-bindings==11.4.*'
 	touch $@

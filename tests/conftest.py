@@ -119,7 +119,7 @@ def artefacts(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Art
     save_checkpoint(checkpoint, _trained(spec, dataset), spec)
     network, spec = load_checkpoint(checkpoint)
     models = {precision: to_onnx(network, spec, precision) for precision in ("fp32", "fp16")}
-    ranges = measure_ranges(models["fp32"], dataset, "0" * 64, lambda: None)
+    ranges = measure_ranges(models["fp32"], dataset.calibration(), "0" * 64, "percentile", lambda: None)
     models["int8"] = to_int8(models["fp32"], ranges)
     paths: dict[Precision, Path] = {precision: folder / f"small.{precision}.onnx" for precision in models}
     for precision, path in paths.items():

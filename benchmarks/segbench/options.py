@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from segdata.shipped import SHIPPED_ONNX
+from segdata.shipped import DEFAULT_ONNX
 from segrun.options import Engine
 
 
@@ -14,7 +14,7 @@ class BenchOptions:
     `frames` are timed by the engine in each of `rounds`; the artefacts take turns within a round.
     """
 
-    artefacts: tuple[Path, ...] = (SHIPPED_ONNX,)
+    artefacts: tuple[Path, ...] = (DEFAULT_ONNX,)
     data: Path | None = None
     video: Path | None = None
     engine: Engine = "auto"

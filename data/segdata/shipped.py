@@ -29,3 +29,7 @@ def _shipped(size: int | None, suffix: str) -> Path:
     if size is not None and size not in SHIPPED_SIZES:
         raise InputError(f"got size {size}, models are shipped for {', '.join(map(str, SHIPPED_SIZES))} pixels")
     return _FOLDER / f"unet-{size or DEFAULT_SIZE}.{suffix}"
+
+
+DEFAULT_ONNX = shipped_onnx()
+"""What seg-run and seg-bench run where no model is named."""

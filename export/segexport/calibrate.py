@@ -15,23 +15,33 @@ from onnxruntime.quantization.calibrate import CalibrationDataReader, Calibratio
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from segdata.dataset import Dataset
+from segdata.calibration_split import hash_of_frames
+from segdata.dataset import Dataset, SplitArrays
 from segdata.errors import ContractError, InputError
 from segdata.spec import frame_id
 from segdata.validation import first_problem
 from segexport.contract import FRAMES
-
-PERCENTILE = 99.999
-"""The share of activations inside the range: measured best against min-max and entropy on a UNet."""
+from segexport.options import CalibrationMethodName
 
 SMALLEST_CALIBRATION = 32
 """Fewer frames than this leave rare classes out and ranges to chance."""
 
+PERCENTILE = 99.999
+"""The share of activations inside the range of the method `percentile`."""
+
 _CHUNK = 10  # frames whose activations are held in memory at once
 _HISTOGRAM_BINS = 2048
+_INT8_LEVELS = 128  # entropy merges the histogram into as many bins as int8 has magnitudes
+
+_METHODS: dict[CalibrationMethodName, tuple[CalibrationMethod, dict[str, object]]] = {
+    "percentile": (CalibrationMethod.Percentile, {"num_bins": _HISTOGRAM_BINS, "percentile": PERCENTILE}),
+    # With the library's own 128 bins entropy gives the ranges of min-max: it has nothing to choose from.
+    "entropy": (CalibrationMethod.Entropy, {"num_bins": _HISTOGRAM_BINS, "num_quantized_bins": _INT8_LEVELS}),
+    "minmax": (CalibrationMethod.MinMax, {}),
+}
 
 # Whose inputs and outputs get ranges: the convolutions to be quantised, and what lies between them.
-CALIBRATED_OPERATORS = ["Conv", "Concat", "MaxPool", "Relu", "ConvTranspose"]
+CALIBRATED_OPERATORS = ["Conv", "Concat", "MaxPool", "Relu", "Add", "ConvTranspose"]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -62,19 +72,31 @@ def read_ranges(path: Path) -> CalibrationRanges:
         raise ContractError(f"{path}: not calibration ranges ({first_problem(error)})") from None
 
 
-def measure_ranges(
-    model: onnx.ModelProto, dataset: Dataset, weights_sha256: str, on_frame: Callable[[], None]
-) -> CalibrationRanges:
-    """Run the float32 `model` on the dataset's calibration frames and return the range of each activation.
+def calibration_frames(dataset: Dataset, count: int, seed: int) -> SplitArrays:
+    """Return `count` of the dataset's calibration frames, all if it has fewer, the same for the same seed.
 
-    Raises InputError if the frames are fewer than `SMALLEST_CALIBRATION` or of another size than the model's.
+    Raises InputError if that makes fewer than `SMALLEST_CALIBRATION`.
     """
     frames = dataset.calibration()
-    if len(frames) < SMALLEST_CALIBRATION:
+    if min(count, len(frames)) < SMALLEST_CALIBRATION:
         raise InputError(
-            f"{dataset.folder} has {len(frames)} calibration frames (a fifth of val), need {SMALLEST_CALIBRATION}; "
-            "prepare a dataset with a larger val split"
+            f"got {count} of the {len(frames)} calibration frames (a fifth of val) of {dataset.folder}, need "
+            f"{SMALLEST_CALIBRATION}; raise --calibration-frames or prepare a dataset with a larger val split"
         )
+    if count >= len(frames):
+        return frames
+    return frames.subset(np.sort(np.random.default_rng(seed).permutation(len(frames))[:count]))
+
+
+def measure_ranges(
+    model: onnx.ModelProto,
+    frames: SplitArrays,
+    weights_sha256: str,
+    method: CalibrationMethodName,
+    on_frame: Callable[[], None],
+) -> CalibrationRanges:
+    """Run the float32 `model` on `frames`, of its size, and return the range of each activation."""
+    kind, settings = _METHODS[method]
     reader = _FrameReader(frames.images, on_frame)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "fp32.onnx"
@@ -83,8 +105,8 @@ def measure_ranges(
             path,
             CALIBRATED_OPERATORS,
             augmented_model_path=str(Path(folder) / "augmented.onnx"),
-            calibrate_method=CalibrationMethod.Percentile,
-            extra_options={"symmetric": True, "num_bins": _HISTOGRAM_BINS, "percentile": PERCENTILE},
+            calibrate_method=kind,
+            extra_options={"symmetric": True, **settings},
         )
         with redirect_stdout(io.StringIO()):  # the calibrator tells its progress by print
             while reader.next_chunk():
@@ -92,11 +114,16 @@ def measure_ranges(
             data = calibrator.compute_data()
     return CalibrationRanges(
         weights_sha256=weights_sha256,
-        frames_sha256=dataset.facts.calibration_sha256,
+        frames_sha256=hash_of_frames(frames.sha256),
         frames=tuple(sorted(frame_id(sha256) for sha256 in frames.sha256)),
-        method=f"percentile {PERCENTILE}",
+        method=method_text(method),
         ranges={name: _as_pair(tensor.range_value) for name, tensor in sorted(data.data.items())},
     )
+
+
+def method_text(method: CalibrationMethodName) -> str:
+    """Return how files say a method: percentile 99.999, entropy, minmax."""
+    return f"{method} {PERCENTILE}" if method == "percentile" else method
 
 
 def _as_pair(values: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]) -> tuple[float, float]:

@@ -1,29 +1,54 @@
-"""seg-export: checkpoint -> proved ONNX files and TensorRT engines."""
+"""seg-export: checkpoint -> proved ONNX files and TensorRT engines; seg-export inspect: what a file is."""
 
+import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from segdata.command import Command, progress_bar
+from segdata.command import Command, dispatch, progress_bar
 from segexport.options import ExportOptions
+
+if TYPE_CHECKING:  # importing it takes seconds, which --help does not need
+    from segexport.export import ExportReport
+
+_PATH = click.Path(path_type=Path)
 
 
 @click.command(cls=Command)
-@click.argument("checkpoint", type=click.Path(path_type=Path), required=False)
+@click.argument("checkpoint", type=_PATH, required=False)
 @click.option("--fp32", is_flag=True, help="Export float32.")
 @click.option("--fp16", is_flag=True, help="Export float16.")
 @click.option("--int8", is_flag=True, help="Export INT8 with explicit Q/DQ, for TensorRT and CPUs alike.")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), default=ExportOptions.output, help="Folder to write to."
-)
+@click.option("--all", "all_precisions", is_flag=True, help="Export all three; so does naming none.")
+@click.option("--size", type=int, show_default="256", help="Without CHECKPOINT: the shipped model of this size.")
+@click.option("-o", "--output", type=_PATH, default=ExportOptions.output, help="Folder to write to.")
+@click.option("--batch", type=click.IntRange(1), default=ExportOptions.batch, help="Frames the graph takes at once.")
 @click.option(
     "--calibration",
-    type=click.Path(path_type=Path),
+    type=_PATH,
     metavar="DATASET",
-    help="Prepared dataset: a fifth of val calibrates INT8, the rest proves the exports. The shipped model needs none.",
+    help="Prepared dataset: a fifth of val calibrates INT8, the rest proves the exports. Shipped models need none.",
 )
+@click.option(
+    "--calibration-frames", default=ExportOptions.calibration_frames, help="Frames to calibrate on, 32 or more."
+)
+@click.option(
+    "--calibration-method",
+    type=click.Choice(["percentile", "entropy", "minmax"]),
+    default=ExportOptions.calibration_method,
+    help="How a range is read off the activations.",
+)
+@click.option("--seed", default=ExportOptions.seed, help="Chooses the calibration frames.")
+@click.option("--max-drop", type=float, metavar="POINTS", help="Leave layers in float until INT8 loses no more mIoU.")
+@click.option(
+    "--qat", type=click.IntRange(1), metavar="EPOCHS", help="Train on with INT8 in place if it loses too much."
+)
+@click.option("--verify/--no-verify", default=ExportOptions.verify, help="Keep only what agrees with the float model.")
+@click.option("--triton", type=_PATH, metavar="DIR", help="Write a Triton model repository, too.")
 @click.option(
     "--engine",
     type=click.Choice(["auto", "tensorrt", "rtx", "none"]),
@@ -36,37 +61,63 @@ from segexport.options import ExportOptions
     default=ExportOptions.compute_capability,
     help="Compute capability the engines are for; 7.5 is the GTX 1660 Ti.",
 )
-def main(checkpoint: Path | None, fp32: bool, fp16: bool, int8: bool, **values: object) -> None:
+@click.option("--workspace-mb", type=int, help="GPU memory that a layer of an engine may use, in MiB.")
+@click.option("--optimization-level", type=int, help="How hard TensorRT searches: 0 builds fastest, 5 runs fastest.")
+@click.option("--timing-cache", type=_PATH, help="File of kernel timings, read and written; not for TensorRT-RTX.")
+@click.option("--version-compatible", is_flag=True, help="Engines that later TensorRT versions run; not for RTX.")
+@click.option("--build-log", is_flag=True, help="Write all that TensorRT says to NAME.engine.log.")
+def export_command(fp32: bool, fp16: bool, int8: bool, all_precisions: bool, **values: object) -> None:
     """Export CHECKPOINT (the shipped model if not given) to ONNX and TensorRT engines.
 
-    Without --fp32, --fp16 or --int8 it exports all three. Each file is compared with the float32 model before it is
-    kept. TensorRT-RTX builds engines without a GPU.
+    Each file is compared with the float32 model, in ONNX Runtime and in OpenVINO, before it is kept. TensorRT-RTX
+    builds engines without a GPU. What a file is, says: seg-export inspect FILE
     """
     from segexport.export import export
 
-    asked = {"fp32": fp32, "fp16": fp16, "int8": int8}
+    asked = {"fp32": fp32 or all_precisions, "fp16": fp16 or all_precisions, "int8": int8 or all_precisions}
     options = ExportOptions(
-        checkpoint=checkpoint or ExportOptions.checkpoint,
         precisions=tuple(precision for precision, wanted in asked.items() if wanted),  # type: ignore[misc]
         **values,  # type: ignore[arg-type] # click has checked the types
     )
-    with progress_bar("Exporting", "frames checked") as bar:
+    with progress_bar("Exporting", "frames") as bar:
         report = export(options, bar.start, bar.advance)
-    table = Table(title=f"{options.checkpoint.stem}, compared with float32 PyTorch on {report.proof}")
-    table.add_column("precision")
-    for heading in ("equal pixels", "mIoU", "change", "ONNX MB", "engine MB", "seconds"):
-        table.add_column(heading, justify="right")
+    _tell(report)
+
+
+def _tell(report: "ExportReport") -> None:
+    """Print the summary: a row a precision, what built the engines, what was left in float, and the files."""
+    classes = "mIoU" if math.isnan(report.exported[0].agreement.official) else "mIoU 19"
+    table = Table(title=f"{report.checkpoint.stem} against float32 PyTorch on {report.proof}", box=SIMPLE_HEAD)
+    table.add_column("", no_wrap=True)
+    for heading in (
+        "equal\npixels",
+        classes,
+        "change",
+        "int8\nlayers",
+        "int8\nMACs",
+        "ONNX\nMB",
+        "engine\nMB",
+        "\nseconds",
+    ):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in report.exported:
+        official = not math.isnan(row.agreement.official)
         table.add_row(
             row.precision,
             f"{row.agreement.equal_pixels:.2%}",
-            f"{100 * row.agreement.miou:.2f}",
-            f"{100 * row.agreement.miou_change:+.2f}",
+            _points(row.agreement.official if official else row.agreement.miou),
+            _points(row.agreement.official_change if official else row.agreement.miou_change, "+"),
+            row.layers,
+            f"{row.int8_share:.0%}",
             _megabytes(row.onnx),
             _megabytes(row.engine) if row.engine else "-",
             f"{row.seconds:.1f}",
         )
     Console().print(table)
+    if report.int8 is not None and report.int8.mixture is not None:
+        kept = report.int8.mixture.keep_float
+        trained = " after training on" if report.int8.trained_on else ""
+        click.echo(f"layers left in float{trained}: {', '.join(kept) or 'none'}")
     click.echo(report.builder)
     for row in report.exported:
         click.echo(row.onnx)
@@ -74,5 +125,35 @@ def main(checkpoint: Path | None, fp32: bool, fp16: bool, int8: bool, **values: 
             click.echo(row.engine)
 
 
+def _points(share: float, sign: str = "") -> str:
+    return "-" if math.isnan(share) else f"{100 * share:{sign}.2f}"
+
+
 def _megabytes(path: Path) -> str:
     return f"{path.stat().st_size / 1e6:.1f}"
+
+
+@click.command(cls=Command)
+@click.argument("file", type=_PATH)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+def inspect_command(file: Path, as_json: bool) -> None:
+    """Say what FILE is: an .onnx, .engine or .safetensors of edgeseg.
+
+    Its spec, precision a layer, work, hashes, and whether this machine can run it.
+    """
+    from segexport.inspection import inspect_file, render, to_json
+
+    inspection = inspect_file(file)
+    if as_json:
+        click.echo(to_json(inspection))
+    else:
+        Console().print(render(inspection))
+
+
+def main() -> None:
+    """Run the command that the command line names."""
+    dispatch("seg-export", export_command, {"inspect": inspect_command})
+
+
+if __name__ == "__main__":
+    main()

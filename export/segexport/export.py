@@ -1,5 +1,6 @@
 """A checkpoint -> proved ONNX files in the precisions asked for, and their engines."""
 
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,27 +11,46 @@ from typing import get_args
 import onnx
 
 from segdata.dataset import Dataset
-from segdata.errors import ContractError, InputError
-from segdata.files import replacing, sha256_of
+from segdata.errors import InputError
+from segdata.files import replacing
+from segdata.shipped import shipped_checkpoint
 from segdata.spec import Precision
-from segexport.calibrate import CalibrationRanges, measure_ranges, read_ranges
+from segexport.engine_config import check_build_options
 from segexport.graph import DeployableGraph
+from segexport.int8 import Int8Model, make_int8
+from segexport.onnx_cost import cost_of_onnx
 from segexport.options import ExportOptions
 from segexport.to_engine import Target, build_engine, choose_target
-from segexport.to_int8 import to_int8
 from segexport.to_onnx import to_onnx
-from segexport.verify import Agreement, frame_count, proof_of, verify
+from segexport.triton import write_repository
+from segexport.verify import Agreement, Proof, frame_count, proof_of, verify
+from segrun.manifest import Verification
 from segrun.tensorrt_library import TensorRT, find_tensorrt, load_tensorrt
 from segtrain.checkpoint import load_checkpoint
+
+TOP_PHASE = "Building engine"
+"""What TensorRT calls the outermost phase of a build."""
+
+# What a rebuild command has to repeat.
+_REBUILT = (
+    "batch", "calibration", "calibration_frames", "calibration_method", "seed", "max_drop", "qat", "verify",
+    "workspace_mb", "optimization_level", "timing_cache", "version_compatible",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Exported:
-    """One precision: its ONNX file, how it compares with float32 PyTorch, its engine if one was built."""
+    """One precision: its ONNX file, how it compares with float32 PyTorch, its engine if one was built.
+
+    `layers` is how many of the convolutions are INT8, as `14 of 15`, and `int8_share` their share of the
+    multiply-accumulates, 0 to 1.
+    """
 
     precision: Precision
     onnx: Path
     agreement: Agreement
+    layers: str
+    int8_share: float
     engine: Path | None
     seconds: float
 
@@ -39,49 +59,67 @@ class Exported:
 class ExportReport:
     """All that one export made. `proof` says which frames it was verified on, `builder` what built the engines."""
 
+    checkpoint: Path
     exported: list[Exported]
     proof: str
     builder: str
+    int8: Int8Model | None
 
 
 def export(options: ExportOptions, on_start: Callable[[int], None], on_step: Callable[[str], None]) -> ExportReport:
-    """Export `options.checkpoint` in each precision; write nothing that was not verified first.
+    """Export the checkpoint in each precision; write nothing that was not verified first.
 
     `on_start` is told the number of steps, `on_step` is called after each with what is being done. Raises EdgeSegError
     and its children, in one line, for anything that cannot be read, calibrated, built or proved.
     """
+    checkpoint = _checkpoint(options)
     precisions: tuple[Precision, ...] = options.precisions or get_args(Precision)
-    network, spec = load_checkpoint(options.checkpoint)
+    network, spec = load_checkpoint(checkpoint)
     dataset = Dataset(options.calibration) if options.calibration else None
     if dataset is not None:
         dataset.check_fits(spec)
     library = _library(options)
-    target = choose_target(library, options.compute_capability) if library else None
-    frames = frame_count(dataset)
-    calibrating = "int8" in precisions and dataset is not None
-    on_start(frames * (1 + len(precisions)) + (len(dataset.calibration()) if calibrating and dataset else 0))
+    target = None
+    if library is not None:
+        check_build_options(library, options)
+        target = choose_target(library, options.compute_capability)
+    on_start(frame_count(dataset) * (1 + 2 * len(precisions)))
 
-    float_model = to_onnx(network, spec, "fp32")
-    ranges = _ranges(options, float_model, dataset, on_step) if "int8" in precisions else None
+    float_model = to_onnx(network, spec, "fp32", options.batch)
+    int8 = None
+    if "int8" in precisions:
+        int8 = make_int8(options, checkpoint, network, spec, float_model, dataset, on_step)
     proof = proof_of(DeployableGraph(network, spec), spec, dataset, lambda: on_step("reference"))
     exported = []
     for precision in precisions:
         start = time.perf_counter()
-        if precision == "int8":
-            assert ranges is not None  # made above whenever int8 is asked for
-            model = to_int8(float_model, ranges)
+        if precision == "int8" and int8 is not None:
+            model = int8.model
         else:
-            model = float_model if precision == "fp32" else to_onnx(network, spec, precision)
-        path = options.output / f"{options.checkpoint.stem}.{precision}.onnx"
+            model = float_model if precision == "fp32" else to_onnx(network, spec, precision, options.batch)
+        path = options.output / f"{checkpoint.stem}.{precision}.onnx"
         with replacing(path) as temporary:
             onnx.save(model, temporary)
-            agreement = verify(temporary, precision, proof, partial(on_step, precision))
+            max_drop = options.max_drop / 100 if options.max_drop is not None and precision == "int8" else None
+            agreement = verify(temporary, precision, proof, partial(on_step, precision), max_drop, options.verify)
         engine = None
         if library and target:
-            calibration = ranges.frames_sha256 if ranges and precision == "int8" else None
-            engine = build_engine(library, path, target, calibration, _rebuild_command(options, precision, library))
-        exported.append(Exported(precision, path, agreement, engine, time.perf_counter() - start))
-    return ExportReport(exported, proof.description, _builder(library, target))
+            calibration = int8.ranges.frames_sha256 if int8 and precision == "int8" else None
+            proved = _Proved(precision, proof, agreement, calibration)
+            engine = _engine(options, checkpoint, library, target, path, proved, on_step)
+        if options.triton is not None:
+            write_repository(engine or path, options.triton)
+        cost = cost_of_onnx(model)
+        layers = f"{sum(layer.precision == 'int8' for layer in cost.layers)} of {len(cost.layers)}"
+        seconds = time.perf_counter() - start
+        exported.append(Exported(precision, path, agreement, layers, cost.int8_share, engine, seconds))
+    return ExportReport(checkpoint, exported, proof.description, _builder(library, target), int8)
+
+
+def _checkpoint(options: ExportOptions) -> Path:
+    if options.checkpoint is not None and options.size is not None:
+        raise InputError(f"got {options.checkpoint} and --size {options.size}; --size names a shipped model: give one")
+    return options.checkpoint or shipped_checkpoint(options.size)
 
 
 def _library(options: ExportOptions) -> TensorRT | None:
@@ -98,36 +136,55 @@ def _builder(library: TensorRT | None, target: Target | None) -> str:
     return f"engines built by {library.flavour} {library.version} for {target.description}; not run here"
 
 
-def _ranges(
-    options: ExportOptions, model: onnx.ModelProto, dataset: Dataset | None, on_step: Callable[[str], None]
-) -> CalibrationRanges:
-    weights_sha256 = sha256_of(options.checkpoint)
-    beside = ranges_path(options.checkpoint, options.checkpoint.parent)
-    if dataset is not None:
-        ranges = measure_ranges(model, dataset, weights_sha256, lambda: on_step("calibrate"))
-        with replacing(ranges_path(options.checkpoint, options.output)) as temporary:
-            temporary.write_text(ranges.to_json())
-        return ranges
-    if not beside.is_file():
-        raise InputError(
-            f"{options.checkpoint}: int8 needs real frames to calibrate on, or {beside.name} beside it; "
-            "give --calibration DATASET, made with seg-data prepare"
-        )
-    ranges = read_ranges(beside)
-    if ranges.weights_sha256 != weights_sha256:
-        raise ContractError(f"{beside} is of other weights than {options.checkpoint}; give --calibration DATASET")
-    return ranges
-
-
-def ranges_path(checkpoint: Path, folder: Path) -> Path:
-    """Return where the calibration ranges of a checkpoint stand in `folder`; the shipped model's are beside it."""
-    return folder / f"{checkpoint.stem}.calibration.json"
-
-
-def _rebuild_command(options: ExportOptions, precision: Precision, library: TensorRT) -> str:
-    calibration = f" --calibration {options.calibration}" if options.calibration else ""
-    engine = "tensorrt" if library.flavour == "tensorrt" else "rtx"
-    return (
-        f"seg-export {options.checkpoint} --{precision} -o {options.output}{calibration} "
-        f"--engine {engine} --cc {options.compute_capability}"
+def _engine(
+    options: ExportOptions,
+    checkpoint: Path,
+    library: TensorRT,
+    target: Target,
+    path: Path,
+    exported: "_Proved",
+    on_step: Callable[[str], None],
+) -> Path:
+    """Build the engine of one ONNX file, with its proof in the manifest."""
+    rebuild = _rebuild_command(options, checkpoint, exported.precision, library)
+    agreement = exported.agreement
+    verification = Verification(
+        frames=exported.proof.description,
+        frames_sha256=exported.proof.frames_sha256,
+        runners="ONNX Runtime, OpenVINO",
+        equal_pixels=agreement.equal_pixels,
+        miou=agreement.miou,
+        miou_change=agreement.miou_change,
+        enforced=options.verify,
     )
+
+    def on_progress(phase: str, step: int, steps: int) -> None:
+        if phase == TOP_PHASE:
+            on_step(f"{exported.precision} engine {step} of {steps}")
+
+    calibration = exported.calibration_sha256
+    return build_engine(library, path, target, options, calibration, rebuild, on_progress, verification).path
+
+
+@dataclass(frozen=True)
+class _Proved:
+    precision: Precision
+    proof: Proof
+    agreement: Agreement
+    calibration_sha256: str | None
+
+
+def _rebuild_command(options: ExportOptions, checkpoint: Path, precision: Precision, library: TensorRT) -> str:
+    """Return the command that makes the engine again: everything that was asked for and is not a default."""
+    words = ["seg-export", str(checkpoint), f"--{precision}", "-o", str(options.output)]
+    words += ["--engine", "tensorrt" if library.flavour == "tensorrt" else "rtx", "--cc", options.compute_capability]
+    for name in _REBUILT:
+        value, default = getattr(options, name), getattr(ExportOptions, name)
+        if value == default:
+            continue
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            words.append(flag if value else f"--no-{name}")
+        else:
+            words += [flag, str(value)]
+    return shlex.join(words)

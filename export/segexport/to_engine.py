@@ -1,5 +1,8 @@
 """An ONNX file -> a TensorRT engine and its manifest. Needs no PyTorch, and with TensorRT-RTX no GPU."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,8 +11,18 @@ import onnx
 
 from segdata.errors import EdgeSegError, InputError, MissingDependencyError
 from segdata.files import replacing, sha256_of
+from segexport.build_progress import BuildControl, OnProgress, interruptible, progress_monitor
 from segexport.contract import check_contract, precision_of
-from segrun.manifest import EngineManifest, manifest_path
+from segexport.engine_config import (
+    capability_of,
+    check_build_options,
+    configure,
+    open_timing_cache,
+    save_timing_cache,
+    set_target,
+)
+from segexport.options import ExportOptions
+from segrun.manifest import EngineManifest, Verification, manifest_path
 from segrun.tensorrt_library import TensorRT, collecting_logger
 
 
@@ -26,9 +39,23 @@ class Target:
         return "sm" + self.compute_capability.replace(".", "")
 
 
+@dataclass(frozen=True)
+class Built:
+    """An engine: where it is, how many layers its network had before TensorRT fused them, how long the build took."""
+
+    path: Path
+    layers: int
+    seconds: float
+
+
 def engine_path(onnx_file: Path, target: Target) -> Path:
     """Return where the engine of an ONNX file goes: NAME.sm75.engine beside NAME.onnx."""
     return onnx_file.with_name(f"{onnx_file.stem}.{target.tag}.engine")
+
+
+def log_path(engine_file: Path) -> Path:
+    """Return where the build log of an engine goes: NAME.engine.log."""
+    return engine_file.with_name(engine_file.name + ".log")
 
 
 def choose_target(library: TensorRT, compute_capability: str) -> Target:
@@ -38,7 +65,7 @@ def choose_target(library: TensorRT, compute_capability: str) -> Target:
     MissingDependencyError if TensorRT finds no GPU.
     """
     if library.flavour == "tensorrt-rtx":
-        _capability_of(library, compute_capability)
+        capability_of(library, compute_capability)
         return Target(f"any GPU of compute capability {compute_capability}", compute_capability)
     from segrun.pycuda_device import first_device
 
@@ -52,17 +79,32 @@ def choose_target(library: TensorRT, compute_capability: str) -> Target:
 
 
 def build_engine(
-    library: TensorRT, onnx_file: Path, target: Target, calibration_sha256: str | None, rebuild: str
-) -> Path:
-    """Build `onnx_file` for `target`, write engine and manifest beside it, and return the engine's path.
+    library: TensorRT,
+    onnx_file: Path,
+    target: Target,
+    options: ExportOptions,
+    calibration_sha256: str | None,
+    rebuild: str,
+    on_progress: OnProgress = lambda phase, step, steps: None,
+    verification: Verification | None = None,
+) -> Built:
+    """Build `onnx_file` for `target`, write engine and manifest beside it, and say what was built.
 
-    The network is strongly typed: the precision is what the ONNX says. Raises EdgeSegError, naming node and reason,
-    if TensorRT cannot read or build it; nothing is written then.
+    The network is strongly typed: the precision is what the ONNX says. Of `options` the engine's count. Raises
+    EdgeSegError, naming every node that TensorRT cannot read and why, or what it cannot build; InputError for options
+    that are out of range or not for this library. Ctrl-C, and whatever `on_progress` raises, stop the build at its next
+    step and are raised then. Nothing but the log is written unless the engine was built.
     """
+    check_build_options(library, options)
     model = onnx.load(onnx_file)
     spec = check_contract(model)
-    plan = _build_plan(library, onnx_file, target)
     path = engine_path(onnx_file, target)
+    logger = collecting_logger(library)
+    control = BuildControl(on_progress)
+    start = time.perf_counter()
+    with _logged(logger, log_path(path) if options.build_log else None), interruptible(control):
+        plan, layers = _build_plan(library, logger, onnx_file, target, options, control)
+    seconds = time.perf_counter() - start
     with replacing(path) as temporary:
         temporary.write_bytes(plan)
     manifest = EngineManifest(
@@ -76,44 +118,72 @@ def build_engine(
         target=target.description,
         compute_capability=target.compute_capability,
         calibration_sha256=calibration_sha256,
-        verified_on="none: built, not run",
+        verification=verification,
+        verified_on="none (no GPU)",
         rebuild=rebuild,
     )
     with replacing(manifest_path(path)) as temporary:
         temporary.write_text(manifest.to_json())
-    return path
+    return Built(path, layers, seconds)
 
 
-def _build_plan(library: TensorRT, onnx_file: Path, target: Target) -> bytes:
+def _build_plan(
+    library: TensorRT,
+    logger: Any,  # noqa: ANN401 - a class of the library
+    onnx_file: Path,
+    target: Target,
+    options: ExportOptions,
+    control: BuildControl,
+) -> tuple[bytes, int]:
     trt: Any = library.module
-    logger = collecting_logger(library)
+    logger.take_problems()
     builder = trt.Builder(logger)
     if not builder:
         raise MissingDependencyError(f"TensorRT cannot start a builder: {logger.take_errors()}")
-    # TensorRT 11 and TensorRT-RTX are always strongly typed and accept the flag; TensorRT 10 needs it.
+    # TensorRT 10 needs the flag; TensorRT 11 and TensorRT-RTX are always strongly typed, and still have it.
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, logger)
     if not parser.parse(onnx_file.read_bytes()):
-        errors = [parser.get_error(index) for index in range(parser.num_errors)]
-        reasons = "; ".join(f"node {error.node_name()}: {error.desc()}" for error in errors)
-        raise EdgeSegError(f"{onnx_file}: TensorRT cannot read it: {reasons or logger.take_errors()}")
+        raise EdgeSegError(f"{onnx_file}: TensorRT cannot read it: {_reasons(parser) or logger.take_errors()}")
     config = builder.create_builder_config()
-    if library.flavour == "tensorrt-rtx":
-        config.num_compute_capabilities = 1
-        config.set_compute_capability(_capability_of(library, target.compute_capability), 0)
+    set_target(library, config, target.compute_capability)
+    configure(library, config, options)
+    monitor = progress_monitor(library, control)
+    config.progress_monitor = monitor
+    cache = open_timing_cache(library, config, logger, options.timing_cache) if options.timing_cache else None
     plan = builder.build_serialized_network(network, config)
+    control.raise_failure()
     if plan is None:
         raise EdgeSegError(f"{onnx_file}: TensorRT cannot build it: {logger.take_errors()}")
-    return bytes(plan)
+    if options.timing_cache:
+        save_timing_cache(cache, options.timing_cache)
+    return bytes(plan), network.num_layers
 
 
-def _capability_of(library: TensorRT, compute_capability: str) -> Any:  # noqa: ANN401 - an enum of the library
-    known = {
-        f"{name[2:-1]}.{name[-1]}": value
-        for name, value in library.module.ComputeCapability.__members__.items()
-        if name.startswith("SM")
-    }
-    if compute_capability not in known:
-        choices = ", ".join(sorted(known, key=float))
-        raise InputError(f"got compute capability {compute_capability!r}, need one of {choices}")
-    return known[compute_capability]
+def _reasons(parser: Any) -> str:  # noqa: ANN401 - a class of the library
+    reasons = []
+    for error in (parser.get_error(index) for index in range(parser.num_errors)):
+        operator = error.node_operator()
+        known = not operator or parser.supports_operator(operator)
+        reason = " ".join(error.desc().split()) if known else f"TensorRT has no operator {operator}"
+        where = error.node_name() or (f"number {error.node()}" if error.node() >= 0 else "")
+        reasons.append(f"node {where}: {reason}" if where else reason)
+    return "; ".join(reasons)
+
+
+@contextmanager
+def _logged(logger: Any, path: Path | None) -> Iterator[None]:  # noqa: ANN401 - a class of the library
+    if path is None:
+        yield
+        return
+    failure = None
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+        logger.stream = stream
+        try:
+            yield
+        except EdgeSegError as error:  # the log of a build that failed is the one that is read
+            failure = error
+        finally:
+            logger.stream = None
+    if failure is not None:
+        raise failure

@@ -3,10 +3,11 @@
 Both sides of every convolution but the last are INT8: symmetric activations a tensor, symmetric weights a channel.
 Q/DQ stands on the inputs of convolutions and nowhere else. So a Concat, which feeds one convolution, gets one scale for
 all it joins, ReLU and the convolution before it stay fused, and TensorRT may move a Q up through Concat and MaxPool.
-The transposed convolutions and the 1x1 head, 2 % of the work, stay float.
+The transposed convolutions and the 1x1 head stay float, and so does every layer that is asked to.
 """
 
 import copy
+from collections.abc import Collection
 
 import numpy as np
 import onnx
@@ -22,16 +23,24 @@ from segexport.to_onnx import set_metadata
 _OPERATOR = "Conv"
 
 
-def to_int8(model: onnx.ModelProto, calibration: CalibrationRanges) -> onnx.ModelProto:
+def quantisable(model: onnx.ModelProto) -> list[str]:
+    """Return the names of the layers that INT8 takes in, in order: every convolution but the head."""
+    return [node.name for node in model.graph.node if node.op_type == _OPERATOR][:-1]
+
+
+def to_int8(
+    model: onnx.ModelProto, calibration: CalibrationRanges, keep_float: Collection[str] = ()
+) -> onnx.ModelProto:
     """Return `model`, float32 under the graph contract, with Q/DQ by the ranges of `calibration`.
 
-    Raises ContractError if a convolution's input has no range, which means that the ranges are of another graph.
+    Layers named in `keep_float` stay as they are. Raises ContractError if a convolution's input has no range, which
+    means that the ranges are of another graph.
     """
     spec = check_contract(model)
     ranges = calibration.ranges
-    convolutions = [node for node in model.graph.node if node.op_type == _OPERATOR]
-    for node in convolutions[:-1]:
-        if node.input[0] not in ranges:
+    chosen = [name for name in quantisable(model) if name not in keep_float]
+    for node in model.graph.node:
+        if node.name in chosen and node.input[0] not in ranges:
             raise ContractError(f"the calibration ranges lack {node.input[0]}; use --calibration DATASET")
     quantizer = QDQQuantizer(
         copy.deepcopy(model),
@@ -40,8 +49,8 @@ def to_int8(model: onnx.ModelProto, calibration: CalibrationRanges) -> onnx.Mode
         weight_qType=QuantType.QInt8,
         activation_qType=QuantType.QInt8,
         tensors_range=_tensors_data(ranges),
-        nodes_to_quantize=[],
-        nodes_to_exclude=[convolutions[-1].name],
+        nodes_to_quantize=chosen,
+        nodes_to_exclude=[],
         op_types_to_quantize=[_OPERATOR],
         extra_options={
             "ActivationSymmetric": True,

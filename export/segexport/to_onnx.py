@@ -56,6 +56,7 @@ def set_metadata(
 
 def _rename_values(graph: onnx.GraphProto) -> None:
     renamed = {value.name: value.name for value in [*graph.input, *graph.output, *graph.initializer]}
+    renamed[""] = ""  # how ONNX leaves out an optional input
     counts: Counter[str] = Counter()
     for node in graph.node:
         for name in node.output:

@@ -1,5 +1,7 @@
 """Runs ONNX artefacts on the CPU with OpenVINO, in the precision that OpenVINO finds fastest there."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ from openvino import opset13 as operators
 from openvino.frontend import FrontEndManager
 
 from segdata.errors import InputError
+from segrun.ring import Ring
 from segrun.runner import Frames, Labels, Runner
 
 
@@ -19,8 +22,13 @@ class OpenVINORunner(Runner):
 
     name = "OpenVINO"
 
-    def __init__(self, path: Path) -> None:
-        """Load `path`; raise InputError if it is no ONNX file, ContractError if it breaks the graph contract."""
+    def __init__(self, path: Path, float_precision: str | None = None, throughput: bool = False) -> None:
+        """Load `path`; raise InputError if it is no ONNX file, ContractError if it breaks the graph contract.
+
+        `float_precision` ("f32", "bf16") pins what floats are computed in; None leaves it to OpenVINO. `throughput` is
+        for files: `stream` then keeps as many frames in flight as OpenVINO finds best here, each on a part of the
+        cores. Without it, for live sources, one frame at a time has all of them.
+        """
         # Only the ONNX reader is asked: the others print what they think of a file that is not theirs.
         try:
             frontend = FrontEndManager().load_by_framework("onnx")
@@ -30,19 +38,42 @@ class OpenVINORunner(Runner):
         self._take_contract(path, _metadata(model), _signature(model.inputs), _signature(model.outputs))
         _keep_scales_of_concats(model)
         core = ov.Core()
-        compiled = core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
-        self._request = compiled.create_infer_request()
+        hint = "THROUGHPUT" if throughput else "LATENCY"
+        pinned = {"INFERENCE_PRECISION_HINT": float_precision} if float_precision else {}
+        compiled = core.compile_model(model, "CPU", {"PERFORMANCE_HINT": hint, **pinned})
+        in_flight = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") if throughput else 1
+        self._ring = Ring([_Request(compiled.create_infer_request()) for _ in range(in_flight)])
         floats = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
         self.computes = f"int8/{floats}" if self.precision == "int8" else floats
         self.device = str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
 
-    def close(self) -> None:
-        """Free the compiled model."""
-        del self._request
+    def _free(self) -> None:
+        self._ring.close()
 
     def _infer(self, frames: Frames) -> Labels:
-        self._request.infer([frames], share_inputs=True)
+        return self._ring.call(frames)
+
+    def _stream(self, frames: Iterable[Frames]) -> Iterator[Labels]:
+        return self._ring.stream(frames)
+
+
+class _Request:
+    """An infer request as a slot of the ring. It has a copy of the frames: the caller's may change meanwhile."""
+
+    def __init__(self, request: ov.InferRequest) -> None:
+        self._request = request
+
+    def submit(self, frames: Frames) -> None:
+        np.copyto(self._request.get_input_tensor().data, frames)
+        self._request.start_async()
+
+    def result(self) -> Labels:
+        self._request.wait()
         return np.array(self._request.get_output_tensor().data, dtype=np.uint8)
+
+    def drain(self) -> None:
+        with suppress(RuntimeError):
+            self._request.wait()
 
 
 def _keep_scales_of_concats(model: ov.Model) -> None:

@@ -13,7 +13,7 @@ from segdata.errors import ContractError, InputError
 from segdata.options import PrepareOptions, SynthOptions
 from segdata.prepare import prepare
 from segdata.synth.write import write_synthetic
-from segexport.calibrate import CalibrationRanges, measure_ranges, read_ranges
+from segexport.calibrate import CalibrationRanges, calibration_frames, measure_ranges, read_ranges
 
 if TYPE_CHECKING:
     from conftest import Artefacts
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def ranges(artefacts: "Artefacts", dataset: Dataset) -> CalibrationRanges:
-    return measure_ranges(onnx.load(artefacts.onnx["fp32"]), dataset, "f" * 64, lambda: None)
+    return measure_ranges(
+        onnx.load(artefacts.onnx["fp32"]), dataset.calibration(), "f" * 64, "percentile", lambda: None
+    )
 
 
 def test_a_range_is_what_the_activation_takes_on_the_calibration_frames(
@@ -64,8 +66,8 @@ def test_other_json_is_refused(tmp_path: Path, text: str) -> None:
         read_ranges(path)
 
 
-def test_too_few_frames_are_refused(artefacts: "Artefacts", tmp_path: Path) -> None:
+def test_too_few_frames_are_refused(tmp_path: Path) -> None:
     write_synthetic(SynthOptions(tmp_path / "pairs", train=0, val=20, size=(64, 64), seconds=0), lambda: None)
     prepare(PrepareOptions(tmp_path / "pairs", tmp_path / "few", ((64, 64),)), lambda _: None, lambda: None)
-    with pytest.raises(InputError, match=r"has 4 calibration frames .* need 32"):
-        measure_ranges(onnx.load(artefacts.onnx["fp32"]), Dataset(tmp_path / "few"), "f" * 64, lambda: None)
+    with pytest.raises(InputError, match=r"the 4 calibration frames .* need 32"):
+        calibration_frames(Dataset(tmp_path / "few"), 100, 0)

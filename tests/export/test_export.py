@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def report(artefacts: "Artefacts", dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> ExportReport:
     pytest.importorskip("tensorrt_rtx", reason="engines are built by tensorrt_rtx, which is not installed")
-    options = ExportOptions(artefacts.checkpoint, (), tmp_path_factory.mktemp("exports"), dataset.folder, "rtx", "7.5")
+    folder = tmp_path_factory.mktemp("exports")
+    options = ExportOptions(artefacts.checkpoint, None, (), folder, calibration=dataset.folder, engine="rtx")
     with loose_int8():
         return export(options, lambda _: None, lambda _: None)
 
@@ -75,7 +76,11 @@ def test_the_manifest_tells_what_the_engine_was_made_of(
         assert manifest.spec == artefacts.spec
         assert manifest.precision == row.precision
         assert manifest.compute_capability == "7.5"
-        assert manifest.verified_on.startswith("none")
+        assert manifest.verified_on == "none (no GPU)"
+        assert manifest.verification is not None
+        assert manifest.verification.frames_sha256 == dataset.facts.evaluation_sha256
+        assert manifest.verification.equal_pixels == row.agreement.equal_pixels
+        assert manifest.verification.enforced
         calibration = dataset.facts.calibration_sha256 if row.precision == "int8" else None
         assert manifest.calibration_sha256 == calibration
         assert f"--{row.precision}" in manifest.rebuild
@@ -85,13 +90,13 @@ def test_the_manifest_tells_what_the_engine_was_made_of(
 def test_the_rebuild_command_is_one_that_runs(report: ExportReport) -> None:
     from click.testing import CliRunner
 
-    from segexport.cli import main
+    from segexport.cli import export_command
 
     engine = report.exported[1].engine
     assert engine is not None
     before = engine.read_bytes()
     engine.unlink()
-    result = CliRunner().invoke(main, read_rebuild(engine).split()[1:])
+    result = CliRunner().invoke(export_command, read_rebuild(engine).split()[1:])
     assert result.exit_code == 0, result.output
     assert len(engine.read_bytes()) == len(before)
 
@@ -107,7 +112,7 @@ def test_an_export_that_disagrees_is_not_kept(
         return with_noise(onnx.load(artefacts.onnx["fp32"]))
 
     monkeypatch.setattr("segexport.export.to_onnx", spoiled)
-    options = ExportOptions(artefacts.checkpoint, ("fp32",), tmp_path, dataset.folder, "none")
+    options = ExportOptions(artefacts.checkpoint, None, ("fp32",), tmp_path, calibration=dataset.folder, engine="none")
     with pytest.raises(VerificationError, match="fp32 export was not kept") as caught:
         export(options, lambda _: None, lambda _: None)
     assert "\n" not in str(caught.value)
@@ -126,13 +131,14 @@ def test_a_loss_of_accuracy_is_caught_even_where_most_pixels_agree(artefacts: "A
     """The second threshold: equal pixels alone would let a lost rare class pass."""
     split = dataset.evaluation()
     proof = proof_of(DeployableGraph(artefacts.network, artefacts.spec), artefacts.spec, dataset, lambda: None)
-    better = Proof("spoiled", THRESHOLDS, split.images, split.labels, proof.reference, proof.miou + 0.1)
+    figures = replace(proof.figures, miou=proof.figures.miou + 0.1)
+    better = Proof("spoiled", None, THRESHOLDS, split.images, split.labels, proof.reference, figures)
     with pytest.raises(VerificationError, match="changes mIoU by -10"):
         verify(artefacts.onnx["fp32"], "fp32", better, lambda: None)
 
 
 def test_int8_of_an_unknown_model_says_what_it_needs(artefacts: "Artefacts", tmp_path: Path) -> None:
-    options = ExportOptions(artefacts.checkpoint, ("int8",), tmp_path, engine="none")
+    options = ExportOptions(artefacts.checkpoint, None, ("int8",), tmp_path, engine="none")
     with pytest.raises(InputError, match="give --calibration DATASET, made with seg-data prepare"):
         export(options, lambda _: None, lambda _: None)
     assert list(tmp_path.iterdir()) == []
@@ -146,7 +152,9 @@ def test_ranges_beside_the_checkpoint_serve_without_a_dataset(
     shutil.copy(report.exported[0].onnx.with_name("small.calibration.json"), tmp_path)
     with loose_int8():
         second = export(
-            ExportOptions(Path(checkpoint), ("int8",), tmp_path / "out", engine="none"), lambda _: None, lambda _: None
+            ExportOptions(Path(checkpoint), None, ("int8",), tmp_path / "out", engine="none"),
+            lambda _: None,
+            lambda _: None,
         )
     assert second.exported[0].onnx.read_bytes() == report.exported[2].onnx.read_bytes()
 
@@ -155,14 +163,14 @@ def test_ranges_of_other_weights_are_refused(artefacts: "Artefacts", report: Exp
     ranges = json.loads(report.exported[0].onnx.with_name("small.calibration.json").read_text())
     (tmp_path / "small.calibration.json").write_text(json.dumps(ranges | {"weights_sha256": "0" * 64}))
     options = ExportOptions(
-        Path(shutil.copy(artefacts.checkpoint, tmp_path)), ("int8",), tmp_path / "out", engine="none"
+        Path(shutil.copy(artefacts.checkpoint, tmp_path)), None, ("int8",), tmp_path / "out", engine="none"
     )
     with pytest.raises(ContractError, match="is of other weights"):
         export(options, lambda _: None, lambda _: None)
 
 
 def test_without_a_dataset_it_is_proved_on_generated_scenes(artefacts: "Artefacts", tmp_path: Path) -> None:
-    options = ExportOptions(artefacts.checkpoint, ("fp16",), tmp_path, engine="none")
+    options = ExportOptions(artefacts.checkpoint, None, ("fp16",), tmp_path, engine="none")
     report = export(options, lambda _: None, lambda _: None)
     assert report.proof == "32 generated scenes"
     assert report.exported[0].engine is None
@@ -173,7 +181,79 @@ def test_an_unknown_compute_capability_is_refused_before_anything_is_written(
     artefacts: "Artefacts", tmp_path: Path
 ) -> None:
     pytest.importorskip("tensorrt_rtx", reason="engines are built by tensorrt_rtx, which is not installed")
-    options = ExportOptions(artefacts.checkpoint, ("fp16",), tmp_path, None, "rtx", "6.1")
+    options = ExportOptions(artefacts.checkpoint, None, ("fp16",), tmp_path, engine="rtx", compute_capability="6.1")
     with pytest.raises(InputError, match=r"got compute capability '6\.1', need one of 7\.5"):
         export(options, lambda _: None, lambda _: None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_not_proved_is_kept_on_request_and_marked(
+    artefacts: "Artefacts", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("tensorrt_rtx", reason="engines are built by tensorrt_rtx, which is not installed")
+    spoiled = with_noise(onnx.load(artefacts.onnx["fp32"]))
+    monkeypatch.setattr("segexport.export.to_onnx", lambda *_: spoiled)
+    options = ExportOptions(artefacts.checkpoint, None, ("fp32",), tmp_path, verify=False, engine="rtx")
+    engine = export(options, lambda _: None, lambda _: None).exported[0].engine
+    assert engine is not None
+    manifest = read_manifest(engine)
+    assert manifest.verification is not None
+    assert not manifest.verification.enforced
+    assert manifest.verification.equal_pixels < 0.99
+    assert "--no-verify" in manifest.rebuild
+
+
+def test_a_batch_is_proved_frame_by_frame(artefacts: "Artefacts", tmp_path: Path) -> None:
+    """Thirty-two frames do not fill batches of five: the last is filled up, and counts for what it has."""
+    options = ExportOptions(artefacts.checkpoint, None, ("fp32",), tmp_path, batch=5, engine="none")
+    row = export(options, lambda _: None, lambda _: None).exported[0]
+    assert row.agreement.equal_pixels > 0.9999
+    assert onnx.load(row.onnx).graph.input[0].type.tensor_type.shape.dim[0].dim_value == 5
+
+
+def test_int8_takes_in_at_least_nine_tenths_of_the_work(report: ExportReport) -> None:
+    assert report.exported[2].int8_share > 0.9
+    assert report.exported[0].int8_share == report.exported[1].int8_share == 0
+
+
+def test_ranges_are_measured_once_for_the_same_weights_frames_and_method(
+    artefacts: "Artefacts", dataset: Dataset, tmp_path: Path
+) -> None:
+    options = ExportOptions(
+        artefacts.checkpoint, None, ("int8",), tmp_path, calibration=dataset.folder, engine="none", verify=False
+    )
+    told: list[str] = []
+    export(options, lambda _: None, told.append)
+    assert told.count("calibrate") == 32
+    export(options, lambda _: None, told.append)
+    assert told.count("calibrate") == 32
+    export(replace(options, calibration_method="minmax"), lambda _: None, told.append)
+    assert told.count("calibrate") == 64
+
+
+def test_a_size_names_a_shipped_model_and_nothing_else(artefacts: "Artefacts", tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--size names a shipped model"):
+        export(ExportOptions(artefacts.checkpoint, 64, output=tmp_path), lambda _: None, lambda _: None)
+    with pytest.raises(InputError, match="got size 100, models are shipped for 64, 128, 256 pixels"):
+        export(ExportOptions(None, 100, output=tmp_path), lambda _: None, lambda _: None)
+
+
+@pytest.mark.parametrize("wish", [{"max_drop": 0.3}, {"qat": 1}])
+def test_a_budget_needs_labelled_frames(artefacts: "Artefacts", tmp_path: Path, wish: dict[str, float]) -> None:
+    options = ExportOptions(artefacts.checkpoint, None, ("int8",), tmp_path, engine="none", **wish)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="give --calibration DATASET"):
+        export(options, lambda _: None, lambda _: None)
+
+
+def test_a_budget_leaves_layers_in_float_and_says_which(
+    artefacts: "Artefacts", dataset: Dataset, tmp_path: Path
+) -> None:
+    options = ExportOptions(
+        artefacts.checkpoint, None, ("int8",), tmp_path, calibration=dataset.folder, max_drop=3.0, engine="none"
+    )
+    with loose_int8():
+        report = export(options, lambda _: None, lambda _: None)
+    assert report.int8 is not None
+    assert report.int8.mixture is not None
+    assert (tmp_path / "small.layers.csv").is_file()
+    assert (tmp_path / "small.layers.png").is_file()

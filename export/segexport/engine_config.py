@@ -1,0 +1,99 @@
+"""What a TensorRT builder is told of the engine it shall build: limits, effort, timing cache, GPU."""
+
+from pathlib import Path
+from typing import Any
+
+from segdata.errors import InputError
+from segdata.files import replacing
+from segexport.options import ExportOptions
+from segrun.tensorrt_library import TensorRT
+
+OPTIMIZATION_LEVELS = range(6)
+"""TensorRT takes any number and clamps it in silence."""
+
+
+def check_build_options(library: TensorRT, options: ExportOptions) -> None:
+    """Raise InputError for what `library` cannot be told. Nothing else needs to have been done before."""
+    level, workspace = options.optimization_level, options.workspace_mb
+    if level is not None and level not in OPTIMIZATION_LEVELS:
+        raise InputError(f"got builder optimisation level {level}, need 0 (fastest build) to 5 (fastest engine)")
+    if workspace is not None and workspace < 1:
+        raise InputError(f"got a workspace of {workspace} MB, need 1 or more")
+    if library.flavour != "tensorrt-rtx":
+        return
+    if options.timing_cache is not None:
+        raise InputError(
+            f"got timing cache {options.timing_cache}, but TensorRT-RTX times nothing when it builds, and a cache "
+            "would make it ask for a GPU: leave it out, or use --engine tensorrt"
+        )
+    if options.version_compatible:
+        raise InputError(
+            "got a version-compatible engine to build, but TensorRT-RTX comes without the lean runtime that goes into "
+            "one: leave it out, or use --engine tensorrt"
+        )
+
+
+def configure(library: TensorRT, config: Any, options: ExportOptions) -> None:  # noqa: ANN401 - of the library
+    """Set on an IBuilderConfig what `options` say, the timing cache excepted."""
+    trt: Any = library.module
+    # The engine then tells its inspector every layer's precision and kernel, at no cost in speed.
+    config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
+    if options.workspace_mb is not None:
+        config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_mb << 20)
+    if options.optimization_level is not None:
+        config.builder_optimization_level = options.optimization_level
+    if options.version_compatible:
+        config.set_flag(trt.BuilderFlag.VERSION_COMPATIBLE)
+
+
+def set_target(library: TensorRT, config: Any, compute_capability: str) -> None:  # noqa: ANN401 - of the library
+    """Have TensorRT-RTX build for a capability such as "7.5"; TensorRT can only build for the GPU at hand.
+
+    Raises InputError if TensorRT-RTX does not know the capability.
+    """
+    if library.flavour == "tensorrt-rtx":
+        config.num_compute_capabilities = 1
+        config.set_compute_capability(capability_of(library, compute_capability), 0)
+
+
+def capability_of(library: TensorRT, compute_capability: str) -> Any:  # noqa: ANN401 - an enum of the library
+    """Return TensorRT-RTX's enum of a capability such as "7.5"; raise InputError with its choices if there is none."""
+    known = {
+        f"{name[2:-1]}.{name[-1]}": value
+        for name, value in library.module.ComputeCapability.__members__.items()
+        if name.startswith("SM")
+    }
+    if compute_capability not in known:
+        choices = ", ".join(sorted(known, key=float))
+        raise InputError(f"got compute capability {compute_capability!r}, need one of {choices}")
+    return known[compute_capability]
+
+
+def open_timing_cache(library: TensorRT, config: Any, logger: Any, path: Path) -> Any:  # noqa: ANN401 - of the library
+    """Give `config` the timing cache at `path`, an empty one if there is no such file, and return it.
+
+    Keep it until the engine is built. Raises InputError for a file that cannot be read, is no timing cache, or is of
+    another GPU or version of TensorRT.
+    """
+    try:
+        content = path.read_bytes() if path.exists() else b""
+    except OSError as failure:
+        reason = failure.strerror or failure
+        raise InputError(f"timing cache {path} cannot be read: {reason}; name another file") from None
+    logger.take_problems()
+    cache = config.create_timing_cache(content)
+    # Of bytes it cannot use TensorRT only warns, and makes an empty cache, which would then overwrite the file.
+    problems = logger.take_problems() if content else []
+    if cache is None or problems or not config.set_timing_cache(cache, False):
+        reason = " ".join("; ".join(problems or logger.take_problems()).split()) or "no reason given"
+        raise InputError(
+            f"timing cache {path} is broken, or of another GPU or version than {library.flavour} {library.version} "
+            f"here ({reason}); delete it or name another file"
+        )
+    return cache
+
+
+def save_timing_cache(cache: Any, path: Path) -> None:  # noqa: ANN401 - of the library
+    """Write what the build has learnt to `path`; raise InputError if that cannot be done."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(bytes(cache.serialize()))

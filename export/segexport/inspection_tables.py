@@ -1,0 +1,93 @@
+"""What an inspection shows people: rows of facts, tables of layers and of what runs the file here."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from segdata.spec import ModelSpec
+from segexport.compatibility import Compatibility
+from segexport.onnx_cost import GraphCost
+from segrun.manifest import EngineManifest, Verification
+
+Rows = list[tuple[str, str]]
+"""Facts: what each is called, and what it is."""
+
+
+def facts_table(title: str, rows: Rows) -> Table:
+    """Return facts below each other; what is too long for its column goes on in the next line."""
+    table = Table(show_header=False, box=None, title=Text(title), title_justify="left")
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(name, Text(value))  # Text: brackets in a name are no markup
+    return table
+
+
+def spec_rows(spec: ModelSpec) -> Rows:
+    """Return what a model's spec says."""
+    options = "".join(f", {name} {value}" for name, value in spec.options.items())
+    metrics = ", ".join(f"{name} {100 * value:.2f} %" for name, value in (spec.metrics or {}).items())
+    return [
+        ("network", f"{spec.architecture}{options}"),
+        ("frames", f"height {spec.height}, width {spec.width}, {spec.channel_order}"),
+        ("normalisation", f"mean {_triple(spec.mean)}, standard deviation {_triple(spec.std)}"),
+        ("label space", f"{spec.label_space}, {spec.class_count} classes"),
+        ("classes", ", ".join(spec.class_names)),
+        ("metrics", metrics or "none"),
+        ("trained with", f"edgeseg {spec.edgeseg_version or 'of unknown version'}"),
+    ]
+
+
+def manifest_rows(manifest: EngineManifest) -> Rows:
+    """Return what the manifest of an engine says; that it fits was checked when it was read."""
+    return [
+        ("manifest", "fits the engine"),
+        ("built from", f"{manifest.onnx}, SHA-256 {manifest.onnx_sha256}"),
+        ("built by", f"{manifest.flavour} {manifest.version}"),
+        ("built for", f"{manifest.target} (compute capability {manifest.compute_capability})"),
+        ("ONNX verified", _proof(manifest.verification) if manifest.verification else "no"),
+        ("engine run on", manifest.verified_on),
+        ("rebuild with", manifest.rebuild),
+    ]
+
+
+def layer_table(graph: GraphCost) -> Table:
+    """Return what each layer computes in and costs."""
+    table = Table(title="Layers", title_justify="left")
+    for heading in ("layer", "operator", "precision"):
+        table.add_column(heading)
+    for heading in ("million MACs", "share", "parameters"):
+        table.add_column(heading, justify="right")
+    for layer in graph.layers:
+        table.add_row(
+            Text(layer.name),
+            layer.operator,
+            layer.precision,
+            f"{layer.macs / 1e6:,.2f}",
+            f"{layer.macs / graph.macs:.1%}",
+            f"{layer.parameters:,}",
+        )
+    return table
+
+
+def compatibility_table(compatibility: Sequence[Compatibility]) -> Table:
+    """Return which runners run the file on this machine, and why."""
+    table = Table(title="On this machine", title_justify="left", show_header=False)
+    for _ in range(3):
+        table.add_column()
+    for item in compatibility:
+        table.add_row(item.runner, "runs" if item.runs else "does not run", Text("\n".join(item.reasons)))
+    return table
+
+
+def _proof(verification: Verification) -> str:
+    kept = "" if verification.enforced else "; kept whatever came out"
+    return (
+        f"{verification.equal_pixels:.2%} equal pixels, mIoU {100 * verification.miou:.2f} "
+        f"({100 * verification.miou_change:+.2f}), on {verification.frames} with {verification.runners}{kept}"
+    )
+
+
+def _triple(values: tuple[float, float, float]) -> str:
+    return " ".join(f"{value:g}" for value in values)

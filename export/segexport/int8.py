@@ -1,0 +1,106 @@
+"""A float32 model -> its INT8 model: ranges measured, kept or shipped; training on and float layers where it must."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from segdata.dataset import Dataset
+from segdata.errors import ContractError, InputError
+from segdata.files import replacing, sha256_of
+from segdata.spec import ModelSpec, frame_id
+from segexport.calibrate import CalibrationRanges, calibration_frames, measure_ranges, method_text, read_ranges
+from segexport.mixed import Mixture, mix, plot_ranking, write_ranking
+from segexport.options import ExportOptions
+from segexport.qat import train_on
+from segexport.to_int8 import to_int8
+from segexport.to_onnx import to_onnx
+from segexport.verify import THRESHOLDS
+from segtrain.unet import UNet
+
+
+@dataclass(frozen=True)
+class Int8Model:
+    """The INT8 model, the ranges it has, and how its layers were chosen (None if every one is INT8)."""
+
+    model: onnx.ModelProto
+    ranges: CalibrationRanges
+    mixture: Mixture | None
+    trained_on: bool
+
+
+def make_int8(
+    options: ExportOptions,
+    checkpoint: Path,
+    network: UNet,
+    spec: ModelSpec,
+    float_model: onnx.ModelProto,
+    dataset: Dataset | None,
+    on_step: Callable[[str], None],
+) -> Int8Model:
+    """Return the INT8 model; write its ranges, and the ranking of its layers if there is one, into the output folder.
+
+    Raises InputError if there is neither a dataset nor ranges beside the checkpoint, or if `max_drop` or `qat` are
+    asked for without a dataset; ContractError if the ranges are of other weights; VerificationError as `mix` does.
+    """
+    if dataset is None and (options.max_drop is not None or options.qat is not None):
+        raise InputError("--max-drop and --qat need labelled frames; give --calibration DATASET")
+    ranges = ranges_for(options, checkpoint, float_model, dataset, lambda: on_step("calibrate"))
+    if dataset is None or (options.max_drop is None and options.qat is None):
+        return Int8Model(to_int8(float_model, ranges), ranges, None, False)
+    budget = 100 * THRESHOLDS["int8"].miou_drop if options.max_drop is None else options.max_drop
+    frames = calibration_frames(dataset, options.calibration_frames, options.seed)
+    mixture = mix(float_model, ranges, frames, budget, lambda: on_step("rank layers"))
+    trained_on = options.qat is not None and bool(mixture.keep_float)
+    if trained_on and options.qat is not None:
+        tuned = train_on(network, spec, ranges, dataset, options.qat, options.seed, lambda: on_step("train on"))
+        float_model = to_onnx(tuned, spec, "fp32", options.batch)
+        mixture = mix(float_model, ranges, frames, budget, lambda: on_step("rank layers"))
+    write_ranking(mixture, options.output / f"{checkpoint.stem}.layers.csv")
+    plot_ranking(mixture, options.output / f"{checkpoint.stem}.layers.png")
+    return Int8Model(to_int8(float_model, ranges, mixture.keep_float), ranges, mixture, trained_on)
+
+
+def ranges_for(
+    options: ExportOptions,
+    checkpoint: Path,
+    float_model: onnx.ModelProto,
+    dataset: Dataset | None,
+    on_frame: Callable[[], None],
+) -> CalibrationRanges:
+    """Return the ranges: from the output folder if weights, frames and method are the same, else measured; shipped
+    ones, beside the checkpoint, without a dataset.
+    """
+    weights_sha256 = sha256_of(checkpoint)
+    if dataset is None:
+        return _shipped_ranges(checkpoint, weights_sha256)
+    frames = calibration_frames(dataset, options.calibration_frames, options.seed)
+    kept = ranges_path(checkpoint, options.output)
+    key = (weights_sha256, tuple(sorted(map(frame_id, frames.sha256))), method_text(options.calibration_method))
+    if kept.is_file():
+        ranges = read_ranges(kept)
+        if (ranges.weights_sha256, ranges.frames, ranges.method) == key:
+            return ranges
+    ranges = measure_ranges(float_model, frames, weights_sha256, options.calibration_method, on_frame)
+    with replacing(kept) as temporary:
+        temporary.write_text(ranges.to_json())
+    return ranges
+
+
+def ranges_path(checkpoint: Path, folder: Path) -> Path:
+    """Return where the calibration ranges of a checkpoint stand in `folder`; the shipped models' are beside them."""
+    return folder / f"{checkpoint.stem}.calibration.json"
+
+
+def _shipped_ranges(checkpoint: Path, weights_sha256: str) -> CalibrationRanges:
+    beside = ranges_path(checkpoint, checkpoint.parent)
+    if not beside.is_file():
+        raise InputError(
+            f"{checkpoint}: int8 needs real frames to calibrate on, or {beside.name} beside it; "
+            "give --calibration DATASET, made with seg-data prepare"
+        )
+    ranges = read_ranges(beside)
+    if ranges.weights_sha256 != weights_sha256:
+        raise ContractError(f"{beside} is of other weights than {checkpoint}; give --calibration DATASET")
+    return ranges

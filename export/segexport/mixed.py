@@ -1,0 +1,126 @@
+"""Mixed precision by accuracy: which layers cost the most mIoU in INT8, and which to leave in float for a budget.
+
+Layers are ranked on frames that have labels but prove nothing (the calibration frames): the proof stays unseen.
+"""
+
+import csv
+import tempfile
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import onnx
+from matplotlib.figure import Figure
+
+from segdata.dataset import SplitArrays
+from segdata.errors import VerificationError
+from segdata.files import replacing
+from segdata.metrics import accuracy, confusion_matrix
+from segexport.calibrate import CalibrationRanges
+from segexport.contract import check_contract
+from segexport.to_int8 import quantisable, to_int8
+from segrun.onnxruntime_runner import OnnxRuntimeRunner
+from segrun.runner import Labels
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """What INT8 in this layer alone does: `miou_drop` in points (hundredths), `equal_pixels` a share 0 to 1."""
+
+    layer: str
+    miou_drop: float
+    equal_pixels: float
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """The layers, costliest first, and those of them that stay float so that the drop fits the budget, in points."""
+
+    ranking: tuple[LayerCost, ...]
+    keep_float: tuple[str, ...]
+    miou_drop: float
+
+
+def evaluations(model: onnx.ModelProto) -> int:
+    """Return how many times `mix` goes over the frames, at least: as is, a layer at a time, and all layers."""
+    return len(quantisable(model)) + 2
+
+
+def mix(
+    model: onnx.ModelProto,
+    ranges: CalibrationRanges,
+    frames: SplitArrays,
+    max_drop: float,
+    on_frame: Callable[[], None],
+) -> Mixture:
+    """Rank the layers of the float32 `model` and leave the costliest in float until INT8 loses at most `max_drop`.
+
+    `max_drop` is in points of mIoU over all classes. Raises VerificationError if even one layer in INT8 is too much.
+    """
+    layers = quantisable(model)
+    reference = labels_of(model, frames, on_frame)
+
+    def drop_of(keep_float: Collection[str]) -> tuple[float, Labels]:
+        found = labels_of(to_int8(model, ranges, keep_float), frames, on_frame)
+        return 100 * (_miou(model, frames, reference) - _miou(model, frames, found)), found
+
+    costs = []
+    for layer in layers:
+        drop, found = drop_of([name for name in layers if name != layer])
+        costs.append(LayerCost(layer, drop, float((found == reference).mean())))
+    ranking = sorted(costs, key=lambda cost: (-cost.miou_drop, cost.equal_pixels))
+    for count in range(len(layers)):
+        kept = tuple(cost.layer for cost in ranking[:count])
+        drop, _ = drop_of(kept)
+        if drop <= max_drop:
+            return Mixture(tuple(ranking), kept, drop)
+    raise VerificationError(
+        f"got --max-drop {max_drop:g}, but INT8 loses {drop:.2f} points with all layers but one in float; raise it"
+    )
+
+
+def write_ranking(mixture: Mixture, path: Path) -> None:
+    """Write the ranking as CSV, with whether each layer stays float."""
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [*(field.name for field in fields(LayerCost)), "kept_float"])
+        writer.writeheader()
+        for cost in mixture.ranking:
+            writer.writerow({**asdict(cost), "kept_float": cost.layer in mixture.keep_float})
+
+
+def plot_ranking(mixture: Mixture, path: Path) -> None:
+    """Draw what each layer costs in INT8, as PNG; those that stay float are hatched."""
+    figure = Figure(figsize=(8, 0.28 * len(mixture.ranking) + 1.4), layout="constrained")
+    axis = figure.subplots()
+    for place, cost in enumerate(mixture.ranking):
+        kept = cost.layer in mixture.keep_float
+        colour, hatch = ("#c44", "//") if kept else ("#48a", "")
+        axis.barh(place, cost.miou_drop, color=colour, hatch=hatch, edgecolor="white")
+    axis.axvline(0, color="black", linewidth=0.8)
+    axis.set_yticks(range(len(mixture.ranking)), [cost.layer for cost in mixture.ranking], fontsize=8)
+    axis.invert_yaxis()
+    axis.grid(axis="x", alpha=0.3)
+    axis.set_xlabel("mIoU lost with this layer alone in INT8, points")
+    kept_count, count = len(mixture.keep_float), len(mixture.ranking)
+    axis.set_title(f"{kept_count} of {count} layers stay float: {mixture.miou_drop:+.2f} points lost in all")
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=110)
+
+
+def labels_of(model: onnx.ModelProto, frames: SplitArrays, on_frame: Callable[[], None]) -> Labels:
+    """Return the labels that ONNX Runtime finds with `model`, uint8 [N, H, W]; `on_frame` is called after each."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        onnx.save(model, path)
+        found = np.empty_like(frames.labels)
+        with OnnxRuntimeRunner(path) as runner:
+            for index, frame in enumerate(frames.images):
+                found[index] = runner(frame[None])[0]
+                on_frame()
+    return found
+
+
+def _miou(model: onnx.ModelProto, frames: SplitArrays, labels: Labels) -> float:
+    spec = check_contract(model)
+    return accuracy(confusion_matrix(frames.labels, labels, spec.class_count), spec.class_names).miou

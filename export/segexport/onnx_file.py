@@ -1,0 +1,57 @@
+"""An ONNX file from anywhere: it may be damaged, of another tool, or point at files that are none of its business."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped] # protobuf ships no types
+
+from segdata.errors import ContractError, InputError
+from segdata.files import sha256_of
+from segexport.contract import check_contract
+from segrun.manifest import EngineManifest
+
+
+def read_onnx(path: Path) -> onnx.ModelProto:
+    """Return the model in `path`, which is under the graph contract; nothing but this one file is read.
+
+    Raises InputError if it cannot be read or is no ONNX file, ContractError if it breaks the graph contract or its
+    weights stand in another file.
+    """
+    try:
+        model = onnx.load_model_from_string(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (DecodeError, ValueError):
+        raise InputError(f"{path}: not an ONNX file, or one cut short; need one written by seg-export") from None
+    texts = [*(node.name for node in model.graph.node), *(entry.value for entry in model.metadata_props)]
+    if any(isinstance(text, bytes) for text in texts):  # protobuf's way to say that it is not UTF-8
+        raise InputError(f"{path}: damaged, its names are not text; export it again with seg-export")
+    try:
+        check_contract(model)
+        elsewhere = sorted({_location(tensor) for tensor in _tensors(model.graph) if _is_elsewhere(tensor)})
+        if elsewhere:
+            raise ContractError(f"its weights stand in {', '.join(elsewhere)}, need one file; use seg-export")
+    except ContractError as error:
+        raise ContractError(f"{path}: {error}") from None
+    return model
+
+
+def onnx_of(engine: Path, manifest: EngineManifest) -> Path | None:
+    """Return the ONNX file that `engine` was built from, if it is still beside it with the bytes it had."""
+    beside = engine.parent / Path(manifest.onnx).name
+    return beside if beside.is_file() and sha256_of(beside) == manifest.onnx_sha256 else None
+
+
+def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    yield from graph.initializer
+    for node in graph.node:
+        yield from (attribute.t for attribute in node.attribute if attribute.HasField("t"))
+
+
+def _is_elsewhere(tensor: onnx.TensorProto) -> bool:
+    return tensor.data_location == onnx.TensorProto.EXTERNAL
+
+
+def _location(tensor: onnx.TensorProto) -> str:
+    return next((repr(entry.value) for entry in tensor.external_data if entry.key == "location"), "another file")

@@ -1,0 +1,106 @@
+"""A Triton Inference Server model repository of one artefact."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from segdata.errors import ContractError, InputError
+from segdata.files import replacing
+from segdata.spec import ModelSpec
+from segexport.contract import FRAMES, LABELS, check_contract
+from segexport.onnx_file import onnx_of, read_onnx
+from segrun.manifest import read_manifest
+
+_LABEL_FILE = "labels.txt"
+_CONFIG_FILE = "config.pbtxt"
+
+
+@dataclass(frozen=True)
+class _Served:
+    """What Triton is told: `platform` in its own words, `model_file` as it wants it named, `note` for the reader."""
+
+    platform: str
+    model_file: str
+    spec: ModelSpec
+    batch: int
+    note: str
+
+
+def write_repository(artefact: Path, folder: Path) -> Path:
+    """Write FOLDER/NAME with config.pbtxt, labels.txt and 1/model.onnx or 1/model.plan, and return it.
+
+    NAME is the name of `artefact` without suffix, its dots replaced by underscores. Triton takes frames uint8
+    [N, H, W, 3] and gives labels uint8 [N, H, W], in the batch of the artefact: it forms none of its own. Raises
+    InputError if the artefact is none that Triton runs or the folder cannot be written, ContractError if the artefact
+    is not edgeseg's or an engine does not fit its manifest.
+    """
+    served = _served(artefact)
+    name = artefact.stem.replace(".", "_")
+    target = folder / name
+    if target.exists() and not (target / _CONFIG_FILE).is_file():
+        raise InputError(f"{target}: is there already and is no Triton model; choose another folder")
+    with replacing(target) as temporary:
+        version = temporary / "1"
+        version.mkdir(parents=True)
+        shutil.copyfile(artefact, version / served.model_file)
+        (temporary / _LABEL_FILE).write_text("".join(f"{name}\n" for name in served.spec.class_names), encoding="utf-8")
+        (temporary / _CONFIG_FILE).write_text(_config(name, served), encoding="utf-8")
+    return target
+
+
+def _served(artefact: Path) -> _Served:
+    if not artefact.is_file():
+        raise InputError(f"{artefact}: no such file; need an .onnx or .engine file from seg-export")
+    if artefact.suffix == ".onnx":
+        return _Served("onnxruntime_onnx", "model.onnx", *_signature(artefact), note="ONNX Runtime runs it.")
+    if artefact.suffix != ".engine":
+        found = artefact.suffix or "file without suffix"
+        raise InputError(f"{artefact}: got a {found}, need an .onnx or .engine file from seg-export")
+    manifest = read_manifest(artefact)
+    if manifest.flavour != "tensorrt":
+        raise InputError(
+            f"{artefact}: an engine of TensorRT-RTX, and Triton runs those of TensorRT; give {manifest.onnx}, or build "
+            "with --engine tensorrt"
+        )
+    onnx_file = onnx_of(artefact, manifest)
+    if onnx_file is None:
+        raise ContractError(
+            f"{artefact}: {manifest.onnx}, which says how many frames it takes, is not beside it as it was; "
+            f"build it again with: {manifest.rebuild}"
+        )
+    note = (
+        f"Needs the TensorRT that built it, {manifest.version}, and compute capability {manifest.compute_capability}."
+    )
+    return _Served("tensorrt_plan", "model.plan", *_signature(onnx_file), note=" ".join(note.split()))
+
+
+def _signature(onnx_file: Path) -> tuple[ModelSpec, int]:
+    model = read_onnx(onnx_file)
+    return check_contract(model), model.graph.input[0].type.tensor_type.shape.dim[0].dim_value
+
+
+def _config(name: str, served: _Served) -> str:
+    # max_batch_size 0: the first of `dims` is the batch, and Triton leaves it as it is.
+    labels = [served.batch, served.spec.height, served.spec.width]
+    return f"""\
+# {served.note}
+name: {json.dumps(name, ensure_ascii=False)}
+platform: "{served.platform}"
+max_batch_size: 0
+input [
+  {{
+    name: "{FRAMES}"
+    data_type: TYPE_UINT8
+    dims: {[*labels, 3]}
+  }}
+]
+output [
+  {{
+    name: "{LABELS}"
+    data_type: TYPE_UINT8
+    dims: {labels}
+    label_filename: "{_LABEL_FILE}"
+  }}
+]
+"""
