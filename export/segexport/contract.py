@@ -5,7 +5,7 @@ from typing import cast, get_args
 import onnx
 
 from segdata.errors import ContractError
-from segdata.spec import PRECISION_KEY, SPEC_KEY, ModelSpec, Precision
+from segdata.spec import CALIBRATION_KEY, PRECISION_KEY, SPEC_KEY, ModelSpec, Precision
 
 FRAMES = "frames"
 LABELS = "labels"
@@ -30,6 +30,14 @@ def precision_of(model: onnx.ModelProto) -> Precision:
     if precision not in get_args(Precision):
         raise ContractError(f"the ONNX model's precision is {precision!r}, need {', '.join(get_args(Precision))}")
     return cast("Precision", precision)
+
+
+def calibration_frames_of(model: onnx.ModelProto) -> tuple[str, ...]:
+    """Return the `frame_id` of each frame that calibrated the model's INT8; none for floats."""
+    for entry in model.metadata_props:
+        if entry.key == CALIBRATION_KEY:
+            return tuple(str(entry.value).split(","))
+    return ()
 
 
 def _metadata(model: onnx.ModelProto, key: str) -> str:

@@ -108,7 +108,8 @@ def export(options: ExportOptions, on_start: Callable[[int], None], on_step: Cal
             proved = _Proved(precision, proof, agreement, calibration)
             engine = _engine(options, checkpoint, library, target, path, proved, on_step)
         if options.triton is not None:
-            write_repository(engine or path, options.triton)
+            loadable = engine if library and library.flavour == "tensorrt" else None  # Triton has no TensorRT-RTX
+            write_repository(loadable or path, options.triton)
         cost = cost_of_onnx(model)
         layers = f"{sum(layer.precision == 'int8' for layer in cost.layers)} of {len(cost.layers)}"
         seconds = time.perf_counter() - start

@@ -12,7 +12,7 @@ import onnx
 from segdata.errors import EdgeSegError, InputError, MissingDependencyError
 from segdata.files import replacing, sha256_of
 from segexport.build_progress import BuildControl, OnProgress, interruptible, progress_monitor
-from segexport.contract import check_contract, precision_of
+from segexport.contract import calibration_frames_of, check_contract, precision_of
 from segexport.engine_config import (
     capability_of,
     check_build_options,
@@ -121,6 +121,7 @@ def build_engine(
         verification=verification,
         verified_on="none (no GPU)",
         rebuild=rebuild,
+        calibration_frames=calibration_frames_of(model),
     )
     with replacing(manifest_path(path)) as temporary:
         temporary.write_text(manifest.to_json())

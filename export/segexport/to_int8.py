@@ -60,6 +60,7 @@ def to_int8(
         },
     )
     quantizer.quantize_model()
+    quantizer.model.topological_sort()  # the quantiser appends its nodes behind those that read them
     quantised: onnx.ModelProto = quantizer.model.model
     set_metadata(quantised, spec, "int8", calibration.frames)
     check_contract(quantised)

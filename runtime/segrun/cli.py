@@ -24,6 +24,7 @@ from segrun.options import RunOptions
     default=RunOptions.engine,
     help="What runs it; auto is OpenVINO.",
 )
+@click.option("--trust", is_flag=True, help="Run a TensorRT engine whose hash is not its manifest's.")
 @click.option(
     "--alpha",
     type=click.FloatRange(0, 1),
@@ -39,7 +40,8 @@ def main(**values: object) -> None:
     from segrun.runner import open_runner
 
     options = RunOptions(**values)  # type: ignore[arg-type] # click has checked the types
-    with open_runner(options.model, options.engine) as runner, progress_bar("Segmenting", "frames") as bar:
+    runner = open_runner(options.model, options.engine, trust=options.trust)
+    with runner, progress_bar("Segmenting", "frames") as bar:
         report = segment_video(options, runner, bar.start, bar.advance)
     click.echo(
         f"{report.frames_read} frames read = {report.frames_shown} shown + {report.frames_dropped} dropped, "

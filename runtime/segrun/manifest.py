@@ -37,7 +37,7 @@ class EngineManifest:
     `onnx` is the name of the ONNX file the engine was built from; `calibration_sha256` the hash of the calibration
     frames' names, None but for INT8; `verification` the proof of the ONNX file; `verified_on` the device that ran the
     engine, or why none did; `rebuild` the
-    command that makes it again.
+    command that makes it again; `calibration_frames` the `frame_id` of each frame that calibrated its INT8.
     """
 
     engine_sha256: str
@@ -50,9 +50,10 @@ class EngineManifest:
     target: str
     compute_capability: str
     calibration_sha256: str | None
-    verification: Verification | None
     verified_on: str
     rebuild: str
+    verification: Verification | None = None
+    calibration_frames: tuple[str, ...] = ()
     format: Literal[1] = 1
 
     def to_json(self) -> str:

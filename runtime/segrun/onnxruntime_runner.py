@@ -32,8 +32,7 @@ class OnnxRuntimeRunner(Runner):
         self.computes = "int8/f32" if self.precision == "int8" else "f32"  # ONNX Runtime widens float16 on a CPU
         self.device = "CPU"
 
-    def close(self) -> None:
-        """Free the session."""
+    def _free(self) -> None:
         del self._session
 
     def _infer(self, frames: Frames) -> Labels:

@@ -9,7 +9,7 @@ from typing import get_args
 import numpy as np
 import numpy.typing as npt
 
-from segdata.errors import ContractError, InputError
+from segdata.errors import ContractError, EdgeSegError, InputError
 from segdata.spec import CALIBRATION_KEY, PRECISION_KEY, SPEC_KEY, ModelSpec, Precision
 from segrun.options import Engine
 
@@ -35,21 +35,30 @@ class Runner(ABC):
     device: str
     batch: int
     calibration_frames: frozenset[str]
+    _closed = False
 
     def __call__(self, frames: Frames) -> Labels:
         """Return the labels of `frames`; the result belongs to the caller.
 
-        Raises ContractError if `frames` are not uint8 of the artefact's shape.
+        Raises ContractError if `frames` are not uint8 of the artefact's shape, EdgeSegError if the runner is closed.
         """
-        wanted = (self.batch, self.spec.height, self.spec.width, 3)
-        if frames.shape != wanted or frames.dtype != np.uint8:
-            raise ContractError(f"got frames {frames.dtype} {list(frames.shape)}, need uint8 {list(wanted)}, RGB")
-        return self._infer(frames)
+        return self._infer(self._checked(frames))
 
     def stream(self, frames: Iterable[Frames]) -> Iterator[Labels]:
-        """Yield the labels of each item of `frames`, in the same order."""
-        for item in frames:
-            yield self(item)
+        """Return the labels of each item of `frames`, one after the other, in the same order.
+
+        A runner may take several items before it gives the first labels: for a live source, call it frame by frame.
+        An item may be changed once the next is asked for; each result belongs to the caller. What `frames` raises is
+        raised here, after the device is done with the items before it.
+        """
+        self._check_open()
+        return self._stream(self._checked(item) for item in frames)
+
+    def close(self) -> None:
+        """Free what the runner holds. A runner may be closed twice; it cannot be used again."""
+        if not self._closed:
+            self._free()
+            self._closed = True
 
     def __enter__(self) -> "Runner":
         return self
@@ -60,12 +69,28 @@ class Runner(ABC):
         self.close()
 
     @abstractmethod
-    def close(self) -> None:
-        """Free what the runner holds."""
+    def _free(self) -> None:
+        """Free what the runner holds; called until it raises nothing."""
 
     @abstractmethod
     def _infer(self, frames: Frames) -> Labels:
         """Run checked frames."""
+
+    def _stream(self, frames: Iterable[Frames]) -> Iterator[Labels]:
+        """Run checked frames, one after the other unless the runner can do better."""
+        for item in frames:
+            yield self._infer(item)
+
+    def _checked(self, frames: Frames) -> Frames:
+        self._check_open()
+        wanted = (self.batch, self.spec.height, self.spec.width, 3)
+        if frames.shape != wanted or frames.dtype != np.uint8:
+            raise ContractError(f"got frames {frames.dtype} {list(frames.shape)}, need uint8 {list(wanted)}, RGB")
+        return frames
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise EdgeSegError(f"this {self.name} runner is closed; open the artefact again")
 
     def _take_contract(self, path: Path, metadata: dict[str, str], inputs: list[str], outputs: list[str]) -> None:
         """Set spec, precision and batch from an ONNX file's metadata, and hold its signature against the contract.
@@ -79,8 +104,11 @@ class Runner(ABC):
         if self.precision not in get_args(Precision):
             raise ContractError(f"{path}: its precision is {self.precision!r}, need {', '.join(get_args(Precision))}")
         self.calibration_frames = frozenset(filter(None, metadata.get(CALIBRATION_KEY, "").split(",")))
+        self._take_signature(path, [*inputs, *outputs])
+
+    def _take_signature(self, path: Path, signature: list[str]) -> None:
+        """Hold inputs and outputs, described as above, against the graph contract for `spec`, and set batch."""
         frame = [self.spec.height, self.spec.width]
-        signature = [*inputs, *outputs]
         self.batch = _batch_of(signature)
         wanted = [f"frames uint8 {[self.batch, *frame, 3]}", f"labels uint8 {[self.batch, *frame]}"]
         if signature != wanted:
@@ -94,22 +122,22 @@ def _batch_of(signature: list[str]) -> int:
     return int(head) if head.isdigit() and int(head) > 0 else 1
 
 
-def open_runner(path: Path, engine: Engine = "auto") -> Runner:
-    """Return the runner for an artefact: .onnx by OpenVINO on the CPU ("auto"), or by ONNX Runtime.
+def open_runner(path: Path, engine: Engine = "auto", *, trust: bool = False, throughput: bool = False) -> Runner:
+    """Return the runner for an artefact.
+
+    An .engine runs on TensorRT or TensorRT-RTX, as its manifest says; an .onnx on the CPU, by OpenVINO ("auto") or by
+    ONNX Runtime. `trust` takes an engine of other bytes than its manifest says; only for one you built yourself.
+    `throughput` has OpenVINO give `stream` more frames a second at the price of each one's latency.
 
     Raises InputError if there is no such file or no runner for its suffix, ContractError if the file breaks the graph
-    contract or does not match its manifest.
+    contract or does not match its manifest or this machine, MissingDependencyError if a library or the driver lacks.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; need an artefact written by seg-export")
     if path.suffix == ".engine":
-        from segrun.manifest import read_manifest
+        from segrun.tensorrt_runner import TensorRTRunner
 
-        manifest = read_manifest(path)
-        raise InputError(
-            f"{path}: a sound {manifest.flavour} {manifest.version} engine for {manifest.target}; this version of "
-            f"edgeseg builds engines but does not run them yet: run {manifest.onnx} instead"
-        )
+        return TensorRTRunner(path, trust=trust)
     if path.suffix != ".onnx":
         raise InputError(f"{path}: got a {path.suffix or 'file without suffix'}, need .onnx or .engine from seg-export")
     if engine == "onnxruntime":
@@ -118,4 +146,4 @@ def open_runner(path: Path, engine: Engine = "auto") -> Runner:
         return OnnxRuntimeRunner(path)
     from segrun.openvino_runner import OpenVINORunner
 
-    return OpenVINORunner(path)
+    return OpenVINORunner(path, throughput=throughput)

@@ -33,7 +33,7 @@ class AlwaysOne(Runner):
     def __init__(self, artefacts: "Artefacts") -> None:
         self.spec = artefacts.spec
 
-    def close(self) -> None: ...
+    def _free(self) -> None: ...
 
     def _infer(self, frames: Frames) -> Labels:
         return np.full(frames.shape[:3], 3, dtype=np.uint8)

@@ -31,7 +31,7 @@ class Ticking(Runner):
     def clock(self) -> float:
         return self.now
 
-    def close(self) -> None: ...
+    def _free(self) -> None: ...
 
     def _infer(self, frames: Frames) -> Labels:
         self.seen.append(frames)

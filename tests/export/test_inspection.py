@@ -23,7 +23,6 @@ from segtrain.summary import cost_of
 if TYPE_CHECKING:
     from conftest import Artefacts, Refused
 
-_RTX = "1.7.1.116"
 _GTX_1660_TI = ("NVIDIA GeForce GTX 1660 Ti", "7.5")
 
 

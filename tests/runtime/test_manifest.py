@@ -3,14 +3,16 @@
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from engine_files import write_engine
 
-from segdata.errors import ContractError, InputError
+from segdata.errors import ContractError
 from segdata.files import sha256_of
-from segrun.manifest import EngineManifest, manifest_path, read_manifest
+from segrun.manifest import manifest_path, read_manifest
 from segrun.runner import open_runner
 
 if TYPE_CHECKING:
@@ -25,24 +27,18 @@ PLAN = b"a plan is opaque bytes to everyone but TensorRT"
 @pytest.fixture
 def engine(artefacts: "Artefacts", tmp_path: Path) -> Path:
     """An engine with a sound manifest beside it."""
-    path = tmp_path / "small.int8.sm75.engine"
-    path.write_bytes(PLAN)
-    manifest = EngineManifest(
-        engine_sha256=sha256_of(path),
+    return write_engine(
+        tmp_path / "small.int8.sm75.engine",
+        artefacts.spec,
+        PLAN,
         onnx="small.int8.onnx",
-        onnx_sha256=sha256_of(artefacts.onnx["int8"]),
-        spec=artefacts.spec,
         precision="int8",
         flavour="tensorrt-rtx",
         version="1.2.0.54",
         target="any GPU of compute capability 7.5",
-        compute_capability="7.5",
         calibration_sha256="c" * 64,
-        verified_on="none: built, not run",
         rebuild=REBUILD,
     )
-    manifest_path(path).write_text(manifest.to_json())
-    return path
 
 
 def change(engine: Path, **entries: object) -> None:
@@ -57,9 +53,9 @@ def test_a_manifest_comes_back_as_it_was_written(engine: Path, artefacts: "Artef
     assert json.loads(manifest.to_json()) == json.loads((engine.parent / f"{engine.name}.json").read_text())
 
 
-def test_a_sound_engine_is_not_run_but_its_onnx_is_named(engine: Path, refused: Refused) -> None:
-    said = "sound tensorrt-rtx 1.2.0.54 engine for any GPU .* builds engines but does not run them.*run small.int8.onnx"
-    with refused(said, InputError):
+def test_an_engine_of_another_version_is_refused_before_anything_is_loaded(engine: Path, refused: Refused) -> None:
+    said = f"built with tensorrt-rtx 1.2.0.54, but here is tensorrt-rtx 1.7.*; .*build it again with: {REBUILD}$"
+    with refused(said.replace("1.7", version("tensorrt-rtx")), ContractError):
         open_runner(engine)
 
 
@@ -72,10 +68,24 @@ def test_other_bytes_than_the_manifest_says_are_refused(engine: Path, refused: R
         open_runner(engine)
 
 
+def test_other_bytes_are_let_through_if_they_are_trusted(engine: Path, refused: Refused) -> None:
+    engine.write_bytes(PLAN + b"!")
+    assert read_manifest(engine, trust=True).rebuild == REBUILD
+    with refused("built with tensorrt-rtx 1.2.0.54, but here is", ContractError):
+        open_runner(engine, trust=True)
+
+
 def test_an_engine_without_manifest_is_refused(engine: Path, refused: Refused) -> None:
     manifest_path(engine).unlink()
     with refused(f"no manifest {engine.name}.json beside it; build the engine again with seg-export", ContractError):
         open_runner(engine)
+
+
+def test_trust_does_not_replace_the_manifest(engine: Path, refused: Refused) -> None:
+    """It has the model's spec, which nothing else has."""
+    manifest_path(engine).unlink()
+    with refused(f"no manifest {engine.name}.json beside it", ContractError):
+        open_runner(engine, trust=True)
 
 
 @pytest.mark.parametrize("content", [b"", b"not JSON", b"[]", b"{}", b"\xff\xfe\x00"])

@@ -42,7 +42,7 @@ class SkyAndPerson(Runner):
         self.seen: list[Frames] = []
         self._fail_at = fail_at
 
-    def close(self) -> None: ...
+    def _free(self) -> None: ...
 
     def _infer(self, frames: Frames) -> Labels:
         if len(self.seen) == self._fail_at:

@@ -233,6 +233,12 @@ def test_a_folder_that_cannot_be_is_refused(dataset: Dataset, tmp_path: Path, na
     assert contents(tmp_path) == {"file": b"mine"}
 
 
+def test_logs_that_cannot_be_written_are_one_line(dataset: Dataset, tmp_path: Path) -> None:
+    (tmp_path / "tensorboard").write_text("mine")
+    assert "cannot write" in refused(seg_train(dataset.folder, "-o", tmp_path, *SMALL, "--tensorboard"))
+    assert (tmp_path / "tensorboard").read_text() == "mine"
+
+
 # --init
 
 

@@ -1,0 +1,462 @@
+"""TensorRTRunner on a simulated GPU: right labels in the right order, whatever happens, and nothing left behind."""
+
+import ctypes.util
+import importlib.util
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pytest
+from engine_files import REBUILD, toy_spec, write_engine
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from simulated_device import Simulation
+from simulated_tensorrt import VERSION, Program, libraries_of, toy_program
+
+from segdata.errors import ContractError, EdgeSegError, MissingDependencyError
+from segrun.runner import Frames, Labels, open_runner
+from segrun.tensorrt_library import collecting_logger, load_tensorrt
+from segrun.tensorrt_runner import Libraries, TensorRTRunner
+
+Refused = Callable[..., AbstractContextManager[None]]
+
+HEIGHT, WIDTH = 3, 4
+FLAVOURS = ("tensorrt", "tensorrt-rtx")
+# A first failure anywhere from opening to the last frame of a short stream; deeper runs make about 130 calls.
+CALLS = st.integers(1, 140)
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_engine(tmp_path_factory.mktemp("engine") / "toy.fp32.sm75.engine", toy_spec(HEIGHT, WIDTH))
+
+
+@pytest.fixture(scope="module")
+def rtx_engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("engine") / "toy.fp32.sm75.engine"
+    return write_engine(path, toy_spec(HEIGHT, WIDTH), flavour="tensorrt-rtx")
+
+
+def toy_libraries(simulation: Simulation, batch: int = 1, **options: object) -> Libraries:
+    return libraries_of(simulation, lambda plan: toy_program(batch, HEIGHT, WIDTH), **options)  # type: ignore[arg-type]
+
+
+def made(count: int, batch: int = 1, seed: int = 0) -> list[Frames]:
+    shape = (count, batch, HEIGHT, WIDTH, 3)
+    return list(np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8))
+
+
+def wanted(frames: Frames) -> Labels:
+    return toy_program(len(frames), HEIGHT, WIDTH).compute(frames)
+
+
+def through_one_buffer(items: list[Frames]) -> Iterator[Frames]:
+    """A source that reads every item into the same array, as a decoder may."""
+    buffer = np.empty_like(items[0]) if items else np.empty(0, np.uint8)
+    for item in items:
+        buffer[...] = item
+        yield buffer
+        buffer[...] = 255
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    lazy=st.booleans(),
+    depth=st.integers(1, 5),
+    count=st.integers(0, 20),
+    batch=st.integers(1, 3),
+    taken=st.none() | st.integers(0, 20),
+    graphs=st.booleans(),
+    calls_between=st.booleans(),
+)
+def test_a_stream_is_the_plain_function_in_order(
+    engine: Path,
+    seed: int,
+    lazy: bool,
+    depth: int,
+    count: int,
+    batch: int,
+    taken: int | None,
+    graphs: bool,
+    calls_between: bool,
+) -> None:
+    simulation = Simulation(seed, lazy)
+    items = made(count, batch, seed)
+    results = []
+    with TensorRTRunner(engine, depth, libraries=toy_libraries(simulation, batch, graphs=graphs)) as runner:
+        assert runner.batch == batch
+        simulation.forbid_allocation()
+        stream = runner.stream(through_one_buffer(items))
+        for labels in stream:
+            results.append(labels)
+            if calls_between:
+                np.testing.assert_array_equal(runner(items[-1]), wanted(items[-1]))
+            if len(results) == taken:
+                break
+        del stream  # a consumer that stops early lets go of it
+        again = made(1, batch, seed + 1)[0]
+        np.testing.assert_array_equal(runner(again), wanted(again))
+    assert len(results) == (min(count, taken) if taken else count)
+    for labels, item in zip(results, items, strict=False):
+        np.testing.assert_array_equal(labels, wanted(item))
+    simulation.check_clean()
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    lazy=st.booleans(),
+    depth=st.integers(1, 4),
+    graphs=st.booleans(),
+    flavour=st.sampled_from(FLAVOURS),
+    fail_at=CALLS,
+    sticky=st.booleans(),
+)
+def test_a_failure_at_any_call_is_one_line_and_leaves_nothing(
+    engine: Path,
+    rtx_engine: Path,
+    seed: int,
+    lazy: bool,
+    depth: int,
+    graphs: bool,
+    flavour: str,
+    fail_at: int,
+    sticky: bool,
+) -> None:
+    simulation = Simulation(seed, lazy, fail_at, sticky)
+    items = made(8)
+    libraries = toy_libraries(simulation, flavour=flavour, graphs=graphs)
+    failure: EdgeSegError | None = None
+    results: list[Labels] = []
+    again: list[Labels] = []
+    try:
+        with TensorRTRunner(engine if flavour == "tensorrt" else rtx_engine, depth, libraries=libraries) as runner:
+            try:
+                results.extend(runner.stream(iter(items)))
+            except EdgeSegError as error:
+                failure = error
+                if not simulation.dead:  # it goes on after a single failure
+                    again = [runner(items[0]), *runner.stream(iter(items))]
+    except EdgeSegError as error:
+        failure = error
+    if failure is not None:
+        assert "\n" not in str(failure)
+        assert simulation.failed_in
+    for labels, item in zip(results, items, strict=False):
+        np.testing.assert_array_equal(labels, wanted(item))
+    for labels, item in zip(again, [items[0], *items], strict=False):
+        np.testing.assert_array_equal(labels, wanted(item))
+    if failure is None:
+        assert len(results) == len(items)
+    simulation.check_clean()  # and the error is still there, with its traceback and all it holds on to
+
+
+@pytest.mark.parametrize("sticky", [False, True])
+@pytest.mark.parametrize("graphs", [False, True])
+def test_a_failure_at_each_call_in_turn(engine: Path, graphs: bool, sticky: bool) -> None:
+    """As above, without leaving a call to chance: opening, three frames at depth 2, a call, closing."""
+    items = made(3)
+    calls, said = 0, []
+    simulation = None
+    while simulation is None or simulation.failed_in:
+        calls += 1
+        simulation = Simulation(calls, fail_at=calls, sticky=sticky)
+        failure = None
+        try:
+            with TensorRTRunner(engine, 2, libraries=toy_libraries(simulation, graphs=graphs)) as runner:
+                list(runner.stream(iter(items)))
+                runner(items[0])
+        except EdgeSegError as error:
+            failure = error
+        simulation.check_clean()  # while the error holds on to the frames it came through
+        if failure is not None:
+            said.append(str(failure))
+    assert calls > 60
+    assert len(said) > 50  # some calls about graphs may fail without harm
+    assert not any("\n" in line for line in said)
+
+
+class SourceError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("good", range(6))
+def test_what_the_source_raises_is_raised_and_the_runner_goes_on(engine: Path, good: int) -> None:
+    def source() -> Iterator[Frames]:
+        yield from made(good)
+        raise SourceError("the camera is gone")
+
+    simulation = Simulation(good)
+    with TensorRTRunner(engine, libraries=toy_libraries(simulation)) as runner:
+        with pytest.raises(SourceError, match="the camera is gone"):
+            list(runner.stream(source()))
+        assert not any(queue.work for queue in simulation.queues.values())  # the device is left clean
+        items = made(5, seed=1)
+        np.testing.assert_array_equal(list(runner.stream(items)), [wanted(item) for item in items])
+    simulation.check_clean()
+
+
+def test_what_the_consumer_raises_frees_everything(engine: Path) -> None:
+    simulation = Simulation()
+
+    def consume() -> None:
+        with TensorRTRunner(engine, libraries=toy_libraries(simulation)) as runner:
+            for _ in runner.stream(made(9)):
+                raise SourceError("the disk is full")
+
+    with pytest.raises(SourceError, match="the disk is full"):
+        consume()
+    simulation.check_clean()
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32), depth=st.integers(1, 4), left=st.integers(0, 6), right=st.integers(0, 6))
+def test_streams_may_be_mixed(engine: Path, seed: int, depth: int, left: int, right: int) -> None:
+    simulation = Simulation(seed)
+    items = made(7, seed=seed)
+    with TensorRTRunner(engine, depth, libraries=toy_libraries(simulation)) as runner:
+        simulation.forbid_allocation()
+        streams = [runner.stream(items[:count]) for count in (left, right)]
+        results: list[list[Labels]] = [[], []]
+        for turn in np.random.default_rng(seed).integers(0, 2, 20):
+            results[turn].extend(labels for labels in [next(streams[turn], None)] if labels is not None)
+        for stream, result in zip(streams, results, strict=True):
+            result.extend(stream)
+    for count, result in zip((left, right), results, strict=True):
+        np.testing.assert_array_equal(np.array(result), np.array([wanted(item) for item in items[:count]]))
+    simulation.check_clean()
+
+
+@pytest.mark.parametrize("given", [1, 2, 5])
+def test_a_runner_that_is_closed_in_the_middle_of_a_stream_says_so(engine: Path, refused: Refused, given: int) -> None:
+    simulation = Simulation(given)
+    runner = TensorRTRunner(engine, 3, libraries=toy_libraries(simulation))
+    stream = runner.stream(made(5))
+    for _ in range(given):
+        next(stream)
+    runner.close()
+    simulation.check_clean()
+    if given < 5:
+        with refused("closed", EdgeSegError):
+            next(stream)
+    stream = None
+    simulation.check_clean()
+
+
+def test_two_runners_take_turns_in_one_thread(engine: Path) -> None:
+    simulation = Simulation()
+    items = made(6)
+    with (
+        TensorRTRunner(engine, libraries=toy_libraries(simulation)) as one,
+        TensorRTRunner(engine, libraries=toy_libraries(simulation)) as other,
+    ):
+        for left, right, item in zip(one.stream(items), other.stream(items), items, strict=True):
+            np.testing.assert_array_equal(left, wanted(item))
+            np.testing.assert_array_equal(right, wanted(item))
+            np.testing.assert_array_equal(one(item), other(item))
+        assert simulation.stack == []  # nobody else finds a context of ours
+        # Closed in the order they were opened, which is not that of a stack.
+        one.close()
+        np.testing.assert_array_equal(other(items[0]), wanted(items[0]))
+    simulation.check_clean()
+
+
+@pytest.mark.parametrize("use", ["call", "stream", "close"])
+def test_another_thread_is_refused_in_one_line(engine: Path, use: str) -> None:
+    simulation = Simulation()
+    said: list[str] = []
+    with TensorRTRunner(engine, libraries=toy_libraries(simulation)) as runner:
+        uses: dict[str, Callable[[], object]] = {
+            "call": lambda: runner(made(1)[0]),
+            "stream": lambda: list(runner.stream(made(3))),
+            "close": runner.close,
+        }
+
+        def try_it() -> None:
+            try:
+                uses[use]()
+            except EdgeSegError as error:
+                said.append(str(error))
+
+        thread = threading.Thread(target=try_it)
+        thread.start()
+        thread.join()
+        assert said == ["a CUDA context belongs to one thread: open, use and close the engine in the same one"]
+        np.testing.assert_array_equal(runner(made(1)[0]), wanted(made(1)[0]))
+    simulation.check_clean()
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ({"version": "10.3.0"}, f"built with tensorrt 10.3.0, but here is tensorrt {VERSION}; install that, or"),
+        (
+            {"flavour": "tensorrt-rtx", "version": "1.4.0"},
+            f"built with tensorrt-rtx 1.4.0, but here is tensorrt {VERSION}",
+        ),
+        (
+            {"compute_capability": "8.6", "target": "RTX 3090"},
+            r"built for RTX 3090 \(compute capability 8.6\), but here is Simulated GTX 1660 Ti \(7.5\);",
+        ),
+    ],
+)
+def test_an_engine_for_something_else_is_refused_before_it_is_deserialised(
+    tmp_path: Path, refused: Refused, entries: dict[str, str], said: str
+) -> None:
+    path = write_engine(tmp_path / "other.engine", toy_spec(HEIGHT, WIDTH), **entries)
+    simulation = Simulation()
+
+    def load(plan: bytes) -> Program:
+        raise AssertionError("a plan was deserialised")
+
+    with refused(f"^{path}: {said}.*build it again with: {REBUILD}$", ContractError):
+        TensorRTRunner(path, libraries=libraries_of(simulation, load))
+    simulation.check_clean()
+
+
+def test_other_bytes_are_refused_unless_they_are_trusted(tmp_path: Path, refused: Refused) -> None:
+    path = write_engine(tmp_path / "toy.engine", toy_spec(HEIGHT, WIDTH))
+    path.write_bytes(b"another plan")
+    with refused(f"its manifest says .*build it again with: {REBUILD}", ContractError):
+        TensorRTRunner(path, libraries=toy_libraries(Simulation()))
+    plans = []
+
+    def load(plan: bytes) -> Program:
+        plans.append(plan)
+        return toy_program(1, HEIGHT, WIDTH)
+
+    with TensorRTRunner(path, trust=True, libraries=libraries_of(Simulation(), load)) as runner:
+        assert runner.spec == toy_spec(HEIGHT, WIDTH)
+    assert plans == [b"another plan"]
+
+
+FRAMES = ("INPUT", "UINT8", (1, HEIGHT, WIDTH, 3))
+LABELS = ("OUTPUT", "UINT8", (1, HEIGHT, WIDTH))
+
+
+@pytest.mark.parametrize(
+    ("tensors", "said"),
+    [
+        ({"images": FRAMES, "labels": LABELS}, "got images uint8"),
+        ({"frames": FRAMES, "labels": ("OUTPUT", "INT64", LABELS[2])}, r"labels int64 \[1, 3, 4\], need frames uint8"),
+        ({"frames": ("INPUT", "FLOAT", FRAMES[2]), "labels": LABELS}, r"got frames float \["),
+        ({"frames": ("INPUT", "UINT8", (1, 9, 9, 3)), "labels": LABELS}, r"got frames uint8 \[1, 9, 9, 3\]"),
+        ({"frames": ("INPUT", "UINT8", (-1, HEIGHT, WIDTH, 3)), "labels": LABELS}, r"got frames uint8 \[-1, 3, 4, 3\]"),
+        ({"frames": FRAMES, "labels": LABELS, "scores": LABELS}, "scores uint8"),
+    ],
+)
+def test_an_engine_of_another_signature_is_refused(
+    engine: Path, refused: Refused, tensors: dict[str, tuple[str, str, tuple[int, ...]]], said: str
+) -> None:
+    simulation = Simulation()
+    libraries = libraries_of(simulation, lambda plan: Program(tensors, lambda frames: frames))
+    with refused(f"{engine} breaks the graph contract: .*{said}", ContractError):
+        TensorRTRunner(engine, libraries=libraries)
+    simulation.check_clean()
+
+
+def test_a_plan_that_tensorrt_cannot_read_is_refused(engine: Path, refused: Refused) -> None:
+    simulation = Simulation()
+
+    def load(plan: bytes) -> Program:
+        raise ValueError("magic tag\nassertion failed")
+
+    with refused(f"^{engine}: tensorrt {VERSION} cannot read it: magic tag assertion failed$", ContractError):
+        TensorRTRunner(engine, libraries=libraries_of(simulation, load))
+    simulation.check_clean()
+
+
+def test_without_a_gpu_one_line_says_so(engine: Path, refused: Refused) -> None:
+    simulation = Simulation(fail_at=1)
+    with refused("CUDA finds no GPU .*check nvidia-smi", MissingDependencyError):
+        TensorRTRunner(engine, libraries=toy_libraries(simulation))
+    simulation.check_clean()
+
+
+def test_without_pycuda_or_driver_one_line_says_what_to_install(
+    tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pycuda", None)
+    monkeypatch.setitem(sys.modules, "pycuda.driver", None)
+    here = version("tensorrt-rtx")
+    path = write_engine(tmp_path / "t.engine", toy_spec(HEIGHT, WIDTH), flavour="tensorrt-rtx", version=here)
+    with refused("pycuda cannot be imported .*needs an NVIDIA driver, and: pip install", MissingDependencyError):
+        open_runner(path)
+
+
+def test_without_the_tensorrt_that_built_it_one_line_names_both(tmp_path: Path, refused: Refused) -> None:
+    if importlib.util.find_spec("tensorrt") is not None:
+        pytest.skip("TensorRT is installed")
+    path = write_engine(tmp_path / "t.engine", toy_spec(HEIGHT, WIDTH))
+    said = (
+        f"built with tensorrt {VERSION}, but here is tensorrt-rtx .*; install that, or build it again with: {REBUILD}"
+    )
+    with refused(said, ContractError):
+        open_runner(path)
+
+
+def test_the_real_tensorrt_rtx_without_a_driver_is_one_line(tmp_path: Path, refused: Refused) -> None:
+    """The real library deserialises here, with only CUDA simulated."""
+    library = load_tensorrt("tensorrt-rtx")
+    path = write_engine(tmp_path / "t.engine", toy_spec(HEIGHT, WIDTH), flavour="tensorrt-rtx", version=library.version)
+    if ctypes.util.find_library("cuda"):
+        pytest.skip("there is a driver")
+    simulation = Simulation()
+    libraries = Libraries(library, collecting_logger(library), simulation.driver, None)
+    with refused(
+        r"driver is missing or too old for tensorrt-rtx .*cudaError 35.*install a newer", MissingDependencyError
+    ):
+        TensorRTRunner(path, libraries=libraries)
+    simulation.check_clean()
+
+
+def test_a_gpu_that_is_full_is_one_line_that_says_what_to_do(engine: Path, refused: Refused) -> None:
+    counting = Simulation()
+    TensorRTRunner(engine, libraries=toy_libraries(counting)).close()
+    for call in range(1, counting.calls):
+        simulation = Simulation(fail_at=call)
+        try:
+            TensorRTRunner(engine, libraries=toy_libraries(simulation)).close()
+        except EdgeSegError as error:
+            if simulation.failed_in == "mem_alloc":
+                said = str(error)
+    assert said.startswith("Simulated GTX 1660 Ti is out of memory (mem_alloc failed")
+    assert said.endswith("keep fewer frames in flight")
+
+
+@pytest.mark.parametrize(
+    ("flavour", "options", "said"),
+    [
+        ("tensorrt", {"graphs": True}, "copies and inference"),
+        ("tensorrt", {"graphs": False}, "none: cuda-bindings is not installed"),
+        (
+            "tensorrt",
+            {"graphs": True, "uncapturable": True},
+            "none: TensorRT cannot run the engine: not permitted when",
+        ),
+        ("tensorrt-rtx", {"graphs": True}, "TensorRT-RTX's own"),
+    ],
+)
+def test_it_says_whether_it_uses_cuda_graphs_and_works_without(
+    engine: Path, rtx_engine: Path, flavour: str, options: dict[str, bool], said: str
+) -> None:
+    items = made(7)
+    path = engine if flavour == "tensorrt" else rtx_engine
+    for wish in (True, False):
+        simulation = Simulation()
+        with TensorRTRunner(
+            path, graphs=wish, libraries=toy_libraries(simulation, flavour=flavour, **options)
+        ) as runner:
+            assert runner.cuda_graph.startswith(said if wish else "none: not asked for")
+            np.testing.assert_array_equal(list(runner.stream(items)), [wanted(item) for item in items])
+        simulation.check_clean()
+
+
+def test_a_depth_below_one_is_refused(engine: Path, refused: Refused) -> None:
+    with refused("got depth 0, need at least 1 frame in flight"):
+        TensorRTRunner(engine, depth=0, libraries=toy_libraries(Simulation()))
