@@ -17,13 +17,13 @@ demo: $(READY)
 	rm -rf $(DEMO)
 	@echo "--- a synthetic drive and 60 labelled street scenes"
 	$(BIN)/seg-data synth $(DEMO)/street --train 0 --val 60
-	$(BIN)/seg-data prepare $(DEMO)/street $(DEMO)/dataset
+	$(BIN)/seg-data prepare $(DEMO)/street $(DEMO)/dataset --size 256
 	@echo "--- the video, segmented by the shipped model"
 	$(BIN)/seg-run "$(VIDEO)" -o $(DEMO)/segmented.mp4
 	@echo "--- the shipped model in every precision"
 	$(BIN)/seg-export -o $(DEMO)/exports
 	@echo "--- how fast and how right each one is here (the accuracy is on synthetic scenes; the README has the real one)"
-	$(BIN)/seg-bench $(foreach p,fp32 fp16 int8,$(DEMO)/exports/unet-128.$(p).onnx) --video "$(VIDEO)" --data $(DEMO)/dataset --rounds 3
+	$(BIN)/seg-bench $(foreach p,fp32 fp16 int8,$(DEMO)/exports/unet-256.$(p).onnx) --video "$(VIDEO)" --data $(DEMO)/dataset --rounds 3
 
 test: $(READY)
 	$(BIN)/python -m pytest -q

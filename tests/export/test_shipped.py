@@ -1,4 +1,4 @@
-"""The model that comes with edgeseg: its parts are of one another, and every command finds it."""
+"""The models that come with edgeseg: their parts are of one another, and every command finds them."""
 
 import subprocess
 import sys
@@ -6,46 +6,62 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import pytest
 
 from segdata.files import sha256_of
 from segdata.labels import CITYSCAPES_29
 from segdata.layouts import find_pairs
 from segdata.metrics import accuracy, confusion_matrix
 from segdata.prepare import prepare_pair
-from segdata.shipped import SHIPPED_CHECKPOINT, SHIPPED_ONNX
+from segdata.shipped import DEFAULT_SIZE, SHIPPED_SIZES, shipped_checkpoint, shipped_onnx
 from segexport.calibrate import read_ranges
 from segexport.contract import check_contract
-from segexport.export import ranges_path
+from segexport.int8 import ranges_path
 from segrun.openvino_runner import OpenVINORunner
 from segtrain.checkpoint import load_checkpoint
 
-
-def test_the_parts_belong_together() -> None:
-    _, spec = load_checkpoint(SHIPPED_CHECKPOINT)
-    assert check_contract(onnx.load(SHIPPED_ONNX)) == spec
-    ranges = read_ranges(ranges_path(SHIPPED_CHECKPOINT, SHIPPED_CHECKPOINT.parent))
-    assert ranges.weights_sha256 == sha256_of(SHIPPED_CHECKPOINT)
-    assert (spec.height, spec.width, spec.class_count, len(ranges.frames)) == (128, 128, 29, 100)
+# mIoU over the 19 classes and pixel accuracy on one real val frame in ten, a little below what was measured.
+LEAST = {64: (0.29, 0.73), 128: (0.34, 0.76), 256: (0.38, 0.78)}
 
 
-def test_fp16_and_int8_are_exported_without_any_other_argument(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", SHIPPED_SIZES)
+def test_the_parts_belong_together(size: int) -> None:
+    checkpoint = shipped_checkpoint(size)
+    _, spec = load_checkpoint(checkpoint)
+    assert check_contract(onnx.load(shipped_onnx(size))) == spec
+    ranges = read_ranges(ranges_path(checkpoint, checkpoint.parent))
+    assert ranges.weights_sha256 == sha256_of(checkpoint)
+    assert (spec.height, spec.width, spec.class_count, len(ranges.frames)) == (size, size, 29, 100)
+
+
+def test_the_weights_are_small() -> None:
+    sizes = [path.stat().st_size for size in SHIPPED_SIZES for path in (shipped_checkpoint(size), shipped_onnx(size))]
+    assert sum(sizes) < 25e6
+
+
+@pytest.mark.parametrize("arguments", [(), ("--size", "64")])
+def test_fp16_and_int8_are_exported_without_a_dataset(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     command = Path(sys.executable).parent / "seg-export"
+    size = int(arguments[1]) if arguments else DEFAULT_SIZE
+    result = subprocess.run(
+        [command, "--fp16", "--int8", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
     for precision in ("fp16", "int8"):
-        result = subprocess.run([command, f"--{precision}"], cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert result.returncode == 0, result.stderr
-        assert f"exports/unet-128.{precision}.onnx" in result.stdout.splitlines()
-    assert (tmp_path / "exports" / "unet-128.fp16.onnx").read_bytes() == SHIPPED_ONNX.read_bytes()
-    with OpenVINORunner(tmp_path / "exports" / "unet-128.int8.onnx") as runner:
+        assert f"exports/unet-{size}.{precision}.onnx" in result.stdout.splitlines()
+    assert (tmp_path / "exports" / f"unet-{size}.fp16.onnx").read_bytes() == shipped_onnx(size).read_bytes()
+    with OpenVINORunner(tmp_path / "exports" / f"unet-{size}.int8.onnx") as runner:
         assert runner.precision == "int8"
 
 
-def test_it_is_as_good_as_its_card_says(real_data: Path) -> None:
-    """On one real val frame in ten; all 500 give 35.1 over the 19 classes and 82.2 % of pixels."""
+@pytest.mark.parametrize("size", SHIPPED_SIZES)
+def test_it_is_as_good_as_its_card_says(real_data: Path, size: int) -> None:
     matrix = np.zeros((29, 29), dtype=np.int64)
-    with OpenVINORunner(SHIPPED_ONNX) as runner:
+    with OpenVINORunner(shipped_onnx(size)) as runner:
         for pair in find_pairs(real_data / "cityscapes256")["val"][::10]:
-            frame = prepare_pair(pair, CITYSCAPES_29, ((128, 128),))
+            frame = prepare_pair(pair, CITYSCAPES_29, ((size, size),))
             matrix += confusion_matrix(frame.labels[0], runner(frame.images[0][None])[0], 29)
         figures = accuracy(matrix, runner.spec.class_names)
-    assert figures.miou_official > 0.31
-    assert figures.pixel_accuracy > 0.80
+    least_miou, least_accuracy = LEAST[size]
+    assert figures.miou_official > least_miou
+    assert figures.pixel_accuracy > least_accuracy
