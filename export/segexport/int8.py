@@ -47,6 +47,8 @@ def make_int8(
     if dataset is None and (options.max_drop is not None or options.qat is not None):
         raise InputError("--max-drop and --qat need labelled frames; give --calibration DATASET")
     ranges = ranges_for(options, checkpoint, float_model, dataset, lambda: on_step("calibrate"))
+    if dataset is not None:
+        check_apart(ranges, dataset)
     if dataset is None or (options.max_drop is None and options.qat is None):
         return Int8Model(to_int8(float_model, ranges), ranges, None, False)
     budget = 100 * THRESHOLDS["int8"].miou_drop if options.max_drop is None else options.max_drop
@@ -86,6 +88,16 @@ def ranges_for(
     with replacing(kept) as temporary:
         temporary.write_text(ranges.to_json())
     return ranges
+
+
+def check_apart(ranges: CalibrationRanges, dataset: Dataset) -> None:
+    """Raise InputError if a frame that calibrated is among those that prove."""
+    both = set(ranges.frames) & set(map(frame_id, dataset.evaluation().sha256))
+    if both:
+        raise InputError(
+            f"{dataset.folder}: {len(both)} frames calibrate and prove at once ({min(both)} for one), so val has images"
+            " twice; find them with seg-data check, and prepare the dataset again"
+        )
 
 
 def ranges_path(checkpoint: Path, folder: Path) -> Path:

@@ -257,3 +257,36 @@ def test_a_budget_leaves_layers_in_float_and_says_which(
     assert report.int8.mixture is not None
     assert (tmp_path / "small.layers.csv").is_file()
     assert (tmp_path / "small.layers.png").is_file()
+
+
+def test_an_image_that_stands_in_val_twice_may_not_calibrate_and_prove(
+    artefacts: "Artefacts", dataset: Dataset, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(dataset.folder, tmp_path / "dataset"))
+    facts = json.loads((folder / "dataset.json").read_text())
+    names = facts["splits"]["val"]["sha256"]
+    proving = min(set(range(len(names))) - set(facts["calibration"]))
+    names[proving] = names[facts["calibration"][0]]
+    (folder / "dataset.json").write_text(json.dumps(facts))
+    options = ExportOptions(artefacts.checkpoint, None, ("int8",), tmp_path / "out", calibration=folder, engine="none")
+    with pytest.raises(InputError, match="1 frames calibrate and prove at once") as refusal:
+        export(options, lambda _: None, lambda _: None)
+    assert "\n" not in str(refusal.value)
+
+
+def test_an_unwritable_target_is_one_line(artefacts: "Artefacts", tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    options = ExportOptions(artefacts.checkpoint, None, ("fp32",), tmp_path / "file" / "out", engine="none")
+    with pytest.raises(InputError, match=r"cannot write .*choose another place"):
+        export(options, lambda _: None, lambda _: None)
+
+
+def test_a_dataset_of_another_label_space_is_refused(artefacts: "Artefacts", dataset: Dataset, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(dataset.folder, tmp_path / "dataset"))
+    facts = json.loads((folder / "dataset.json").read_text())
+    facts["class_names"][3] = "motorway"
+    (folder / "dataset.json").write_text(json.dumps(facts))
+    options = ExportOptions(artefacts.checkpoint, None, ("fp32",), tmp_path / "out", calibration=folder)
+    with pytest.raises(InputError, match="the model those of"):
+        export(options, lambda _: None, lambda _: None)
+    assert not (tmp_path / "out").exists()
