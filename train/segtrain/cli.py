@@ -31,8 +31,18 @@ _FROM_ARCH = "from --arch"
 @click.option("--width", type=int, show_default=_FROM_ARCH, help="Channels of the first level.")
 @click.option("--depth", type=int, show_default=_FROM_ARCH, help="Levels below the first; each halves the size.")
 @click.option("--widest", type=int, show_default=_FROM_ARCH, help="Channels that no level exceeds.")
-@click.option("--block", type=click.Choice(["plain", "separable", "residual"]), show_default=_FROM_ARCH)
-@click.option("--upsample", type=click.Choice(["transpose", "resize"]), show_default=_FROM_ARCH)
+@click.option(
+    "--block",
+    type=click.Choice(["plain", "separable", "residual"]),
+    show_default=_FROM_ARCH,
+    help="Two convolutions, depthwise and pointwise ones, or two and a way around.",
+)
+@click.option(
+    "--upsample",
+    type=click.Choice(["transpose", "resize"]),
+    show_default=_FROM_ARCH,
+    help="How the decoder doubles its size.",
+)
 @click.option("--stem-stride", type=click.IntRange(1, 2), show_default=_FROM_ARCH, help="2 works at half the size.")
 @click.option("--epochs", type=click.IntRange(1), default=TrainOptions.epochs, help="Passes over the training frames.")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Choose --epochs to fit into this time.")
