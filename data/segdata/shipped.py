@@ -8,7 +8,7 @@ _FOLDER = Path(__file__).parent / "shipped"
 
 SHIPPED_SIZES = (64, 128, 256)
 
-DEFAULT_SIZE = 128
+DEFAULT_SIZE = 256
 """The size whose model stands where none is named: the most accurate, and fast enough for video on two CPU cores."""
 
 
