@@ -3,7 +3,7 @@
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -11,6 +11,7 @@ from lightning_fabric import Fabric, seed_everything
 
 from segdata.dataset import Dataset, SplitArrays
 from segdata.errors import EdgeSegError
+from segdata.metrics import accuracy
 from segdata.spec import ModelSpec
 from segtrain.batches import batches, load, normalise
 from segtrain.checkpoint import build_network, load_checkpoint, save_checkpoint, start_from
@@ -19,10 +20,13 @@ from segtrain.history import EpochFigures, best_of, parts_ways, way_on, write_hi
 from segtrain.losses import Objective
 from segtrain.options import PrecisionChoice, TrainOptions
 from segtrain.precision import check_half_precision, choose_precision
+from segtrain.prior import undo_balance
 from segtrain.setting import check_run, devices_of, find_truth, settings_of, spec_for
 from segtrain.state import Position, load_state, read_position, save_state
 from segtrain.trainer import Trainer
 from segtrain.unet import UNet
+
+_UNDONE = "undone_balance"  # the metric that says that a checkpoint's head was shifted, and how far
 
 
 @dataclass(frozen=True)
@@ -106,9 +110,19 @@ def train(options: TrainOptions, dataset: Dataset, progress: Progress) -> Outcom
     if best_of(history) is None:
         raise EdgeSegError("val has no labelled pixel, so no epoch is better than another; label some frames of val")
     fabric.barrier()
-    chosen, chosen_spec = load_checkpoint(folder / "best.safetensors")
-    evaluation = evaluate(fabric, chosen.to(fabric.device), dataset.split("val"), spec, find_truth(options, dataset))
-    return Outcome(folder / "best.safetensors", chosen_spec, evaluation, history, tell)
+    best_file = folder / "best.safetensors"
+    chosen, chosen_spec = load_checkpoint(best_file)
+    chosen.to(fabric.device)
+    finished = _UNDONE in (chosen_spec.metrics or {})
+    share = 0.0 if finished else undo_balance(fabric, chosen, dataset.split("train"), spec, objective.weights)
+    evaluation = evaluate(fabric, chosen, dataset.split("val"), spec, find_truth(options, dataset))
+    if not finished:
+        figures = accuracy(evaluation.matrix, spec.class_names)
+        chosen_spec = replace(spec, metrics={**asdict(figures), _UNDONE: share})
+        fabric.barrier()  # every process has read the file
+        if tell:
+            save_checkpoint(best_file, chosen, chosen_spec)
+    return Outcome(best_file, chosen_spec, evaluation, history, tell)
 
 
 def _finite(figures: EpochFigures) -> EpochFigures:
