@@ -20,11 +20,12 @@ from segexport.graph import DeployableGraph
 from segexport.int8 import Int8Model, make_int8
 from segexport.onnx_cost import cost_of_onnx
 from segexport.options import ExportOptions
+from segexport.prove_engine import prove_engine
 from segexport.to_engine import Target, build_engine, choose_target
 from segexport.to_onnx import to_onnx
 from segexport.triton import write_repository
 from segexport.verify import Agreement, Proof, frame_count, proof_of, verify
-from segrun.manifest import Verification
+from segrun.manifest import Verification, read_manifest
 from segrun.tensorrt_library import TensorRT, find_tensorrt, load_tensorrt
 from segtrain.checkpoint import load_checkpoint
 
@@ -114,7 +115,7 @@ def export(options: ExportOptions, on_start: Callable[[int], None], on_step: Cal
         layers = f"{sum(layer.precision == 'int8' for layer in cost.layers)} of {len(cost.layers)}"
         seconds = time.perf_counter() - start
         exported.append(Exported(precision, path, agreement, layers, cost.int8_share, engine, seconds))
-    return ExportReport(checkpoint, exported, proof.description, _builder(library, target), int8)
+    return ExportReport(checkpoint, exported, proof.description, _builder(library, target, exported), int8)
 
 
 def _checkpoint(options: ExportOptions) -> Path:
@@ -131,10 +132,11 @@ def _library(options: ExportOptions) -> TensorRT | None:
     return load_tensorrt("tensorrt" if options.engine == "tensorrt" else "tensorrt-rtx")
 
 
-def _builder(library: TensorRT | None, target: Target | None) -> str:
+def _builder(library: TensorRT | None, target: Target | None, exported: list[Exported]) -> str:
     if library is None or target is None:
         return "no engine built: pip install 'edgeseg[rtx]' builds them without a GPU"
-    return f"engines built by {library.flavour} {library.version} for {target.description}; not run here"
+    ran = "; ".join(sorted({read_manifest(row.engine).verified_on for row in exported if row.engine}))
+    return f"engines built by {library.flavour} {library.version} for {target.description}; verified on: {ran}"
 
 
 def _engine(
@@ -164,7 +166,10 @@ def _engine(
             on_step(f"{exported.precision} engine {step} of {steps}")
 
     calibration = exported.calibration_sha256
-    return build_engine(library, path, target, options, calibration, rebuild, on_progress, verification).path
+    built = build_engine(library, path, target, options, calibration, rebuild, on_progress, verification)
+    told = partial(on_step, f"{exported.precision} on GPU")
+    prove_engine(built.path, exported.precision, exported.proof, told, options.verify)
+    return built.path
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,7 @@ def verify(
     agreements = []
     for open_it in runners:
         with open_it() as runner:
-            found = _run(runner, proof, on_frame)
+            found = labels_of_proof(runner, proof, on_frame)
             name, figures = runner.name, _figures(proof.truth, found, runner.spec)
         agreement = Agreement(
             float((found == proof.reference).mean()),
@@ -142,7 +142,7 @@ def verify(
     return replace(agreements[0], equal_pixels=min(agreement.equal_pixels for agreement in agreements))
 
 
-def _run(runner: Runner, proof: Proof, on_frame: Callable[[], None]) -> Labels:
+def labels_of_proof(runner: Runner, proof: Proof, on_frame: Callable[[], None]) -> Labels:
     """Return the runner's labels of the proof's frames; an incomplete batch is filled with its first frame."""
     found = np.empty_like(proof.reference)
     for start in range(0, len(found), runner.batch):

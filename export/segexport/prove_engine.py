@@ -1,0 +1,57 @@
+"""The proof of an engine, on the GPU it was built for, if this machine has it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from segdata.errors import EdgeSegError, VerificationError
+from segdata.files import replacing
+from segdata.spec import Precision
+from segexport.verify import Proof, labels_of_proof
+from segrun.manifest import manifest_path, read_manifest
+from segrun.pycuda_device import first_device
+from segrun.tensorrt_runner import Libraries, TensorRTRunner
+
+NO_GPU = "none (no GPU)"
+
+
+def prove_engine(
+    engine: Path,
+    precision: Precision,
+    proof: Proof,
+    on_frame: Callable[[], None],
+    enforce: bool = True,
+    find_gpu: Callable[[], tuple[str, str]] = first_device,
+    libraries: Libraries | None = None,
+) -> str:
+    """Run `engine` on the proof's frames, write into its manifest on what, and return that.
+
+    Without a GPU, or with one of another compute capability, the manifest says so and nothing is run. Raises
+    VerificationError if fewer pixels equal the float32 model's than `precision` must reach, unless `enforce` is False:
+    engine and manifest are removed then. `libraries` are what runs it, None for those installed.
+    """
+    manifest = read_manifest(engine)
+    try:
+        name, capability = find_gpu()
+    except EdgeSegError:
+        return _note(engine, NO_GPU)
+    if capability != manifest.compute_capability:
+        return _note(engine, f"none (the GPU here, {name}, has compute capability {capability})")
+    with TensorRTRunner(engine, libraries=libraries) as runner:
+        found = labels_of_proof(runner, proof, on_frame)
+    equal, least = float((found == proof.reference).mean()), proof.thresholds[precision].equal_pixels
+    if enforce and equal < least:
+        engine.unlink()
+        manifest_path(engine).unlink()
+        raise VerificationError(
+            f"the {precision} engine was not kept: on {name} it equals the float32 model in {equal:.2%} of pixels of "
+            f"{proof.description} (need {least:.2%})"
+        )
+    return _note(engine, f"{name}: {equal:.2%} equal pixels")
+
+
+def _note(engine: Path, verified_on: str) -> str:
+    manifest = replace(read_manifest(engine), verified_on=verified_on)
+    with replacing(manifest_path(engine)) as temporary:
+        temporary.write_text(manifest.to_json())
+    return verified_on

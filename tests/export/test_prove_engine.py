@@ -1,0 +1,75 @@
+"""An engine is proved on the GPU it is for, on a simulated one here; without one the manifest says that nothing ran."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from engine_files import toy_spec, write_engine
+from simulated_device import Simulation
+from simulated_tensorrt import libraries_of, toy_program
+
+from segdata.errors import MissingDependencyError, VerificationError
+from segdata.metrics import Accuracy
+from segexport.prove_engine import NO_GPU, prove_engine
+from segexport.verify import THRESHOLDS, Proof
+from segrun.manifest import manifest_path, read_manifest
+from segrun.tensorrt_runner import Libraries
+
+HEIGHT, WIDTH = 3, 4
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Path:
+    return write_engine(tmp_path / "toy.fp32.sm75.engine", toy_spec(HEIGHT, WIDTH))
+
+
+def proof(spoiled: bool = False) -> Proof:
+    """Frames and what the toy network makes of them, or something else."""
+    frames = np.random.default_rng(0).integers(0, 256, (5, HEIGHT, WIDTH, 3), dtype=np.uint8)
+    reference = np.concatenate([toy_program(1, HEIGHT, WIDTH).compute(frame[None]) for frame in frames])
+    if spoiled:
+        reference = reference ^ 1
+    return Proof("five frames", None, THRESHOLDS, frames, reference, reference, Accuracy(1.0, 1.0, 1.0))
+
+
+def simulated() -> Libraries:
+    return libraries_of(Simulation(0), lambda plan: toy_program(1, HEIGHT, WIDTH))
+
+
+def here(capability: str) -> tuple[str, str]:
+    return "Simulated GTX 1660 Ti", capability
+
+
+def test_an_engine_that_agrees_says_on_what_it_was_verified(engine: Path) -> None:
+    told: list[None] = []
+    on_frame = lambda: told.append(None)  # noqa: E731 - what a progress bar is told
+    prove_engine(engine, "fp32", proof(), on_frame, find_gpu=lambda: here("7.5"), libraries=simulated())
+    assert read_manifest(engine).verified_on == "Simulated GTX 1660 Ti: 100.00% equal pixels"
+    assert len(told) == 5
+
+
+def test_an_engine_that_does_not_agree_is_removed(engine: Path) -> None:
+    with pytest.raises(VerificationError, match=r"fp32 engine was not kept: on Simulated .* \(need 99.99%") as refusal:
+        prove_engine(engine, "fp32", proof(True), lambda: None, find_gpu=lambda: here("7.5"), libraries=simulated())
+    assert "\n" not in str(refusal.value)
+    assert not engine.exists()
+    assert not manifest_path(engine).exists()
+
+
+def test_it_is_kept_where_that_was_asked_for(engine: Path) -> None:
+    gpu = here("7.5")
+    prove_engine(engine, "fp32", proof(True), lambda: None, False, lambda: gpu, simulated())
+    assert "0.00% equal pixels" in read_manifest(engine).verified_on
+
+
+def test_without_a_gpu_nothing_runs_and_the_manifest_says_so(engine: Path) -> None:
+    def find_gpu() -> tuple[str, str]:
+        raise MissingDependencyError("no driver")
+
+    assert prove_engine(engine, "fp32", proof(), lambda: None, find_gpu=find_gpu) == NO_GPU
+    assert read_manifest(engine).verified_on == "none (no GPU)"
+
+
+def test_a_gpu_of_another_kind_does_not_run_it(engine: Path) -> None:
+    said = prove_engine(engine, "fp32", proof(), lambda: None, find_gpu=lambda: here("8.6"))
+    assert said == "none (the GPU here, Simulated GTX 1660 Ti, has compute capability 8.6)"
