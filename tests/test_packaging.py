@@ -49,9 +49,9 @@ def test_only_the_five_packages_reach_site_packages(wheel: zipfile.ZipFile) -> N
     assert top == set(FOLDERS.values())
 
 
-def test_the_shipped_model_is_small(wheel: zipfile.ZipFile) -> None:
+def test_the_shipped_models_are_small(wheel: zipfile.ZipFile) -> None:
     shipped = sum(info.file_size for info in wheel.infolist() if "/shipped/" in info.filename)
-    assert 1_000_000 < shipped < 10_000_000
+    assert 1_000_000 < shipped < 25_000_000
 
 
 def test_no_module_is_over_400_lines() -> None:

@@ -35,6 +35,9 @@ Measured like `CLEAR_DISTANCE`: agreement with the official labels 0.958 without
 of every class it costs the poles, which are a pixel wide.
 """
 
+LOSSY_SHARE = 0.02
+"""The share of mixtures above which an image was stored by a lossy format; JPEGs of streets have 5 % and more."""
+
 _NEIGHBOURHOOD = np.ones((5, 5), dtype=np.uint8)
 # Colours are looked up on a grid of 4 units: finer than the noise of a JPEG, and the table fits the cache.
 _GRID_SHIFT = 2
@@ -43,8 +46,8 @@ _GRID_SHIFT = 2
 def decode_colours(image: npt.NDArray[np.uint8], space: LabelSpace) -> npt.NDArray[np.uint8]:
     """Return the class ids, uint8 [H, W], of an RGB colour label image, uint8 [H, W, 3].
 
-    A pixel within `CLEAR_DISTANCE` of a palette colour takes that class; in an image with any mixture in it, an easily
-    mixed class has to fill `CLEAR_PATCH` of 9 pixels, too. Any other pixel is a mixture that a lossy format made at
+    A pixel within `CLEAR_DISTANCE` of a palette colour takes that class; in an image of a lossy format, an easily mixed
+    class has to fill `CLEAR_PATCH` of 9 pixels, too. Any other pixel is a mixture that a lossy format made at
     an edge: it takes the nearest colour among the classes that stand clearly within its 5x5
     neighbourhood, and becomes ignore (255) if there is none.
     """
@@ -55,7 +58,8 @@ def decode_colours(image: npt.NDArray[np.uint8], space: LabelSpace) -> npt.NDArr
     mixed = ~is_clear[index]
     if not mixed.any():
         return labels
-    mixed |= _lone_pixels(labels, ~mixed, space)
+    if mixed.mean() > LOSSY_SHARE:
+        mixed |= _lone_pixels(labels, ~mixed, space)
     clear_labels = np.where(mixed, np.uint8(IGNORE_INDEX), labels)
     labels[mixed] = _nearest_neighbouring_class(image, clear_labels, mixed, space)
     return labels

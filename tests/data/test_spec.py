@@ -83,7 +83,7 @@ def test_what_a_spec_leaves_out_has_its_default() -> None:
         pytest.param(changed(std=[1.0, 0.0, 1.0]), "not positive", id="std of 0"),
         pytest.param(changed(mean=[1.0]), r"mean\.1: ", id="mean of one channel"),
         pytest.param(changed(channel_order="BGR"), "channel_order: ", id="BGR"),
-        pytest.param(changed(options={"width": "16 wide"}), r"options\.width: ", id="option that is no number"),
+        pytest.param(changed(options={"width": [16]}), r"options\.width\.int: ", id="option that is a list"),
         pytest.param('{"height": 128}', "width: ", id="fields lacking"),
         pytest.param("", "spec: Invalid JSON", id="empty"),
         pytest.param("not json", "spec: Invalid JSON", id="not JSON"),

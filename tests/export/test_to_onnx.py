@@ -65,7 +65,7 @@ def test_convolutions_compute_in_the_precision_asked_for(
 def test_there_is_no_shape_arithmetic_and_no_batch_normalisation(artefacts: "Artefacts") -> None:
     kinds = {node.op_type for node in onnx.load(artefacts.onnx["fp32"]).graph.node}
     assert kinds == {
-        "Cast", "Transpose", "Mul", "Add", "Conv", "Relu", "MaxPool", "ConvTranspose", "Concat", "ArgMax",
+        "Cast", "Transpose", "Mul", "Add", "Conv", "Relu", "MaxPool", "Resize", "Concat", "ArgMax",
     }  # fmt: skip
 
 
