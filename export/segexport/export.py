@@ -101,7 +101,7 @@ def export(options: ExportOptions, on_start: Callable[[int], None], on_step: Cal
         path = options.output / f"{checkpoint.stem}.{precision}.onnx"
         with replacing(path) as temporary:
             onnx.save(model, temporary)
-            max_drop = options.max_drop / 100 if options.max_drop is not None and precision == "int8" else None
+            max_drop = int8.budget / 100 if int8 and int8.mixture and precision == "int8" else None
             agreement = verify(temporary, precision, proof, partial(on_step, precision), max_drop, options.verify)
         engine = None
         if library and target:

@@ -22,12 +22,13 @@ from segtrain.unet import UNet
 
 @dataclass(frozen=True)
 class Int8Model:
-    """The INT8 model, the ranges it has, and how its layers were chosen (None if every one is INT8)."""
+    """The INT8 model, the ranges it has, and, where there was a budget (points of mIoU), how its layers were chosen."""
 
     model: onnx.ModelProto
     ranges: CalibrationRanges
-    mixture: Mixture | None
-    trained_on: bool
+    mixture: Mixture | None = None
+    trained_on: bool = False
+    budget: float = 0.0
 
 
 def make_int8(
@@ -50,18 +51,18 @@ def make_int8(
     if dataset is not None:
         check_apart(ranges, dataset)
     if dataset is None or (options.max_drop is None and options.qat is None):
-        return Int8Model(to_int8(float_model, ranges), ranges, None, False)
+        return Int8Model(to_int8(float_model, ranges), ranges)
     budget = 100 * THRESHOLDS["int8"].miou_drop if options.max_drop is None else options.max_drop
     frames = calibration_frames(dataset, options.calibration_frames, options.seed)
     mixture = mix(float_model, ranges, frames, budget, lambda: on_step("rank layers"))
     trained_on = options.qat is not None and bool(mixture.keep_float)
     if trained_on and options.qat is not None:
         tuned = train_on(network, spec, ranges, dataset, options.qat, options.seed, lambda: on_step("train on"))
-        float_model = to_onnx(tuned, spec, "fp32", options.batch)
-        mixture = mix(float_model, ranges, frames, budget, lambda: on_step("rank layers"))
+        original, float_model = float_model, to_onnx(tuned, spec, "fp32", options.batch)
+        mixture = mix(float_model, ranges, frames, budget, lambda: on_step("rank layers"), original)
     write_ranking(mixture, options.output / f"{checkpoint.stem}.layers.csv")
     plot_ranking(mixture, options.output / f"{checkpoint.stem}.layers.png")
-    return Int8Model(to_int8(float_model, ranges, mixture.keep_float), ranges, mixture, trained_on)
+    return Int8Model(to_int8(float_model, ranges, mixture.keep_float), ranges, mixture, trained_on, budget)
 
 
 def ranges_for(

@@ -53,13 +53,15 @@ def mix(
     frames: SplitArrays,
     max_drop: float,
     on_frame: Callable[[], None],
+    original: onnx.ModelProto | None = None,
 ) -> Mixture:
     """Rank the layers of the float32 `model` and leave the costliest in float until INT8 loses at most `max_drop`.
 
-    `max_drop` is in points of mIoU over all classes. Raises VerificationError if even one layer in INT8 is too much.
+    `max_drop` is in points of mIoU over all classes, against `original` if `model` was trained on since.
+    Raises VerificationError if even one layer in INT8 is too much.
     """
     layers = quantisable(model)
-    reference = labels_of(model, frames, on_frame)
+    reference = labels_of(original or model, frames, on_frame)
 
     def drop_of(keep_float: Collection[str]) -> tuple[float, Labels]:
         found = labels_of(to_int8(model, ranges, keep_float), frames, on_frame)

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segdata.dataset import Dataset
@@ -12,7 +13,6 @@ from segexport.calibrate import CalibrationRanges
 from segexport.graph import fold_batch_norm
 from segtrain.augment import Augment
 from segtrain.batches import batches, load, normalise
-from segtrain.losses import Objective
 from segtrain.unet import UNet
 
 LEARNING_RATE = 1e-4  # of AdamW: the weights only have to move by a rounding step
@@ -50,22 +50,29 @@ def train_on(
 ) -> UNet:
     """Return a copy of `network`, batch normalisation folded, trained on for `epochs` with every convolution but the
     head in INT8; the ranges stay as they are.
+
+    It learns to give what `network` gives in float (Hinton et al. 2015, arXiv 1503.02531), not the labels: the one is
+    to stand for the other.
     """
     torch.manual_seed(seed)
-    tuned = copy.deepcopy(network).eval()
+    network.eval()
+    tuned = copy.deepcopy(network)
     fold_batch_norm(tuned)
     replaced = _insert(tuned, spec, ranges)
-    objective = Objective(dataset.facts.splits["train"].class_pixels, 0.0, "none")
     optimizer = torch.optim.AdamW(tuned.parameters(), LEARNING_RATE, weight_decay=0)
     augment = Augment(spec.height, spec.width, "plain")
     split = dataset.split("train")
     for epoch in range(epochs):
         for indices in batches(len(split), min(BATCH, len(split)), seed, epoch):
             frames, labels = load(split, indices, torch.device("cpu"))
-            frames, labels = augment(frames / 255, labels)
-            loss, _ = objective(tuned(normalise(frames * 255, spec)), labels)
+            frames, _ = augment(frames / 255, labels)
+            inputs = normalise(frames * 255, spec)
+            with torch.no_grad():
+                wanted = network(inputs).softmax(dim=1)
+            found = tuned(inputs).log_softmax(dim=1)
+            loss = F.kl_div(found, wanted, reduction="none").sum(dim=1).mean()  # nats a pixel
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call] # torch's own
             optimizer.step()
             on_step()
     for parent, name, wrapped in replaced:
