@@ -34,11 +34,12 @@ def main() -> None:
         )
     for size, found in sorted(points.items()):
         found.sort()
-        axis.plot([macs for macs, _, _ in found], [miou for _, miou, _ in found], marker="o", label=f"{size} pixels")
+        axis.plot([macs for macs, _, _ in found], [miou for _, miou, _ in found], "o", label=f"{size} pixels")
         for macs, miou, name in found:
             axis.annotate(name, (macs, miou), textcoords="offset points", xytext=(6, -10), fontsize=8)
+    axis.margins(x=0.25, y=0.1)
     axis.set(xscale="log", xlabel="GMAC a frame", ylabel="mIoU over 19 classes on val, percent")
-    axis.set_title("Accuracy against work, equally short trainings")
+    axis.set_title("Accuracy against work")
     axis.grid(alpha=0.3, which="both")
     axis.legend()
     save(figure, plot, dpi=120)
