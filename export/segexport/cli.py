@@ -97,7 +97,7 @@ def _tell(report: "ExportReport") -> None:
         "int8\nMACs",
         "ONNX\nMB",
         "engine\nMB",
-        "\nseconds",
+        "\ns",
     ):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in report.exported:
