@@ -6,20 +6,17 @@ Prints a Markdown table. Noise and ten frames stand there to show what they cost
 """
 
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
-import onnx
-from rich.progress import track
 
 from segdata.dataset import Dataset, SplitArrays
 from segdata.metrics import accuracy, confusion_matrix
 from segexport.calibrate import measure_ranges
+from segexport.mixed import labels_of
 from segexport.options import CalibrationMethodName
 from segexport.to_int8 import to_int8
 from segexport.to_onnx import to_onnx
-from segrun.onnxruntime_runner import OnnxRuntimeRunner
 from segrun.runner import Labels
 from segtrain.checkpoint import load_checkpoint
 
@@ -37,15 +34,6 @@ def noise_like(split: SplitArrays) -> SplitArrays:
     return SplitArrays(noise, split.labels, split.names, split.sha256)
 
 
-def labels_of(model: onnx.ModelProto, frames: SplitArrays, what: str) -> Labels:
-    """Return the model's labels of the frames, in ONNX Runtime."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.onnx"
-        onnx.save(model, path)
-        with OnnxRuntimeRunner(path) as runner:
-            return np.stack([runner(frame[None])[0] for frame in track(frames.images, what, transient=True)])
-
-
 def main() -> None:
     """Measure every choice."""
     network, spec = load_checkpoint(Path(sys.argv[1]))
@@ -59,7 +47,7 @@ def main() -> None:
         *(("10 of val", some(calibration, 10), method) for method in METHODS),
         *(("100 of noise", noise_like(calibration), method) for method in METHODS),
     ]
-    reference = labels_of(model, evaluation, "fp32")
+    reference = labels_of(model, evaluation, lambda: None)
 
     def row(frames: str, method: str, found: Labels) -> None:
         figures = accuracy(confusion_matrix(evaluation.labels, found, spec.class_count), spec.class_names)
@@ -76,7 +64,7 @@ def main() -> None:
     row("fp32", "-", reference)
     for name, frames, method in choices:
         ranges = measure_ranges(model, frames, "0" * 64, method, lambda: None)
-        row(name, method, labels_of(to_int8(model, ranges), evaluation, name))
+        row(name, method, labels_of(to_int8(model, ranges), evaluation, lambda: None))
 
 
 if __name__ == "__main__":

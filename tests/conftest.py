@@ -1,6 +1,8 @@
 """What tests of several folders share."""
 
 import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -35,6 +37,9 @@ torch.set_num_threads(1)  # where other work has the cores, more threads wait fo
 Refused = Callable[..., AbstractContextManager[None]]
 """`refused(pattern, error=InputError)`: the block must raise `error`, in one line that has `pattern` in it."""
 
+Mounted = Callable[[Path, str], AbstractContextManager[None]]
+"""`mounted(folder, "size=1m")`: a disk of memory, mounted with these options on a new folder during the block."""
+
 WritePair = Callable[..., None]
 """`write_pair(split_folder, name, seed=0, height=64, width=64)`: a synthetic scene in the pairs layout, lossless."""
 
@@ -48,6 +53,26 @@ def refused() -> Refused:
         assert "\n" not in str(refusal.value)
 
     return check
+
+
+@pytest.fixture
+def mounted() -> Mounted:
+    """Skips the test where mounting is not allowed."""
+
+    @contextmanager
+    def mount(folder: Path, options: str) -> Iterator[None]:
+        folder.mkdir()
+        if not shutil.which("mount") or os.geteuid() != 0:
+            pytest.skip("needs root, to mount a disk")
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        if subprocess.run(command, capture_output=True).returncode != 0:
+            pytest.skip("mounting is not allowed here")
+        try:
+            yield
+        finally:
+            subprocess.run(["umount", str(folder)], check=True)
+
+    return mount
 
 
 @pytest.fixture(scope="session")

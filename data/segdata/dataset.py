@@ -115,8 +115,15 @@ class Dataset:
 
     def evaluation(self) -> SplitArrays:
         """Return the val frames that accuracy of exported models is measured on: all but those of `calibration`."""
-        split = self.split(CALIBRATION_SPLIT)
-        return split.subset(np.setdiff1d(np.arange(len(split)), np.asarray(self.facts.calibration, dtype=np.int64)))
+        return self.split(CALIBRATION_SPLIT).subset(self.evaluation_indices())
+
+    def evaluation_indices(self) -> npt.NDArray[np.int64]:
+        """Return which val frames those of `evaluation` are, sorted, int64 [N]; no pixel is read.
+
+        Raises what `split` does.
+        """
+        frames = np.arange(len(self.split(CALIBRATION_SPLIT)))
+        return np.setdiff1d(frames, np.asarray(self.facts.calibration, dtype=np.int64))
 
     def check_fits(self, spec: ModelSpec) -> None:
         """Raise InputError if the dataset is of another frame size or of other classes than the model."""

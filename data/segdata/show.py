@@ -1,6 +1,7 @@
 """A prepared dataset as a person sees it: a sheet of frames, and how common each class is."""
 
 import warnings
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import cv2
@@ -14,7 +15,7 @@ from matplotlib.patches import Patch
 from segdata.dataset import Dataset, DatasetFacts
 from segdata.errors import InputError
 from segdata.files import replacing
-from segdata.labels import palette
+from segdata.labels import Colour, palette
 from segdata.options import ShowOptions
 
 _SHOWN_HEIGHT = 160  # pixels; frames are shown at the aspect they are stored in
@@ -65,15 +66,22 @@ def sheet(facts: DatasetFacts, frames: list[tuple[str, npt.NDArray[np.uint8], np
         present |= set(np.unique(labels).tolist())
     for axis, title in zip(axes[0], ("image", "labels", "both"), strict=True):
         axis.set_title(title, fontsize=9)
-    named = [class_id for class_id in sorted(present) if class_id < len(facts.class_names)]
-    shades = np.asarray(facts.colours) / 255
-    handles = [
-        Line2D([], [], marker="s", linestyle="", color=shades[class_id], label=facts.class_names[class_id])
-        for class_id in named
-    ]
-    legend = figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize=7, frameon=False)
-    _take_literally(legend)
+    class_legend(figure, present, facts.class_names, facts.colours, columns=6)
     return figure
+
+
+def class_legend(
+    figure: Figure, present: Iterable[int], names: Sequence[str], colours: Sequence[Colour], columns: int
+) -> None:
+    """Draw below `figure` the name and colour of each class id in `present`; one that is no class is left out."""
+    shades = np.asarray(colours) / 255
+    handles = [
+        Line2D([], [], marker="s", linestyle="", color=shades[class_id], label=names[class_id])
+        for class_id in sorted(present)
+        if class_id < len(names)
+    ]
+    legend = figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=7, frameon=False)
+    _take_literally(legend)
 
 
 def balance(facts: DatasetFacts) -> Figure:

@@ -95,7 +95,7 @@ def measure_ranges(
     method: CalibrationMethodName,
     on_frame: Callable[[], None],
 ) -> CalibrationRanges:
-    """Run the float32 `model` on `frames`, of its size, and return the range of each activation."""
+    """Run the float32 `model`, of batch 1, on `frames`, of its size, and return the range of each activation."""
     kind, settings = _METHODS[method]
     reader = _FrameReader(frames.images, on_frame)
     with tempfile.TemporaryDirectory() as folder:

@@ -36,7 +36,7 @@ def calibration_frames_of(model: onnx.ModelProto) -> tuple[str, ...]:
     """Return the `frame_id` of each frame that calibrated the model's INT8; none for floats."""
     for entry in model.metadata_props:
         if entry.key == CALIBRATION_KEY:
-            return tuple(str(entry.value).split(","))
+            return tuple(filter(None, str(entry.value).split(",")))
     return ()
 
 

@@ -25,7 +25,7 @@ from segexport.to_engine import Target, build_engine, choose_target
 from segexport.to_onnx import to_onnx
 from segexport.triton import write_repository
 from segexport.verify import Agreement, Proof, frame_count, proof_of, verify
-from segrun.manifest import Verification, read_manifest
+from segrun.manifest import Verification
 from segrun.tensorrt_library import TensorRT, find_tensorrt, load_tensorrt
 from segtrain.checkpoint import load_checkpoint
 
@@ -44,7 +44,7 @@ class Exported:
     """One precision: its ONNX file, how it compares with float32 PyTorch, its engine if one was built.
 
     `layers` is how many of the convolutions are INT8, as `14 of 15`, and `int8_share` their share of the
-    multiply-accumulates, 0 to 1.
+    multiply-accumulates, 0 to 1. `verified_on` is what ran the engine, as its manifest says it, None without one.
     """
 
     precision: Precision
@@ -53,6 +53,7 @@ class Exported:
     layers: str
     int8_share: float
     engine: Path | None
+    verified_on: str | None
     seconds: float
 
 
@@ -103,18 +104,18 @@ def export(options: ExportOptions, on_start: Callable[[int], None], on_step: Cal
             onnx.save(model, temporary)
             max_drop = int8.budget / 100 if int8 and int8.mixture and precision == "int8" else None
             agreement = verify(temporary, precision, proof, partial(on_step, precision), max_drop, options.verify)
-        engine = None
+        engine = verified_on = None
         if library and target:
             calibration = int8.ranges.frames_sha256 if int8 and precision == "int8" else None
             proved = _Proved(precision, proof, agreement, calibration)
-            engine = _engine(options, checkpoint, library, target, path, proved, on_step)
+            engine, verified_on = _engine(options, checkpoint, library, target, path, proved, on_step)
         if options.triton is not None:
             loadable = engine if library and library.flavour == "tensorrt" else None  # Triton has no TensorRT-RTX
             write_repository(loadable or path, options.triton)
         cost = cost_of_onnx(model)
         layers = f"{sum(layer.precision == 'int8' for layer in cost.layers)} of {len(cost.layers)}"
         seconds = time.perf_counter() - start
-        exported.append(Exported(precision, path, agreement, layers, cost.int8_share, engine, seconds))
+        exported.append(Exported(precision, path, agreement, layers, cost.int8_share, engine, verified_on, seconds))
     return ExportReport(checkpoint, exported, proof.description, _builder(library, target, exported), int8)
 
 
@@ -135,7 +136,7 @@ def _library(options: ExportOptions) -> TensorRT | None:
 def _builder(library: TensorRT | None, target: Target | None, exported: list[Exported]) -> str:
     if library is None or target is None:
         return "no engine built: pip install 'edgeseg[rtx]' builds them without a GPU"
-    ran = "; ".join(sorted({read_manifest(row.engine).verified_on for row in exported if row.engine}))
+    ran = "; ".join(sorted({row.verified_on for row in exported if row.verified_on}))
     return f"engines built by {library.flavour} {library.version} for {target.description}; verified on: {ran}"
 
 
@@ -147,8 +148,8 @@ def _engine(
     path: Path,
     exported: "_Proved",
     on_step: Callable[[str], None],
-) -> Path:
-    """Build the engine of one ONNX file, with its proof in the manifest."""
+) -> tuple[Path, str]:
+    """Build the engine of one ONNX file, with its proof in the manifest; return it and what it was verified on."""
     rebuild = _rebuild_command(options, checkpoint, exported.precision, library)
     agreement = exported.agreement
     verification = Verification(
@@ -168,8 +169,7 @@ def _engine(
     calibration = exported.calibration_sha256
     built = build_engine(library, path, target, options, calibration, rebuild, on_progress, verification)
     told = partial(on_step, f"{exported.precision} on GPU")
-    prove_engine(built.path, exported.precision, exported.proof, told, options.verify)
-    return built.path
+    return built.path, prove_engine(built.path, exported.precision, exported.proof, told, options.verify)
 
 
 @dataclass(frozen=True)

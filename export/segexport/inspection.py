@@ -9,14 +9,14 @@ from rich.console import Group, RenderableType
 
 from segdata.errors import ContractError, InputError
 from segdata.files import sha256_of
-from segdata.spec import CALIBRATION_KEY, ModelSpec, Precision
+from segdata.spec import ModelSpec, Precision
 from segexport.compatibility import (
     Compatibility,
     checkpoint_compatibility,
     engine_compatibility,
     onnx_compatibility,
 )
-from segexport.contract import check_contract, precision_of
+from segexport.contract import calibration_frames_of, check_contract, precision_of
 from segexport.inspection_tables import Rows, compatibility_table, facts_table, layer_table, manifest_rows, spec_rows
 from segexport.onnx_cost import GraphCost, cost_of_onnx
 from segexport.onnx_file import onnx_of, read_onnx
@@ -153,14 +153,13 @@ def _facts_of_onnx(path: Path) -> dict[str, Any]:
         graph = cost_of_onnx(model)
     except ContractError as error:
         raise ContractError(f"{path}: {error}") from None
-    metadata = {entry.key: entry.value for entry in model.metadata_props}
     return {
         "spec": check_contract(model),
         "precision": precision_of(model),
         "batch": model.graph.input[0].type.tensor_type.shape.dim[0].dim_value,
         "parameters": graph.parameters,
         "macs": graph.macs,
-        "calibration_frames": len(list(filter(None, metadata.get(CALIBRATION_KEY, "").split(",")))),
+        "calibration_frames": len(calibration_frames_of(model)),
         "graph": graph,
     }
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import onnx
 
-from segdata.dataset import Dataset
+from segdata.dataset import CALIBRATION_SPLIT, Dataset, SplitArrays
 from segdata.errors import ContractError, InputError
 from segdata.files import replacing, sha256_of
 from segdata.spec import ModelSpec, frame_id
@@ -42,24 +42,33 @@ def make_int8(
 ) -> Int8Model:
     """Return the INT8 model; write its ranges, and the ranking of its layers if there is one, into the output folder.
 
-    Raises InputError if there is neither a dataset nor ranges beside the checkpoint, or if `max_drop` or `qat` are
-    asked for without a dataset; ContractError if the ranges are of other weights; VerificationError as `mix` does.
+    `float_model` is `network` at the batch that is exported. Raises InputError if there is neither a dataset nor ranges
+    beside the checkpoint, or if `max_drop` or `qat` are asked for without a dataset; ContractError if the ranges are of
+    other weights; VerificationError as `mix` does.
     """
-    if dataset is None and (options.max_drop is not None or options.qat is not None):
-        raise InputError("--max-drop and --qat need labelled frames; give --calibration DATASET")
-    ranges = ranges_for(options, checkpoint, float_model, dataset, lambda: on_step("calibrate"))
-    if dataset is not None:
-        check_apart(ranges, dataset)
-    if dataset is None or (options.max_drop is None and options.qat is None):
+    is_plain = options.max_drop is None and options.qat is None
+    if dataset is None:
+        if not is_plain:
+            raise InputError("--max-drop and --qat need labelled frames; give --calibration DATASET")
+        ranges = _shipped_ranges(checkpoint, sha256_of(checkpoint))
+        return Int8Model(to_int8(float_model, ranges), ranges)
+    frames = calibration_frames(dataset, options.calibration_frames, options.seed)
+    # Ranges and ranking take frames one by one. Value names, which ranges go by, are the same at every batch.
+    single = float_model if options.batch == 1 else to_onnx(network, spec, "fp32")
+    ranges = ranges_for(options, checkpoint, single, frames, lambda: on_step("calibrate"))
+    check_apart(ranges, dataset)
+    if is_plain:
         return Int8Model(to_int8(float_model, ranges), ranges)
     budget = 100 * THRESHOLDS["int8"].miou_drop if options.max_drop is None else options.max_drop
-    frames = calibration_frames(dataset, options.calibration_frames, options.seed)
-    mixture = mix(float_model, ranges, frames, budget, lambda: on_step("rank layers"))
+    mixture = mix(single, ranges, frames, budget, lambda: on_step("rank layers"))
     trained_on = options.qat is not None and bool(mixture.keep_float)
     if trained_on and options.qat is not None:
-        tuned = train_on(network, spec, ranges, dataset, options.qat, options.seed, lambda: on_step("train on"))
-        original, float_model = float_model, to_onnx(tuned, spec, "fp32", options.batch)
-        mixture = mix(float_model, ranges, frames, budget, lambda: on_step("rank layers"), original)
+        tuned = train_on(
+            network, spec, single.graph, ranges, dataset, options.qat, options.seed, lambda: on_step("train on")
+        )
+        original, single = single, to_onnx(tuned, spec, "fp32")
+        float_model = single if options.batch == 1 else to_onnx(tuned, spec, "fp32", options.batch)
+        mixture = mix(single, ranges, frames, budget, lambda: on_step("rank layers"), original)
     write_ranking(mixture, options.output / f"{checkpoint.stem}.layers.csv")
     plot_ranking(mixture, options.output / f"{checkpoint.stem}.layers.png")
     return Int8Model(to_int8(float_model, ranges, mixture.keep_float), ranges, mixture, trained_on, budget)
@@ -69,16 +78,14 @@ def ranges_for(
     options: ExportOptions,
     checkpoint: Path,
     float_model: onnx.ModelProto,
-    dataset: Dataset | None,
+    frames: SplitArrays,
     on_frame: Callable[[], None],
 ) -> CalibrationRanges:
-    """Return the ranges: from the output folder if weights, frames and method are the same, else measured; shipped
-    ones, beside the checkpoint, without a dataset.
+    """Return the ranges: from the output folder if weights, frames and method are the same, else measured.
+
+    `float_model` takes one frame at a time.
     """
     weights_sha256 = sha256_of(checkpoint)
-    if dataset is None:
-        return _shipped_ranges(checkpoint, weights_sha256)
-    frames = calibration_frames(dataset, options.calibration_frames, options.seed)
     kept = ranges_path(checkpoint, options.output)
     key = (weights_sha256, tuple(sorted(map(frame_id, frames.sha256))), method_text(options.calibration_method))
     if kept.is_file():
@@ -93,7 +100,8 @@ def ranges_for(
 
 def check_apart(ranges: CalibrationRanges, dataset: Dataset) -> None:
     """Raise InputError if a frame that calibrated is among those that prove."""
-    both = set(ranges.frames) & set(map(frame_id, dataset.evaluation().sha256))
+    val = dataset.facts.splits[CALIBRATION_SPLIT].sha256
+    both = set(ranges.frames) & {frame_id(val[index]) for index in dataset.evaluation_indices()}
     if both:
         raise InputError(
             f"{dataset.folder}: {len(both)} frames calibrate and prove at once ({min(both)} for one), so val has images"

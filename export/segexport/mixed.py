@@ -22,6 +22,7 @@ from segexport.contract import check_contract
 from segexport.to_int8 import quantisable, to_int8
 from segrun.onnxruntime_runner import OnnxRuntimeRunner
 from segrun.runner import Labels
+from segtrain.plots import save
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,6 @@ class Mixture:
     miou_drop: float
 
 
-def evaluations(model: onnx.ModelProto) -> int:
-    """Return how many times `mix` goes over the frames, at least: as is, a layer at a time, and all layers."""
-    return len(quantisable(model)) + 2
-
-
 def mix(
     model: onnx.ModelProto,
     ranges: CalibrationRanges,
@@ -57,8 +53,8 @@ def mix(
 ) -> Mixture:
     """Rank the layers of the float32 `model` and leave the costliest in float until INT8 loses at most `max_drop`.
 
-    `max_drop` is in points of mIoU over all classes, against `original` if `model` was trained on since.
-    Raises VerificationError if even one layer in INT8 is too much.
+    Both models take one frame at a time. `max_drop` is in points of mIoU over all classes, against `original` if
+    `model` was trained on since. Raises VerificationError if even one layer in INT8 is too much.
     """
     layers = quantisable(model)
     reference = labels_of(original or model, frames, on_frame)
@@ -106,12 +102,13 @@ def plot_ranking(mixture: Mixture, path: Path) -> None:
     axis.set_xlabel("mIoU lost with this layer alone in INT8, points")
     kept_count, count = len(mixture.keep_float), len(mixture.ranking)
     axis.set_title(f"{kept_count} of {count} layers stay float: {mixture.miou_drop:+.2f} points lost in all")
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+    save(figure, path)
 
 
 def labels_of(model: onnx.ModelProto, frames: SplitArrays, on_frame: Callable[[], None]) -> Labels:
-    """Return the labels that ONNX Runtime finds with `model`, uint8 [N, H, W]; `on_frame` is called after each."""
+    """Return the labels that ONNX Runtime finds with `model`, of batch 1, uint8 [N, H, W]; `on_frame` is called after
+    each.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         onnx.save(model, path)

@@ -7,12 +7,11 @@ from pathlib import Path
 from segdata.errors import EdgeSegError, VerificationError
 from segdata.files import replacing
 from segdata.spec import Precision
+from segexport.to_engine import NO_GPU
 from segexport.verify import Proof, labels_of_proof
-from segrun.manifest import manifest_path, read_manifest
+from segrun.manifest import EngineManifest, manifest_path, read_manifest
 from segrun.pycuda_device import first_device
 from segrun.tensorrt_runner import Libraries, TensorRTRunner
-
-NO_GPU = "none (no GPU)"
 
 
 def prove_engine(
@@ -34,9 +33,9 @@ def prove_engine(
     try:
         name, capability = find_gpu()
     except EdgeSegError:
-        return _note(engine, NO_GPU)
+        return _note(engine, manifest, NO_GPU)
     if capability != manifest.compute_capability:
-        return _note(engine, f"none (the GPU here, {name}, has compute capability {capability})")
+        return _note(engine, manifest, f"none (the GPU here, {name}, has compute capability {capability})")
     with TensorRTRunner(engine, libraries=libraries) as runner:
         found = labels_of_proof(runner, proof, on_frame)
     equal, least = float((found == proof.reference).mean()), proof.thresholds[precision].equal_pixels
@@ -47,11 +46,11 @@ def prove_engine(
             f"the {precision} engine was not kept: on {name} it equals the float32 model in {equal:.2%} of pixels of "
             f"{proof.description} (need {least:.2%})"
         )
-    return _note(engine, f"{name}: {equal:.2%} equal pixels")
+    return _note(engine, manifest, f"{name}: {equal:.2%} equal pixels")
 
 
-def _note(engine: Path, verified_on: str) -> str:
-    manifest = replace(read_manifest(engine), verified_on=verified_on)
-    with replacing(manifest_path(engine)) as temporary:
-        temporary.write_text(manifest.to_json())
+def _note(engine: Path, manifest: EngineManifest, verified_on: str) -> str:
+    if manifest.verified_on != verified_on:
+        with replacing(manifest_path(engine)) as temporary:
+            temporary.write_text(replace(manifest, verified_on=verified_on).to_json())
     return verified_on

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 
+import onnx
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -42,6 +43,7 @@ class FakeQuantized(nn.Module):
 def train_on(
     network: UNet,
     spec: ModelSpec,
+    graph: onnx.GraphProto,
     ranges: CalibrationRanges,
     dataset: Dataset,
     epochs: int,
@@ -49,7 +51,7 @@ def train_on(
     on_step: Callable[[], None],
 ) -> UNet:
     """Return a copy of `network`, batch normalisation folded, trained on for `epochs` with every convolution but the
-    head in INT8; the ranges stay as they are.
+    head in INT8; the ranges stay as they are. `graph` is the float32 ONNX graph of `network`, which the ranges are of.
 
     It learns to give what `network` gives in float (Hinton et al. 2015, arXiv 1503.02531), not the labels: the one is
     to stand for the other.
@@ -58,7 +60,7 @@ def train_on(
     network.eval()
     tuned = copy.deepcopy(network)
     fold_batch_norm(tuned)
-    replaced = _insert(tuned, spec, ranges)
+    replaced = _insert(tuned, spec, _input_scales(graph, ranges))
     optimizer = torch.optim.AdamW(tuned.parameters(), LEARNING_RATE, weight_decay=0)
     augment = Augment(spec.height, spec.width, "plain")
     split = dataset.split("train")
@@ -80,8 +82,8 @@ def train_on(
     return tuned
 
 
-def _insert(network: UNet, spec: ModelSpec, ranges: CalibrationRanges) -> list[tuple[nn.Module, str, FakeQuantized]]:
-    """Wrap every convolution but the head, in the order they run in, by the ranges of the ONNX graph's inputs."""
+def _insert(network: UNet, spec: ModelSpec, input_scales: list[float]) -> list[tuple[nn.Module, str, FakeQuantized]]:
+    """Wrap every convolution but the head by its input's scale; the scales are in the order they run in."""
     order: list[nn.Conv2d] = []
     hooks = [
         layer.register_forward_hook(lambda layer, _inputs, _output: order.append(layer))
@@ -92,7 +94,7 @@ def _insert(network: UNet, spec: ModelSpec, ranges: CalibrationRanges) -> list[t
         network(torch.zeros(1, 3, spec.height, spec.width))
     for hook in hooks:
         hook.remove()
-    scales = dict(zip(map(id, order), _input_scales(network, spec, ranges), strict=False))
+    scales = dict(zip(map(id, order), input_scales, strict=False))
     replaced = []
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
@@ -103,11 +105,8 @@ def _insert(network: UNet, spec: ModelSpec, ranges: CalibrationRanges) -> list[t
     return replaced
 
 
-def _input_scales(network: UNet, spec: ModelSpec, ranges: CalibrationRanges) -> list[float]:
-    """Return the scale of each convolution's input, in the order they run in."""
-    from segexport.to_onnx import to_onnx
-
-    graph = to_onnx(network, spec, "fp32").graph
+def _input_scales(graph: onnx.GraphProto, ranges: CalibrationRanges) -> list[float]:
+    """Return the scale of the input of each convolution but the head, in the order they run in."""
     inputs = [node.input[0] for node in graph.node if node.op_type == "Conv"]
     largest = [max(abs(bound) for bound in ranges.ranges[name]) for name in inputs[:-1]]
     return [max(bound, 1e-6) / _LARGEST for bound in largest]

@@ -25,6 +25,9 @@ from segexport.options import ExportOptions
 from segrun.manifest import EngineManifest, Verification, manifest_path
 from segrun.tensorrt_library import TensorRT, collecting_logger
 
+NO_GPU = "none (no GPU)"
+"""What a manifest says of the device its engine was verified on, as long as there was none."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -119,7 +122,7 @@ def build_engine(
         compute_capability=target.compute_capability,
         calibration_sha256=calibration_sha256,
         verification=verification,
-        verified_on="none (no GPU)",
+        verified_on=NO_GPU,
         rebuild=rebuild,
         calibration_frames=calibration_frames_of(model),
     )

@@ -101,7 +101,7 @@ def proof_of(graph: DeployableGraph, spec: ModelSpec, dataset: Dataset | None, o
 
 def frame_count(dataset: Dataset | None) -> int:
     """Return how many frames the proof takes."""
-    return SYNTHETIC_FRAMES if dataset is None else len(dataset.evaluation())
+    return SYNTHETIC_FRAMES if dataset is None else len(dataset.evaluation_indices())
 
 
 def verify(

@@ -104,6 +104,7 @@ def test_calibration_and_evaluation_part_the_validation_frames(prepared: Path) -
     assert len(calibration) == len(VAL) // 5
     assert not set(calibration.names) & set(evaluation.names)
     assert sorted(calibration.names + evaluation.names) == sorted(val.names)
+    assert evaluation.names == tuple(val.names[index] for index in dataset.evaluation_indices())
     for part in (calibration, evaluation):
         indices = [val.names.index(name) for name in part.names]
         assert np.array_equal(part.images, val.images[indices])
@@ -269,7 +270,7 @@ def test_a_dataset_without_validation_frames_is_refused_for_calibration(
     run(tmp_path / "source", tmp_path / "out")
     dataset = Dataset(tmp_path / "out")
     assert len(dataset.split("train")) == 1
-    for ask in (dataset.calibration, dataset.evaluation):
+    for ask in (dataset.calibration, dataset.evaluation, dataset.evaluation_indices):
         with refused("has the splits train; need val"):
             ask()
 

@@ -2,12 +2,11 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -27,6 +26,7 @@ from segdata.reading import read_pair
 from segdata.resize import resize_frame, resize_labels
 from segdata.synth import scene
 
+Mounted = Callable[[Path, str], AbstractContextManager[None]]
 Refused = Callable[..., AbstractContextManager[None]]
 WritePair = Callable[..., None]
 
@@ -120,21 +120,6 @@ def prepared(streets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("prepared") / "streets"
     run(PrepareOptions(streets, target, SIZES))
     return target
-
-
-@contextmanager
-def mounted(folder: Path, options: str) -> Iterator[None]:
-    """Mount a disk of memory on `folder`; skip the test where that is not allowed."""
-    folder.mkdir()
-    if not shutil.which("mount") or os.geteuid() != 0:
-        pytest.skip("needs root, to mount a disk")
-    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-    if subprocess.run(command, capture_output=True).returncode != 0:
-        pytest.skip("mounting is not allowed here")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 # Sizes
@@ -378,7 +363,9 @@ def test_a_target_that_cannot_be_is_refused(streets: Path, tmp_path: Path, refus
     assert contents(tmp_path) == {"file": b"mine"}
 
 
-def test_a_target_in_a_folder_that_is_read_only_is_refused(streets: Path, tmp_path: Path, refused: Refused) -> None:
+def test_a_target_in_a_folder_that_is_read_only_is_refused(
+    streets: Path, tmp_path: Path, refused: Refused, mounted: Mounted
+) -> None:
     disk = tmp_path / "disk"
     with mounted(disk, "ro,size=1m"):
         with refused("cannot write .*out: Read-only file system"):
@@ -386,7 +373,7 @@ def test_a_target_in_a_folder_that_is_read_only_is_refused(streets: Path, tmp_pa
         assert list(disk.iterdir()) == []
 
 
-def test_a_full_disk_is_one_line_and_nothing_is_left(streets: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_one_line_and_nothing_is_left(streets: Path, tmp_path: Path, mounted: Mounted) -> None:
     """In a process of its own: a write to mapped pages that the disk has no room for would end it."""
     disk = tmp_path / "disk"
     with mounted(disk, "size=1m"):

@@ -21,9 +21,12 @@ from segexport.graph import DeployableGraph
 from segexport.options import ExportOptions
 from segexport.verify import GENERATED_THRESHOLDS, THRESHOLDS, Proof, proof_of, verify
 from segrun.manifest import manifest_path, read_manifest
+from segrun.onnxruntime_runner import OnnxRuntimeRunner
 
 if TYPE_CHECKING:
     from conftest import Artefacts
+
+BATCH = 5
 
 
 @pytest.fixture(scope="module")
@@ -209,6 +212,58 @@ def test_a_batch_is_proved_frame_by_frame(artefacts: "Artefacts", tmp_path: Path
     row = export(options, lambda _: None, lambda _: None).exported[0]
     assert row.agreement.equal_pixels > 0.9999
     assert onnx.load(row.onnx).graph.input[0].type.tensor_type.shape.dim[0].dim_value == 5
+
+
+@pytest.fixture(scope="module")
+def batched(artefacts: "Artefacts", dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> ExportReport:
+    """All precisions at a batch that the 128 evaluation frames do not fill."""
+    folder = tmp_path_factory.mktemp("batched")
+    options = ExportOptions(
+        artefacts.checkpoint, None, (), folder, batch=BATCH, calibration=dataset.folder, engine="none"
+    )
+    with loose_int8():
+        return export(options, lambda _: None, lambda _: None)
+
+
+def test_every_precision_of_a_batch_gives_the_labels_of_single_frames(
+    batched: ExportReport, artefacts: "Artefacts", dataset: Dataset
+) -> None:
+    frames = dataset.evaluation().images[: 2 * BATCH]
+    for row in batched.exported:
+        with OnnxRuntimeRunner(row.onnx) as many, OnnxRuntimeRunner(artefacts.onnx[row.precision]) as one:
+            assert many.batch == BATCH
+            found = np.concatenate([many(frames[:BATCH]), many(frames[BATCH:])])
+            expected = np.concatenate([one(frame[None]) for frame in frames])
+        assert (found == expected).mean() > 0.9999, row.precision
+        assert row.agreement.equal_pixels > {"fp32": 0.9999, "fp16": 0.995, "int8": 0.9}[row.precision]
+
+
+def test_the_values_of_a_batch_bear_the_names_that_ranges_go_by(batched: ExportReport, artefacts: "Artefacts") -> None:
+    for row in batched.exported:
+        many, one = onnx.load(row.onnx).graph, onnx.load(artefacts.onnx[row.precision]).graph
+        assert [(node.op_type, node.input, node.output) for node in many.node] == [
+            (node.op_type, node.input, node.output) for node in one.node
+        ]
+
+
+def test_layers_of_a_batch_are_ranked_and_trained_on_too(
+    batched: ExportReport, artefacts: "Artefacts", dataset: Dataset, tmp_path: Path
+) -> None:
+    """With ranges that spoil one layer, so that there is something to train on for."""
+    measured = json.loads(batched.exported[0].onnx.with_name("small.calibration.json").read_text())
+    spoiled = next(node for node in onnx.load(batched.exported[0].onnx).graph.node if node.name == "conv_1")
+    measured["ranges"][spoiled.input[0]] = [0.0, 1e4]
+    (tmp_path / "small.calibration.json").write_text(json.dumps(measured))
+    options = ExportOptions(
+        artefacts.checkpoint, None, ("int8",), tmp_path, BATCH, dataset.folder, max_drop=3.0, qat=1, engine="none"
+    )
+    with loose_int8():
+        report = export(options, lambda _: None, lambda _: None)
+    assert report.int8 is not None
+    assert report.int8.trained_on
+    assert report.int8.mixture is not None
+    assert "conv_1" in report.int8.mixture.keep_float
+    assert onnx.load(report.exported[0].onnx).graph.input[0].type.tensor_type.shape.dim[0].dim_value == BATCH
 
 
 def test_int8_takes_in_at_least_nine_tenths_of_the_work(report: ExportReport) -> None:

@@ -32,7 +32,12 @@ def coarse(artefacts: "Artefacts", dataset: Dataset) -> CalibrationRanges:
 
 @pytest.fixture(scope="module")
 def tuned(artefacts: "Artefacts", dataset: Dataset, coarse: CalibrationRanges) -> UNet:
-    return train_on(artefacts.network, artefacts.spec, coarse, dataset, 8, 0, lambda: None)
+    return tuned_by(artefacts, dataset, coarse)
+
+
+def tuned_by(artefacts: "Artefacts", dataset: Dataset, ranges: CalibrationRanges) -> UNet:
+    graph = onnx.load(artefacts.onnx["fp32"]).graph
+    return train_on(artefacts.network, artefacts.spec, graph, ranges, dataset, 8, 0, lambda: None)
 
 
 def accuracy_of(model: onnx.ModelProto, dataset: Dataset, class_count: int) -> float:
@@ -60,6 +65,6 @@ def test_the_result_is_a_plain_network_and_the_original_is_untouched(artefacts: 
 def test_the_same_seed_gives_the_same_weights(
     artefacts: "Artefacts", dataset: Dataset, coarse: CalibrationRanges, tuned: UNet
 ) -> None:
-    again = train_on(artefacts.network, artefacts.spec, coarse, dataset, 8, 0, lambda: None)
+    again = tuned_by(artefacts, dataset, coarse)
     for name, tensor in again.state_dict().items():
         assert torch.equal(tensor, tuned.state_dict()[name]), name

@@ -1,36 +1,27 @@
 """Several processes on one machine, as `--devices` and torchrun start them: one training, one folder, one voice."""
 
 import csv
-import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from training_runs import COMMAND, LIMIT, QUIET, environment, rows_of, said
 
 from segdata.dataset import Dataset
 from segtrain.checkpoint import load_checkpoint
-from segtrain.loop import Progress, train
+from segtrain.loop import train
 from segtrain.options import TrainOptions
 
-Refused = Callable[..., AbstractContextManager[None]]
-
-COMMAND = Path(sys.executable).with_name("seg-train")
 TORCHRUN = Path(sys.executable).with_name("torchrun")
 EPOCHS = 6
 OPTIONS = "--arch nano --width 8 --depth 2 --batch-size 8 --learning-rate 0.02 --augment none --precision 32-true"
-TIMED = ("images_per_second", "outside_share")  # the columns of metrics.csv that no two runs share
-LIMIT = 600  # seconds, so that nothing waits for ever
 
 pytestmark = pytest.mark.skipif(not COMMAND.exists(), reason="seg-train is not installed beside this Python")
-
-QUIET = Progress(lambda *_: None, lambda *_: None, lambda _: None, lambda _: None)
 
 
 @dataclass(frozen=True)
@@ -41,20 +32,6 @@ class Ran:
     stdout: str
     stderr: str
     middle: Path
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
-
-
-def said(stderr: str) -> list[str]:
-    """Return the lines of standard error but for the progress bar."""
-    return [line for line in stderr.splitlines() if line.strip() and not line.startswith("Training")]
-
-
-def rows_of(folder: Path) -> list[dict[str, str]]:
-    with (folder / "metrics.csv").open(newline="") as file:
-        return [{name: text for name, text in row.items() if name not in TIMED} for row in csv.DictReader(file)]
 
 
 def losses(folder: Path, name: str) -> np.ndarray:

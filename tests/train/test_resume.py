@@ -1,10 +1,7 @@
 """A run that ends too early goes on as if it had not: after a kill, an error, or its own end."""
 
-import csv
-import os
 import random
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -14,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from training_runs import COMMAND, LIMIT, QUIET, environment, rows_of
 
 from segdata.dataset import Dataset
 from segdata.errors import ContractError, EdgeSegError
@@ -24,12 +22,7 @@ from segtrain.state import read_position
 
 Refused = Callable[..., AbstractContextManager[None]]
 
-COMMAND = Path(sys.executable).with_name("seg-train")
 EPOCHS = 10
-TIMED = ("images_per_second", "outside_share")  # the columns of metrics.csv that no two runs share
-LIMIT = 600  # seconds, so that nothing waits for ever
-
-QUIET = Progress(lambda *_: None, lambda *_: None, lambda _: None, lambda _: None)
 
 
 def options_for(dataset: Dataset, output: Path, **changes: Any) -> TrainOptions:  # noqa: ANN401 - any option
@@ -49,12 +42,6 @@ def ending_after(epochs: int, error: BaseException) -> Progress:
             raise error
 
     return Progress(lambda *_: None, on_step, on_epoch, lambda _: None)
-
-
-def rows_of(folder: Path) -> list[dict[str, str]]:
-    """Return metrics.csv, as text: equal means equal bit for bit."""
-    with (folder / "metrics.csv").open(newline="") as file:
-        return [{name: text for name, text in row.items() if name not in TIMED} for row in csv.DictReader(file)]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -82,19 +69,18 @@ def test_a_run_killed_twice_ends_as_if_it_had_not_been(dataset: Dataset, tmp_pat
     chance = random.Random(20)
     command = [COMMAND, dataset.folder, "-o", tmp_path / "killed", "--epochs", str(EPOCHS)]
     command += ["--arch", "nano", "--width", "8", "--depth", "2", "--batch-size", "8"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     last = tmp_path / "killed" / "last.safetensors"
     for more in ([], ["--resume"]):
         before = last.stat().st_mtime_ns if last.exists() else 0
         with subprocess.Popen(
-            [*command, *more], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            [*command, *more], env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         ) as process:
             wait_for(lambda: last.exists() and last.stat().st_mtime_ns != before, process)  # noqa: B023 - waited for here
             time.sleep(chance.uniform(0, 0.3))
             process.kill()
         assert process.returncode == -9, "it ended before it was killed"
     assert 2 <= len(read_position(last).history) < EPOCHS
-    done = subprocess.run([*command, "--resume"], env=environment, capture_output=True, text=True, timeout=LIMIT)
+    done = subprocess.run([*command, "--resume"], env=environment(), capture_output=True, text=True, timeout=LIMIT)
     assert done.returncode == 0, done.stderr
     train(options_for(dataset, tmp_path / "whole", epochs=EPOCHS), dataset, QUIET)
     assert rows_of(tmp_path / "killed") == rows_of(tmp_path / "whole")

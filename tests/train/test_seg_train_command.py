@@ -2,21 +2,21 @@
 
 import csv
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from training_runs import COMMAND, LIMIT, QUIET, environment, said
 
 from segdata.dataset import Dataset
 from segdata.labels import CITYSCAPES_19
@@ -24,7 +24,7 @@ from segdata.spec import ModelSpec
 from segtrain.checkpoint import build_network, load_checkpoint, save_checkpoint
 from segtrain.cli import main
 from segtrain.history import EpochFigures
-from segtrain.loop import Progress, train
+from segtrain.loop import train
 from segtrain.options import TrainOptions
 from segtrain.state import read_position
 
@@ -33,7 +33,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-COMMAND = Path(sys.executable).with_name("seg-train")
+Mounted = Callable[[Path, str], AbstractContextManager[None]]
+
 SMALL = ("--arch", "nano", "--width", "8", "--depth", "2", "--batch-size", "8", "--augment", "none")
 WRITTEN = [
     "best.safetensors",
@@ -46,7 +47,6 @@ WRITTEN = [
     "metrics.csv",
     "panels.png",
 ]
-LIMIT = 600  # seconds, so that nothing waits for ever
 
 needs_command = pytest.mark.skipif(not COMMAND.exists(), reason="seg-train is not installed beside this Python")
 
@@ -58,15 +58,6 @@ class Ran:
     folder: Path
     stdout: str
     stderr: str
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
-
-
-def said(stderr: str) -> list[str]:
-    """Return the lines of standard error but for the progress bar."""
-    return [line for line in stderr.splitlines() if line.strip() and not line.startswith("Training")]
 
 
 def seg_train(*arguments: str | Path) -> Result:
@@ -85,21 +76,6 @@ def refused(result: Result, exit_code: int = 3) -> str:
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-@contextmanager
-def mounted(folder: Path, size: str) -> Iterator[None]:
-    """Mount a disk of memory on `folder`; skip the test where that is not allowed."""
-    folder.mkdir()
-    if not shutil.which("mount") or os.geteuid() != 0:
-        pytest.skip("needs root, to mount a disk")
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    if subprocess.run(command, capture_output=True).returncode != 0:
-        pytest.skip("mounting is not allowed here")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.fixture(scope="module")
@@ -281,15 +257,15 @@ def test_a_warm_start_from_no_checkpoint_is_refused(
 # What ends a run
 
 
-def test_a_full_disk_is_one_line_and_the_run_can_go_on(dataset: Dataset, tmp_path: Path) -> None:
+def test_a_full_disk_is_one_line_and_the_run_can_go_on(dataset: Dataset, tmp_path: Path, mounted: Mounted) -> None:
     disk = tmp_path / "disk"
-    with mounted(disk, "20m"):
+    with mounted(disk, "size=20m"):
         folder = disk / "run"
         options = TrainOptions(
             dataset.folder, folder, arch="nano", width=8, depth=2, batch_size=8, augment="none", epochs=3
         )
         with pytest.raises(KeyboardInterrupt):
-            train(options, dataset, Progress(lambda *_: None, lambda *_: None, interrupt, lambda _: None))
+            train(options, dataset, replace(QUIET, on_epoch=interrupt))
         last = (folder / "last.safetensors").read_bytes()
         # Room for the smaller files, but not for a second state beside the first.
         with (disk / "filler").open("wb") as file:

@@ -1,6 +1,5 @@
 """How right a network is: the confusion matrices of a split, at its own size and at a larger truth's."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +35,6 @@ def evaluate(
     split: SplitArrays,
     spec: ModelSpec,
     truth: SplitArrays | None = None,
-    on_batch: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Return the figures of `network` on a split; `truth` has the same frames with larger labels.
 
@@ -60,7 +58,6 @@ def evaluate(
         if truth is not None:
             enlarged = F.interpolate(logits, size=truth.labels.shape[1:], mode="bilinear")
             matrices[1] += _matrix(truth, indices, enlarged, count)
-        on_batch()
     network.train(was_training)
     own, larger = sum_of_processes(fabric, torch.from_numpy(matrices).to(fabric.device)).cpu().numpy()
     sums = sum_of_processes(fabric, sums)

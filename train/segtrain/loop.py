@@ -1,6 +1,5 @@
 """The training loop: dataset -> a run's folder with the weights that had the best mIoU on val."""
 
-import copy
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -64,8 +63,9 @@ def train(options: TrainOptions, dataset: Dataset, progress: Progress) -> Outcom
     stops being a number; the last good weights stay.
     """
     folder = check_run(options, dataset)
+    best_file, last_file = folder / "best.safetensors", folder / "last.safetensors"
     spec = spec_for(options, dataset)
-    position = read_position(folder / "last.safetensors") if options.resume else None
+    position = read_position(last_file) if options.resume else None
     settings = settings_of(options, position)
     seed_everything(options.seed, verbose=False)
     network = build_network(spec)
@@ -76,7 +76,7 @@ def train(options: TrainOptions, dataset: Dataset, progress: Progress) -> Outcom
     trainer = Trainer(options, dataset, spec, fabric, network, objective)
     epochs = position.epochs if position else fabric.broadcast(trainer.epochs())
     if position:
-        load_state(folder / "last.safetensors", network, trainer.average, trainer.optimizer)
+        load_state(last_file, network, trainer.average, trainer.optimizer)
     history = position.history if position else []
     tell = fabric.is_global_zero
     if tell:
@@ -90,15 +90,11 @@ def train(options: TrainOptions, dataset: Dataset, progress: Progress) -> Outcom
         best = best_of(history)
         if tell:
             if best is history[-1]:
-                save_checkpoint(folder / "best.safetensors", trainer.averaged(), trainer.measured(history[-1]))
+                save_checkpoint(best_file, trainer.averaged(), trainer.measured(history[-1]))
             write_history(folder / "metrics.csv", history)
-            save_state(  # last: a run that ends before it does this epoch again
-                folder / "last.safetensors",
-                network,
-                trainer.average,
-                trainer.optimizer,
-                Position(settings, epochs, history),
-            )
+            reached = Position(settings, epochs, history)
+            # Last: a run that ends before it does this epoch again.
+            save_state(last_file, network, trainer.average, trainer.optimizer, reached)
             progress.on_epoch(history)
             if parts_ways(history) and not warned:
                 progress.on_warning(
@@ -110,19 +106,30 @@ def train(options: TrainOptions, dataset: Dataset, progress: Progress) -> Outcom
     if best_of(history) is None:
         raise EdgeSegError("val has no labelled pixel, so no epoch is better than another; label some frames of val")
     fabric.barrier()
-    best_file = folder / "best.safetensors"
-    chosen, chosen_spec = load_checkpoint(best_file)
-    chosen.to(fabric.device)
-    finished = _UNDONE in (chosen_spec.metrics or {})
-    share = 0.0 if finished else undo_balance(fabric, chosen, dataset.split("train"), spec, objective.weights)
-    evaluation = evaluate(fabric, chosen, dataset.split("val"), spec, find_truth(options, dataset))
+    best_spec, evaluation = _finish(best_file, dataset, trainer)
+    return Outcome(best_file, best_spec, evaluation, history, tell)
+
+
+def _finish(best_file: Path, dataset: Dataset, trainer: Trainer) -> tuple[ModelSpec, Evaluation]:
+    """Undo the balance of the best weights and write their figures; of a run that was finished before, only evaluate.
+
+    Returns the spec that the weights have then, and their evaluation on val.
+    """
+    options, fabric, spec = trainer.options, trainer.fabric, trainer.spec
+    network, best_spec = load_checkpoint(best_file)
+    network.to(fabric.device)
+    finished = _UNDONE in (best_spec.metrics or {})
+    share = 0.0
+    if not finished and options.class_balance > 0:
+        share = undo_balance(fabric, network, dataset.split("train"), spec, trainer.objective.weights)
+    evaluation = evaluate(fabric, network, dataset.split("val"), spec, find_truth(options, dataset))
     if not finished:
         figures = accuracy(evaluation.matrix, spec.class_names)
-        chosen_spec = replace(spec, metrics={**asdict(figures), _UNDONE: share})
+        best_spec = replace(spec, metrics={**asdict(figures), _UNDONE: share})
         fabric.barrier()  # every process has read the file
-        if tell:
-            save_checkpoint(best_file, chosen, chosen_spec)
-    return Outcome(best_file, chosen_spec, evaluation, history, tell)
+        if fabric.is_global_zero:
+            save_checkpoint(best_file, network, best_spec)
+    return best_spec, evaluation
 
 
 def _finite(figures: EpochFigures) -> EpochFigures:
@@ -140,10 +147,7 @@ def _fabric(options: TrainOptions, spec: ModelSpec, network: UNet, objective: Ob
     precision: PrecisionChoice = choose_precision(options.precision, device)
     if precision == "16-mixed":
         frames, labels = load(split, next(batches(len(split), options.batch_size, options.seed, 0)), device)
-        probed = copy.deepcopy(network).to(device)
-        if not check_half_precision(
-            options.precision, probed, copy.deepcopy(objective).to(device), normalise(frames, spec), labels
-        ):
+        if not check_half_precision(options.precision, network, objective, normalise(frames, spec), labels):
             precision = "32-true"
     devices = devices_of(options) or (torch.cuda.device_count() if device.type == "cuda" else 1)
     several = devices * options.nodes > 1

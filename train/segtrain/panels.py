@@ -5,11 +5,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from torch import nn
 
 from segdata.dataset import SplitArrays
 from segdata.labels import IGNORE_INDEX, palette
+from segdata.show import class_legend
 from segdata.spec import ModelSpec
 from segtrain.batches import load, normalise
 
@@ -53,14 +53,6 @@ def plot_panels(split: SplitArrays, predictions: npt.NDArray[np.uint8], spec: Mo
         row[3].set_xlabel(f"{100 * accuracy:.1f} % right", fontsize=8)
     for axis, title in zip(axes[0], ("image", "truth", "prediction", "errors in red"), strict=True):
         axis.set_title(title, fontsize=9)
-    shades = np.asarray(spec.colours) / 255
-    present = np.union1d(np.unique(split.labels), np.unique(predictions))
-    handles = [
-        Line2D([], [], marker="s", linestyle="", color=shades[i], label=spec.class_names[i])
-        for i in present
-        if i != IGNORE_INDEX
-    ]
-    legend = figure.legend(handles=handles, loc="outside lower center", ncols=8, fontsize=7, frameon=False)
-    for text in legend.get_texts():
-        text.set_parse_math(False)  # a class may be named with a dollar sign
+    present = np.union1d(split.labels, predictions)
+    class_legend(figure, present.tolist(), spec.class_names, spec.colours, columns=8)
     return figure

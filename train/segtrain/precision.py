@@ -52,9 +52,10 @@ def precision_of_cpu(has_onednn: bool, capabilities: Mapping[str, object]) -> Pr
 def half_precision_works(network: nn.Module, objective: Objective, frames: Tensor, labels: Tensor) -> bool:
     """Return whether a copy of `network` takes a few float16 steps without a NaN in loss or weights.
 
-    Takes normalised frames float [N, 3, H, W] and labels int64 [N, H, W] on the device to be probed.
+    Takes normalised frames float [N, 3, H, W] and labels int64 [N, H, W] on the device to be probed; network and
+    objective may be on another, where they stay.
     """
-    probed = copy.deepcopy(network).train()
+    probed, objective = copy.deepcopy(network).to(frames.device).train(), copy.deepcopy(objective).to(frames.device)
     optimizer = torch.optim.SGD(probed.parameters(), lr=1e-4)
     for _ in range(PROBE_STEPS):
         with torch.autocast(frames.device.type, torch.float16):
