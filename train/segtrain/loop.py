@@ -107,6 +107,10 @@ def train(options: TrainOptions, dataset: Dataset, progress: Progress) -> Outcom
         raise EdgeSegError("val has no labelled pixel, so no epoch is better than another; label some frames of val")
     fabric.barrier()
     best_spec, evaluation = _finish(best_file, dataset, trainer)
+    if torch.distributed.is_initialized():
+        # Left to the end of the interpreter, its threads sometimes abort the process.
+        fabric.barrier()
+        torch.distributed.destroy_process_group()
     return Outcome(best_file, best_spec, evaluation, history, tell)
 
 
