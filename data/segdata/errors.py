@@ -29,3 +29,9 @@ class VerificationError(EdgeSegError):
     """An export was made but disagrees with the model it came from, so it was not kept."""
 
     exit_code = 6
+
+
+class IncompleteError(EdgeSegError):
+    """The work was done, but not on everything: a part of the input could not be read."""
+
+    exit_code = 7

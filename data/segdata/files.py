@@ -27,19 +27,37 @@ def replacing(target: Path) -> Iterator[Path]:
     `target` is as it was. An existing folder is only replaced by a folder. Raises InputError if `target` cannot be
     written.
     """
-    temporary = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
+    temporary = temporary_beside(target)
     try:
         with on_disk(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
+            move_onto(target, temporary)
+    finally:
+        remove(temporary)
+
+
+def temporary_beside(target: Path) -> Path:
+    """Return where `target` is written until it is complete: a hidden name beside it, of the same suffix."""
+    return target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
+
+
+def move_onto(target: Path, temporary: Path) -> None:
+    """Move a complete file or folder onto `target`; a folder takes the place of an existing one.
+
+    Raises InputError if that cannot be done; `temporary` is removed then.
+    """
+    try:
+        with on_disk(target):
             if temporary.is_dir() and target.is_dir():
                 shutil.rmtree(target)
             temporary.replace(target)
     finally:
-        _remove(temporary)
+        remove(temporary)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove the file or folder at `path`, if there is one."""
     if not os.path.lexists(path):
         return
     if path.is_dir():

@@ -34,3 +34,12 @@ def resize_labels(labels: npt.NDArray[np.uint8], height: int, width: int) -> npt
         winner[better] = class_id
         best_share[better] = share[better]
     return winner
+
+
+def enlarge_labels(labels: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
+    """Return a network's `labels`, uint8 [h, w], for a frame of `height` x `width`: each pixel has the nearest class.
+
+    No class lies between two others, so nothing is averaged.
+    """
+    enlarged = cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    return np.asarray(enlarged, dtype=np.uint8)

@@ -13,7 +13,8 @@ from segdata.files import replacing
 from segdata.labels import CITYSCAPES_29
 from segdata.layouts import IMAGE_FOLDER, LABEL_FOLDER
 from segdata.options import Size, SynthOptions
-from segdata.pyav_video import VideoWriter
+from segdata.pyav_picture import Picture
+from segdata.pyav_writer import VideoWriter
 from segdata.synth.camera import drive, scene
 
 VIDEO_FILE = "drive.mp4"
@@ -51,7 +52,7 @@ def write_drive(path: Path, seed: int, frame_count: int, on_frame: Callable[[], 
     rate = Fraction(VIDEO_RATE)
     with VideoWriter(path, rate, 1 / rate) as writer:
         for pts, frame in enumerate(drive(seed, VIDEO_HEIGHT, VIDEO_WIDTH, frame_count, float(rate))):
-            writer.write(frame.image, pts)
+            writer.write(Picture.from_rgb(frame.image), pts)
             on_frame()
 
 
