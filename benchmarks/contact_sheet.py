@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segdata.pyav_video import VideoReader
+from segdata.pyav_reader import VideoReader
 from segdata.resize import resize_frame
 from segrun.overlay import Overlay
 from segrun.runner import open_runner
@@ -33,7 +33,7 @@ def darkened(image: Image) -> Image:
 def frames_of(video: Path) -> list[Image]:
     """Return `FRAMES` frames, evenly spread over the video."""
     with VideoReader(video) as reader:
-        images = [frame.image for frame in reader.frames()]
+        images = list(reader.images())
     return [images[index] for index in np.linspace(0, len(images) - 1, FRAMES).round().astype(int)]
 
 

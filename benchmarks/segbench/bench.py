@@ -15,7 +15,7 @@ from segdata.dataset import Dataset
 from segdata.errors import InputError
 from segdata.files import sha256_of
 from segdata.metrics import Accuracy
-from segdata.pyav_video import VideoReader
+from segdata.pyav_reader import VideoReader
 from segdata.synth.write import VIDEO_RATE, write_drive
 from segrun.runner import Frames, Runner, open_runner
 
@@ -129,5 +129,5 @@ def _describe_video(video: Path | None) -> str:
     if video is None:
         return f"a synthetic drive, 960x540, {SYNTHETIC_SECONDS * VIDEO_RATE} frames"
     with VideoReader(video) as reader:
-        height, width = next(reader.frames()).image.shape[:2]
+        height, width = next(reader.images()).shape[:2]
         return f"{video.name}, {width}x{height}"

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from segdata.errors import InputError
-from segdata.pyav_video import VideoReader
-from segdata.resize import resize_frame
+from segdata.pyav_reader import VideoReader
 from segdata.spec import ModelSpec
+from segrun.frame import FrameMaker
 from segrun.options import RunOptions
-from segrun.pipeline import segment_video
+from segrun.run import run
 from segrun.runner import Frames, Runner
 
 WARM_UP_FRAMES = 10
@@ -43,8 +43,9 @@ def read_frames(video: Path, spec: ModelSpec, count: int) -> Frames:
     """
     frames = []
     with VideoReader(video) as reader:
-        for frame in reader.frames():
-            frames.append(resize_frame(frame.image, spec.height, spec.width))
+        make = FrameMaker(spec)
+        for item in reader.frames():
+            frames.append(make(item, started=0).small)
             if len(frames) == count:
                 break
     if not frames:
@@ -68,5 +69,5 @@ def warm_up(runner: Runner, frames: Frames) -> None:
 
 def end_to_end_rate(video: Path, folder: Path, runner: Runner) -> float:
     """Return frames a second of what seg-run does with `video`: decode, resize, network, overlay, encode, write."""
-    options = RunOptions(video=video, output=folder / "benchmark.mp4")
-    return segment_video(options, runner, lambda _: None, lambda: None).fps
+    target = folder / "benchmark.mp4"
+    return run(RunOptions((str(video),), (str(target),)), str(video), runner).fps

@@ -1,16 +1,44 @@
 """seg-run: video + artefact -> segmented video."""
 
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from segdata.command import Command, progress_bar
-from segrun.options import RunOptions
+from segdata.command import INTERRUPTED, Command, progress_bar
+from segdata.errors import EdgeSegError, IncompleteError
+from segrun.options import Encoder, Engine, MaskValues, RunOptions, View
+
+if TYPE_CHECKING:
+    from segrun.runner import Runner
+
+
+def _choice(name: str, of: Any, text: str) -> Callable[..., Any]:  # noqa: ANN401 - a Literal, and click's decorator
+    default = getattr(RunOptions, name)
+    return click.option(f"--{name.replace('_', '-')}", type=click.Choice(get_args(of)), default=default, help=text)
+
+
+def _seconds(name: str, text: str, **limits: Any) -> Callable[..., Any]:  # noqa: ANN401 - click's own
+    default = getattr(RunOptions, name)
+    return click.option(f"--{name}", type=click.FloatRange(0, **limits), default=default, metavar="SECONDS", help=text)
 
 
 @click.command(cls=Command)
-@click.argument("video", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The result; VIDEO.seg.mp4 here if not given.")
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="NAME",
+    help="Where the result goes; any number. NAME.mp4 (.mkv, .mov, .avi): a video. NAME.gif: moving picture, at most "
+    "640 pixels wide. NAME.jsonl: a line of facts a frame. NAME/: a PNG mask a frame. -: raw labels on standard "
+    "output. none: nothing. {name} stands for the input's name.  [default: {name}.seg.mp4]",
+)
 @click.option(
     "--model",
     type=click.Path(path_type=Path),
@@ -18,38 +46,88 @@ from segrun.options import RunOptions
     show_default="the shipped model",
     help="The artefact to run, written by seg-export.",
 )
-@click.option(
-    "--engine",
-    type=click.Choice(["auto", "openvino", "onnxruntime"]),
-    default=RunOptions.engine,
-    help="What runs it; auto is OpenVINO.",
-)
+@_choice("engine", Engine, "What runs an .onnx; auto is OpenVINO.")
 @click.option("--trust", is_flag=True, help="Run a TensorRT engine whose hash is not its manifest's.")
+@_choice("view", View, "What videos, windows and previews show.")
 @click.option(
     "--alpha",
     type=click.FloatRange(0, 1),
     default=RunOptions.alpha,
     help="How strongly the classes' colours cover the frame.",
 )
+@click.option("--legend", is_flag=True, help="Name the classes in the picture.")
+@click.option("--show-fps", is_flag=True, help="Show the speed in the picture.")
+@_choice("mask_values", MaskValues, "What PNG masks hold.")
+@_choice("encoder", Encoder, "What encodes video; auto is the graphics card if it can.")
+@_seconds("start", "Begin there.")
+@_seconds("duration", "Take so much.  [default: all]", min_open=True)
+@click.option("--every", type=click.IntRange(1), default=RunOptions.every, help="Take only each so many-th frame.")
+@click.option("--raw", metavar="WxH[:FORMAT][@RATE]", help="What raw frames standard input has, as 1280x720:rgb24@25.")
+@_seconds("timeout", "How long an address may say nothing.", min_open=True)
+@_seconds("reconnect", "How long to try an address anew after that.")
+@click.option("--window", is_flag=True, help="Show the result in a window; q closes it.")
+@click.option(
+    "--serve",
+    is_flag=False,
+    flag_value="127.0.0.1:8080",
+    metavar="[HOST:PORT]",
+    help="Show the result in a browser, at 127.0.0.1:8080 if no other address is named; put it after INPUT.",
+)
+@click.option("--token", metavar="WORD", help="What the browser must say; needed for addresses others can reach.")
 def main(**values: object) -> None:
-    """Segment VIDEO: each class of the street in its colour over the frame.
+    """Segment INPUT: each class of the street in its colour over the frame.
 
-    Every frame is kept, with its time and the audio. Needs no GPU.
+    INPUT is a video, a pattern of them, a folder of images, the number of a webcam, an address (rtsp://, http://,
+    udp://) or - for standard input; several are done one after the other.
+
+    Every frame of a file is kept, with its time and the audio; a live source drops what there was no time for, and says
+    how much. Ctrl-C finishes what was begun. Needs no GPU.
     """
-    from segrun.pipeline import segment_video
+    from segrun.open_source import expand, is_live
     from segrun.runner import open_runner
 
     options = RunOptions(**values)  # type: ignore[arg-type] # click has checked the types
-    runner = open_runner(options.model, options.engine, trust=options.trust)
-    with runner, progress_bar("Segmenting", "frames") as bar:
-        report = segment_video(options, runner, bar.start, bar.advance)
-    click.echo(
+    options = replace(options, inputs=tuple(expand(options.inputs)))
+    throughput = not any(is_live(word) for word in options.inputs)
+    with open_runner(options.model, options.engine, trust=options.trust, throughput=throughput) as runner:
+        failures = [failure for word in options.inputs if (failure := _failure(options, word, runner))]
+    if len(failures) == 1 == len(options.inputs):
+        raise failures[0]
+    if failures:
+        raise IncompleteError(f"{len(failures)} of {len(options.inputs)} inputs failed; each is named above")
+
+
+def _failure(options: RunOptions, word: str, runner: "Runner") -> EdgeSegError | None:
+    """Run one input; return its error, which must not keep the next input from its turn."""
+    try:
+        _run(options, word, runner)
+    except EdgeSegError as error:
+        if len(options.inputs) > 1:
+            click.echo(f"Error: {error}", err=True)
+        return error
+    return None
+
+
+def _run(options: RunOptions, word: str, runner: "Runner") -> None:
+    from segrun.open_source import is_live
+    from segrun.run import run
+
+    say = partial(click.echo, err="-" in options.outputs)
+    with progress_bar("Segmenting", "frames") as bar:
+        report = run(options, word, runner, bar.start, bar.advance, lambda address: say(f"Watch it at {address}"))
+    say(
         f"{report.frames_read} frames read = {report.frames_shown} shown + {report.frames_dropped} dropped, "
         f"{report.fps:.1f} FPS end to end on {runner.name} ({runner.device}, {runner.computes})"
     )
+    for remark in report.remarks:
+        click.echo(remark, err=True)
+    for output in report.outputs:
+        say(output)
     if report.corrupt_packets:
-        click.echo(f"{report.corrupt_packets} corrupt packets could not be decoded and are missing", err=True)
-    if report.audio_left_out:
-        lack = f"{report.output.suffix} cannot hold {report.audio_left_out}"
-        click.echo(f"audio left out: {lack}; try -o NAME.mkv", err=True)
-    click.echo(report.output)
+        raise IncompleteError(
+            f"{word}: {report.corrupt_packets} packets could not be decoded; the other {report.frames_read} frames are "
+            "complete"
+        )
+    if report.interrupted and not is_live(word):
+        click.echo(f"Interrupted after {report.frames_shown} frames; the result is complete to there.", err=True)
+        sys.exit(INTERRUPTED)

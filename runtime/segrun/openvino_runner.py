@@ -1,6 +1,6 @@
 """Runs ONNX artefacts on the CPU with OpenVINO, in the precision that OpenVINO finds fastest there."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -53,7 +53,7 @@ class OpenVINORunner(Runner):
     def _infer(self, frames: Frames) -> Labels:
         return self._ring.call(frames)
 
-    def _stream(self, frames: Iterable[Frames]) -> Iterator[Labels]:
+    def _stream(self, frames: Iterable[Frames]) -> Generator[Labels, None, None]:
         return self._ring.stream(frames)
 
 

@@ -7,19 +7,46 @@ from typing import Literal
 from segdata.shipped import DEFAULT_ONNX
 
 Engine = Literal["auto", "openvino", "onnxruntime"]
+View = Literal["overlay", "mask", "side-by-side"]
+Encoder = Literal["auto", "libx264", "h264_nvenc"]
+MaskValues = Literal["ids", "colours"]
 
 
 @dataclass(frozen=True)
 class RunOptions:
     """The options of one run.
 
-    `alpha` is the share of the classes' colours in the result, 0 to 1. `trust` runs an engine of other bytes than its
-    manifest says: a plan is executable content, so only for one you built yourself.
+    `inputs` are videos, patterns of them, image folders, the number of a webcam, addresses (rtsp, http, https, udp) or
+    "-" for standard input; each is a run of its own. `outputs` are files and folders, told apart by their names: a
+    video, a .gif, a .jsonl of facts, a folder (with "/" at its end) of PNG masks, "-" for raw labels on standard
+    output, "none"; `{name}` in them is the input's name, and NAME.seg.mp4 is what comes of none at all.
+
+    `view` is what videos, windows and previews show; `alpha` the share of the classes' colours in the overlay, 0 to 1;
+    `legend` names the classes and `show_fps` the speed in the picture. `mask_values` are what PNG masks hold.
+    `start` and `duration` are seconds of the input, `every` takes only each so many-th frame. `raw` says what frames
+    standard input has if it is raw: WIDTHxHEIGHT[:FORMAT][@RATE]. `timeout` is how many seconds an address may say
+    nothing, `reconnect` how many seconds to try anew after that. `serve` is HOST:PORT of a live preview, `token` the
+    word it asks for. `trust` runs an engine of other bytes than its manifest says: a plan is executable content, so
+    only for one you built yourself.
     """
 
-    video: Path
-    output: Path | None = None
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...] = ()
     model: Path = DEFAULT_ONNX
     engine: Engine = "auto"
-    alpha: float = 0.5
     trust: bool = False
+    view: View = "overlay"
+    alpha: float = 0.5
+    legend: bool = False
+    show_fps: bool = False
+    mask_values: MaskValues = "ids"
+    encoder: Encoder = "libx264"
+    start: float = 0.0
+    duration: float | None = None
+    every: int = 1
+    raw: str | None = None
+    timeout: float = 5.0
+    reconnect: float = 30.0
+    window: bool = False
+    serve: str | None = None
+    token: str | None = None

@@ -1,7 +1,7 @@
 """A ring of slots: several frames in flight, and their labels in the order the frames came."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from typing import Protocol
 
 from segdata.errors import EdgeSegError
@@ -44,7 +44,7 @@ class Ring:
         finally:
             self._free.append(slot)
 
-    def stream(self, frames: Iterable[Frames]) -> Iterator[Labels]:
+    def stream(self, frames: Iterable[Frames]) -> Generator[Labels, None, None]:
         """Yield the labels of each item, in order, with as many items in flight as there are free slots.
 
         However it ends (the last item, an error, a caller that stops early), the device is done with the items.

@@ -1,7 +1,7 @@
 """What every runner promises, and which one runs a file."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import get_args
@@ -44,7 +44,7 @@ class Runner(ABC):
         """
         return self._infer(self._checked(frames))
 
-    def stream(self, frames: Iterable[Frames]) -> Iterator[Labels]:
+    def stream(self, frames: Iterable[Frames]) -> Generator[Labels, None, None]:
         """Return the labels of each item of `frames`, one after the other, in the same order.
 
         A runner may take several items before it gives the first labels: for a live source, call it frame by frame.
@@ -76,7 +76,7 @@ class Runner(ABC):
     def _infer(self, frames: Frames) -> Labels:
         """Run checked frames."""
 
-    def _stream(self, frames: Iterable[Frames]) -> Iterator[Labels]:
+    def _stream(self, frames: Iterable[Frames]) -> Generator[Labels, None, None]:
         """Run checked frames, one after the other unless the runner can do better."""
         for item in frames:
             yield self._infer(item)

@@ -1,6 +1,6 @@
 """Runs engines on the GPU, with TensorRT or TensorRT-RTX and pycuda."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +91,7 @@ class TensorRTRunner(Runner):
     def _infer(self, frames: Frames) -> Labels:
         return self._ring.call(frames)
 
-    def _stream(self, frames: Iterable[Frames]) -> Iterator[Labels]:
+    def _stream(self, frames: Iterable[Frames]) -> Generator[Labels, None, None]:
         return self._ring.stream(frames)
 
 

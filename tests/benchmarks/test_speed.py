@@ -8,8 +8,8 @@ import pytest
 
 from segbench.speed import Rate, end_to_end_rate, engine_rate, read_frames, warm_up
 from segdata.labels import CITYSCAPES_29
-from segdata.pyav_video import VideoReader
-from segdata.resize import resize_frame
+from segdata.pyav_picture import Reformatter
+from segdata.pyav_reader import VideoReader
 from segdata.spec import ModelSpec
 from segrun.runner import Frames, Labels, Runner
 
@@ -72,12 +72,13 @@ def test_rounds_become_median_and_spread(rounds: tuple[float, ...], median: floa
 
 
 def test_frames_are_the_videos_at_the_models_size(street_video: Path) -> None:
+    reformatter = Reformatter()
     with VideoReader(street_video) as reader:
-        images = [frame.image for frame in reader.frames()]
+        pictures = [reformatter.picture(item.frame) for item in reader.frames()]
     frames = read_frames(street_video, SPEC, 5)
     assert frames.shape == (5, 32, 48, 3)
     assert frames.dtype == np.uint8
-    np.testing.assert_array_equal(frames, np.stack([resize_frame(image, 32, 48) for image in images[:5]]))
+    np.testing.assert_array_equal(frames, [reformatter.shrunk(picture, 32, 48) for picture in pictures[:5]])
 
 
 def test_a_short_video_gives_the_frames_it_has(street_video: Path) -> None:
@@ -90,6 +91,6 @@ def test_end_to_end_is_the_whole_work_on_every_frame(street_video: Path, tmp_pat
     assert len(runner.seen) == 12
     (written,) = tmp_path.iterdir()
     with VideoReader(written) as reader:
-        images = [frame.image for frame in reader.frames()]
+        images = list(reader.images())
     assert len(images) == 12
     assert images[0].shape == (96, 160, 3)

@@ -1,59 +1,108 @@
-"""The overlay: a class's colour, where the class is, as strongly as asked."""
+"""The overlay: a class's colour, where the class is, as strongly as asked, in the picture's own coding."""
+
+import itertools
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from segdata.labels import CITYSCAPES_29
+from segdata.pyav_picture import Picture
+from segdata.yuv import ColourCoding, Matrix
+from segrun.options import View
 from segrun.overlay import Overlay
-from segrun.runner import Frames, Labels
+from segrun.runner import Labels
 
+COLOURS = CITYSCAPES_29.colours
 ROAD, SKY, PERSON = (CITYSCAPES_29.names.index(name) for name in ("road", "sky", "person"))
+CODINGS = [ColourCoding(matrix, full) for matrix, full in itertools.product(get_args(Matrix), (False, True))]
 
 
-@pytest.fixture
-def image() -> Frames:
-    return np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
+def noisy(coding: ColourCoding = CODINGS[0], height: int = 96, width: int = 128) -> Picture:
+    picture = Picture.blank(height, width, coding)
+    generator = np.random.default_rng(0)
+    for plane in picture.planes:
+        plane[:] = generator.integers(16, 236, plane.shape, dtype=np.uint8)
+    return picture
 
 
 @pytest.fixture
 def labels() -> Labels:
-    """Sky above, road below, a person on the right of the road; a quarter of the image's size."""
+    """Sky above, road below, a person on the right of the road; a quarter of the picture's size."""
     labels = np.full((24, 32), ROAD, dtype=np.uint8)
     labels[:12] = SKY
     labels[12:, 24:] = PERSON
     return labels
 
 
-def test_a_colour_lands_where_its_class_is_in_rgb(image: Frames, labels: Labels) -> None:
-    drawn = Overlay(CITYSCAPES_29.colours, alpha=1).draw(image, labels)
-    assert drawn.shape == image.shape
-    assert drawn.dtype == np.uint8
-    # Away from the edges, which are smooth, the colours are exact.
-    assert (drawn[:44] == (70, 130, 180)).all()
-    assert (drawn[52:, :92] == (128, 64, 128)).all()
-    assert (drawn[52:, 100:] == (220, 20, 60)).all()
+@pytest.mark.parametrize("coding", CODINGS, ids=str)
+@pytest.mark.parametrize("view", ["mask", "overlay"])
+def test_a_colour_lands_where_its_class_is(view: View, coding: ColourCoding, labels: Labels) -> None:
+    drawn = Overlay(COLOURS, 1, view).draw(noisy(coding), labels)
+    assert drawn.coding == coding
+    image = drawn.to_rgb().astype(int)
+    assert image.shape == (96, 128, 3)
+    # Away from the edges, which are smooth, the colours are exact but for the rounding of luma and chroma.
+    np.testing.assert_allclose(image[:44], np.broadcast_to(COLOURS[SKY], (44, 128, 3)), atol=3)
+    np.testing.assert_allclose(image[52:, :92], np.broadcast_to(COLOURS[ROAD], (44, 92, 3)), atol=3)
+    np.testing.assert_allclose(image[52:, 100:], np.broadcast_to(COLOURS[PERSON], (44, 28, 3)), atol=3)
 
 
-def test_alpha_0_is_the_frame(image: Frames, labels: Labels) -> None:
-    np.testing.assert_array_equal(Overlay(CITYSCAPES_29.colours, alpha=0).draw(image, labels), image)
+def test_alpha_0_is_the_frame(labels: Labels) -> None:
+    picture = noisy()
+    for found, source in zip(Overlay(COLOURS, 0).draw(picture, labels).planes, picture.planes, strict=True):
+        np.testing.assert_array_equal(found, source)
 
 
 @pytest.mark.parametrize("alpha", [0.25, 0.5, 0.9])
-def test_alpha_is_the_share_of_the_colour(image: Frames, labels: Labels, alpha: float) -> None:
-    drawn = Overlay(CITYSCAPES_29.colours, alpha).draw(image, labels)
-    wanted = (1 - alpha) * image[:44].astype(np.float64) + alpha * np.array(CITYSCAPES_29.colours[SKY])
-    np.testing.assert_allclose(drawn[:44], wanted, atol=0.51)
+def test_alpha_is_the_share_of_the_colour(labels: Labels, alpha: float) -> None:
+    picture = noisy()
+    drawn = Overlay(COLOURS, alpha).draw(picture, labels)
+    sky = picture.coding.from_rgb(np.array(COLOURS[SKY], dtype=np.uint8)).astype(float)
+    for found, source, colour, rows in zip(drawn.planes, picture.planes, sky, (44, 22, 22), strict=True):
+        wanted = (1 - alpha) * source[:rows] + alpha * colour
+        np.testing.assert_allclose(found[:rows], wanted, atol=0.51)
 
 
-def test_frame_and_labels_are_left_as_they_are(image: Frames, labels: Labels) -> None:
-    kept = image.copy(), labels.copy()
-    Overlay(CITYSCAPES_29.colours, alpha=0.5).draw(image, labels)
-    np.testing.assert_array_equal(image, kept[0])
+def test_edges_are_smooth_at_the_pictures_size_not_blocks(labels: Labels) -> None:
+    drawn = Overlay(COLOURS, 1, "mask").draw(noisy(), labels)
+    across = drawn.y[44:52, 10].astype(int)
+    assert len(set(across)) > 3
+    assert (np.diff(across) <= 0).all() or (np.diff(across) >= 0).all()
+
+
+def test_side_by_side_has_the_frame_on_the_left_and_the_overlay_on_the_right(labels: Labels) -> None:
+    picture = noisy()
+    drawn = Overlay(COLOURS, 0.5, "side-by-side").draw(picture, labels)
+    assert (drawn.height, drawn.width) == (96, 256)
+    over = Overlay(COLOURS, 0.5).draw(picture, labels)
+    for found, left, right in zip(drawn.planes, picture.planes, over.planes, strict=True):
+        half = left.shape[1]
+        np.testing.assert_array_equal(found[:, :half], left)
+        np.testing.assert_array_equal(found[:, half:], right)
+
+
+@pytest.mark.parametrize("view", get_args(View))
+def test_odd_sizes_are_drawn(view: View, labels: Labels) -> None:
+    picture = noisy(height=95, width=127)
+    drawn = Overlay(COLOURS, 1, view).draw(picture, labels)
+    wanted = (96, 256) if view == "side-by-side" else (95, 127)
+    assert (drawn.height, drawn.width) == wanted
+    np.testing.assert_allclose(
+        drawn.to_rgb()[-8:, -8:].astype(int), np.broadcast_to(COLOURS[PERSON], (8, 8, 3)), atol=3
+    )
+
+
+@pytest.mark.parametrize("view", get_args(View))
+def test_frame_and_labels_are_left_as_they_are(view: View, labels: Labels) -> None:
+    picture = noisy()
+    kept = [plane.copy() for plane in picture.planes], labels.copy()
+    Overlay(COLOURS, 0.5, view).draw(picture, labels)
+    for plane, before in zip(picture.planes, kept[0], strict=True):
+        np.testing.assert_array_equal(plane, before)
     np.testing.assert_array_equal(labels, kept[1])
 
 
 def test_other_colours_may_be_named() -> None:
-    drawn = Overlay(((1, 2, 3), (250, 0, 0)), alpha=1).draw(
-        np.zeros((4, 4, 3), dtype=np.uint8), np.ones((2, 2), dtype=np.uint8)
-    )
-    assert (drawn == (250, 0, 0)).all()
+    drawn = Overlay(((1, 2, 3), (250, 0, 0)), 1).draw(noisy(), np.ones((2, 2), dtype=np.uint8))
+    np.testing.assert_allclose(drawn.to_rgb().astype(int), np.broadcast_to((250, 0, 0), (96, 128, 3)), atol=3)

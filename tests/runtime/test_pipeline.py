@@ -1,4 +1,4 @@
-"""seg-run's work: every frame of the video, at its time, with its sound, under its overlay; or no file at all."""
+"""seg-run's work: every frame of the video, at its time, with its sound, under its overlay."""
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
@@ -11,46 +11,22 @@ import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from seeing_runner import SkyAndPerson
 
 from segdata.errors import InputError
-from segdata.labels import CITYSCAPES_29
-from segdata.pyav_video import VideoReader, VideoWriter
+from segdata.pyav_picture import Picture, Reformatter
+from segdata.pyav_reader import VideoReader
+from segdata.pyav_writer import VideoWriter
 from segdata.resize import resize_frame
-from segdata.spec import ModelSpec
 from segrun.options import RunOptions
-from segrun.pipeline import RunReport, output_path, segment_video
-from segrun.runner import Frames, Labels, Runner, open_runner
+from segrun.report import RunReport
+from segrun.run import run
+from segrun.runner import Runner, open_runner
 
 if TYPE_CHECKING:
     from conftest import Artefacts
 
 Refused = Callable[..., AbstractContextManager[None]]
-
-SKY, PERSON = (CITYSCAPES_29.names.index(name) for name in ("sky", "person"))
-SPEC = ModelSpec(
-    32, 48, CITYSCAPES_29.name, CITYSCAPES_29.names, CITYSCAPES_29.colours, "unet", {"width": 16, "depth": 3}
-)
-
-
-class SkyAndPerson(Runner):
-    """Sees sky on the left and a person on the right, whatever it is shown; keeps the frames it was given."""
-
-    name, precision, computes, device, batch = "test", "fp32", "f32", "none", 1
-    spec = SPEC
-
-    def __init__(self, fail_at: int | None = None) -> None:
-        self.seen: list[Frames] = []
-        self._fail_at = fail_at
-
-    def _free(self) -> None: ...
-
-    def _infer(self, frames: Frames) -> Labels:
-        if len(self.seen) == self._fail_at:
-            raise RuntimeError("the network broke")
-        self.seen.append(frames.copy())
-        labels = np.full(frames.shape[:3], SKY, dtype=np.uint8)
-        labels[:, :, frames.shape[2] // 2 :] = PERSON
-        return labels
 
 
 @dataclass(frozen=True)
@@ -77,14 +53,19 @@ def contents(path: Path) -> Contents:
     return Contents(rate, times, size, audio)
 
 
-def run(video: Path, runner: Runner, output: Path | None = None, alpha: float = 0.5) -> RunReport:
-    return segment_video(RunOptions(video, output, alpha=alpha), runner, lambda _: None, lambda: None)
+def segment(video: Path, runner: Runner, output: Path, alpha: float = 0.5) -> RunReport:
+    return run(RunOptions((str(video),), (str(output),), alpha=alpha), str(video), runner)
+
+
+def images_of(path: Path) -> list[NDArray[np.int64]]:
+    with VideoReader(path) as reader:
+        return [image.astype(int) for image in reader.images()]
 
 
 def write(path: Path, images: Iterable[NDArray[np.uint8]]) -> Path:
     with VideoWriter(path, Fraction(25), Fraction(1, 25)) as writer:
         for pts, image in enumerate(images):
-            writer.write(image, pts)
+            writer.write(Picture.from_rgb(image), pts)
     return path
 
 
@@ -95,22 +76,23 @@ def grey(height: int, width: int, count: int = 4) -> list[NDArray[np.uint8]]:
 def test_every_frame_is_shown_at_its_time_with_its_sound(street_video: Path, tmp_path: Path) -> None:
     source = contents(street_video)
     runner = SkyAndPerson()
-    report = run(street_video, runner, tmp_path / "out.mp4")
-    assert contents(report.output) == source
+    report = segment(street_video, runner, tmp_path / "out.mp4")
+    assert contents(tmp_path / "out.mp4") == source
     assert len(source.frame_times) == len(runner.seen) == 12
     assert len(source.audio) > 20
-    assert report.output == tmp_path / "out.mp4"
-    assert (report.frames_read, report.frames_shown, report.frames_dropped) == (12, 12, 0)
-    assert report.frames_read == report.frames_shown + report.frames_dropped
-    assert (report.corrupt_packets, report.audio_left_out) == (0, None)
+    assert report.outputs == (tmp_path / "out.mp4",)
+    assert (report.frames_read, report.frames_shown, report.frames_dropped, report.frames_lost) == (12, 12, 0, 0)
+    assert (report.corrupt_packets, report.remarks, report.interrupted) == (0, (), False)
     assert report.fps == report.frames_shown / report.seconds
 
 
 def test_the_network_sees_the_frames_in_order_at_its_own_size(street_video: Path, tmp_path: Path) -> None:
     runner = SkyAndPerson()
-    run(street_video, runner, tmp_path / "out.mp4")
+    segment(street_video, runner, tmp_path / "out.mp4")
+    reformatter = Reformatter()
     with VideoReader(street_video) as reader:
-        wanted = [resize_frame(frame.image, 32, 48)[None] for frame in reader.frames()]
+        pictures = [reformatter.picture(item.frame) for item in reader.frames()]
+        wanted = [reformatter.shrunk(picture, 32, 48)[None] for picture in pictures]
     np.testing.assert_array_equal(np.stack(runner.seen), np.stack(wanted))
 
 
@@ -119,15 +101,14 @@ def test_uneven_times_are_kept(tmp_path: Path) -> None:
     video = tmp_path / "uneven.mp4"
     with VideoWriter(video, Fraction(30), Fraction(1, 30)) as writer:
         for pts, image in zip(times, grey(32, 48, 6), strict=True):
-            writer.write(image, pts)
-    report = run(video, SkyAndPerson(), tmp_path / "out.mp4")
-    assert contents(report.output).frame_times == [Fraction(time, 30) for time in times]
+            writer.write(Picture.from_rgb(image), pts)
+    segment(video, SkyAndPerson(), tmp_path / "out.mp4")
+    assert contents(tmp_path / "out.mp4").frame_times == [Fraction(time, 30) for time in times]
 
 
 def test_the_result_has_the_classes_colours(tmp_path: Path) -> None:
-    report = run(write(tmp_path / "grey.mp4", grey(64, 96)), SkyAndPerson(), tmp_path / "out.mp4", alpha=1)
-    with VideoReader(report.output) as reader:
-        images = [frame.image.astype(int) for frame in reader.frames()]
+    segment(write(tmp_path / "grey.mp4", grey(64, 96)), SkyAndPerson(), tmp_path / "out.mp4", alpha=1)
+    images = images_of(tmp_path / "out.mp4")
     assert len(images) == 4
     for image in images:
         np.testing.assert_allclose(image[8:-8, 8:40], np.broadcast_to((70, 130, 180), (48, 32, 3)), atol=6)
@@ -135,19 +116,19 @@ def test_the_result_has_the_classes_colours(tmp_path: Path) -> None:
 
 
 def test_alpha_reaches_the_result(tmp_path: Path) -> None:
-    report = run(write(tmp_path / "grey.mp4", grey(64, 96)), SkyAndPerson(), tmp_path / "out.mp4", alpha=0.25)
-    with VideoReader(report.output) as reader:
-        first = next(reader.frames()).image.astype(int)
+    segment(write(tmp_path / "grey.mp4", grey(64, 96)), SkyAndPerson(), tmp_path / "out.mp4", alpha=0.25)
+    first = images_of(tmp_path / "out.mp4")[0]
     wanted = 0.75 * 40 + 0.25 * np.array([70, 130, 180])
     np.testing.assert_allclose(first[8:-8, 8:40], np.broadcast_to(wanted, (48, 32, 3)), atol=6)
 
 
 def test_a_real_network_colours_a_street(artefacts: "Artefacts", street_video: Path, tmp_path: Path) -> None:
     with open_runner(artefacts.onnx["int8"]) as runner:
-        report = run(street_video, runner, tmp_path / "out.mp4", alpha=1)
-        with VideoReader(street_video) as source, VideoReader(report.output) as result:
-            first, drawn = next(source.frames()).image, next(result.frames()).image
-        labels = runner(resize_frame(first, 64, 64)[None])[0]
+        segment(street_video, runner, tmp_path / "out.mp4", alpha=1)
+        reformatter = Reformatter()
+        with VideoReader(street_video) as source, VideoReader(tmp_path / "out.mp4") as result:
+            first, drawn = next(source.frames()), next(result.images())
+        labels = runner(reformatter.shrunk(reformatter.picture(first.frame), 64, 64)[None])[0]
     found = resize_frame(drawn, 64, 64).astype(int)
     inside = labels[8:56, 8:56]  # compare where the class is the same all around, away from smooth edges
     same = np.ones_like(inside, dtype=bool)
@@ -162,8 +143,8 @@ def test_a_real_network_colours_a_street(artefacts: "Artefacts", street_video: P
 def test_progress_is_told(street_video: Path, tmp_path: Path) -> None:
     starts: list[int | None] = []
     frames: list[None] = []
-    options = RunOptions(street_video, tmp_path / "out.mp4")
-    segment_video(options, SkyAndPerson(), starts.append, lambda: frames.append(None))
+    options = RunOptions((str(street_video),), (str(tmp_path / "out.mp4"),))
+    run(options, str(street_video), SkyAndPerson(), starts.append, lambda: frames.append(None))
     assert starts == [12]
     assert len(frames) == 12
 
@@ -172,9 +153,8 @@ def test_the_result_goes_into_the_working_directory(
     street_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert output_path(RunOptions(street_video)) == Path("street.seg.mp4")
-    report = run(street_video, SkyAndPerson())
-    assert report.output == Path("street.seg.mp4")
+    report = run(RunOptions((str(street_video),)), str(street_video), SkyAndPerson())
+    assert report.outputs == (Path("street.seg.mp4"),)
     assert [path.name for path in tmp_path.iterdir()] == ["street.seg.mp4"]
 
 
@@ -186,12 +166,11 @@ def test_an_odd_size_gets_one_repeated_row_and_column(tmp_path: Path) -> None:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
     assert contents(video).size == (63, 95)
-    report = run(video, SkyAndPerson(), tmp_path / "out.mp4", alpha=1)
-    found = contents(report.output)
+    segment(video, SkyAndPerson(), tmp_path / "out.mp4", alpha=1)
+    found = contents(tmp_path / "out.mp4")
     assert found.size == (64, 96)
     assert len(found.frame_times) == 4
-    with VideoReader(report.output) as reader:
-        last = next(reader.frames()).image.astype(int)
+    last = images_of(tmp_path / "out.mp4")[0]
     np.testing.assert_allclose(last[-1, 56:], np.broadcast_to((220, 20, 60), (40, 3)), atol=6)
 
 
@@ -207,12 +186,12 @@ def test_sound_that_the_container_cannot_hold_is_named(tmp_path: Path) -> None:
         container.mux(sound.encode(samples))
         for stream in (picture, sound):
             container.mux(stream.encode())
-    kept = run(video, SkyAndPerson(), tmp_path / "out.mkv")
-    assert kept.audio_left_out is None
-    assert contents(kept.output).audio
-    left_out = run(video, SkyAndPerson(), tmp_path / "out.avi")
-    assert left_out.audio_left_out == "opus"
-    assert len(contents(left_out.output).frame_times) == 4
+    kept = segment(video, SkyAndPerson(), tmp_path / "out.mkv")
+    assert kept.remarks == ()
+    assert contents(tmp_path / "out.mkv").audio
+    left_out = segment(video, SkyAndPerson(), tmp_path / "out.avi")
+    assert left_out.remarks == ("audio left out: .avi cannot hold opus; try -o NAME.mkv",)
+    assert len(contents(tmp_path / "out.avi").frame_times) == 4
 
 
 def test_the_input_is_never_overwritten(street_video: Path, tmp_path: Path, refused: Refused) -> None:
@@ -222,33 +201,21 @@ def test_the_input_is_never_overwritten(street_video: Path, tmp_path: Path, refu
     link.symlink_to(video)
     for output in (video, link, tmp_path / "folder" / ".." / "street.mp4"):
         with refused("as input and as output; name another output with -o"):
-            run(video, SkyAndPerson(), output)
+            segment(video, SkyAndPerson(), output)
     assert video.read_bytes() == street_video.read_bytes()
-
-
-@pytest.mark.parametrize("older", [None, b"the last good file"])
-def test_a_failure_in_the_middle_leaves_no_half_file(street_video: Path, tmp_path: Path, older: bytes | None) -> None:
-    output = tmp_path / "out.mp4"
-    if older:
-        output.write_bytes(older)
-    runner = SkyAndPerson(fail_at=5)
-    with pytest.raises(RuntimeError, match="the network broke"):
-        run(street_video, runner, output)
-    assert len(runner.seen) == 5
-    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == ([("out.mp4", older)] if older else [])
 
 
 def test_a_video_without_a_frame_is_refused(street_video: Path, tmp_path: Path, refused: Refused) -> None:
     video = tmp_path / "silent.mp4"
     content = bytearray(write(video, grey(64, 96)).read_bytes())
     start = content.index(b"mdat") + 4
-    end = content.index(b"moov") - 4
+    end = content.rindex(b"moov") - 4
     content[start:end] = b"\xff" * (end - start)
     video.write_bytes(content)
     folder = tmp_path / "results"
     folder.mkdir()
     with refused("no frame could be decoded; the file is broken: get it again"):
-        run(video, SkyAndPerson(), folder / "out.mp4")
+        segment(video, SkyAndPerson(), folder / "out.mp4")
     assert list(folder.iterdir()) == []
 
 
@@ -257,18 +224,18 @@ def test_an_output_that_names_no_container_is_refused(
     street_video: Path, tmp_path: Path, refused: Refused, name: str
 ) -> None:
     with refused("need a name like out.mp4 or out.mkv"):
-        run(street_video, SkyAndPerson(), tmp_path / name)
+        segment(street_video, SkyAndPerson(), tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_corrupt_packets_are_counted(real_data: Path, tmp_path: Path) -> None:
-    report = run(real_data / "video" / "odd" / "corrupt_packets.mp4", SkyAndPerson(), tmp_path / "out.mp4")
+    report = segment(real_data / "video" / "odd" / "corrupt_packets.mp4", SkyAndPerson(), tmp_path / "out.mp4")
     assert report.corrupt_packets > 0
-    assert report.frames_read == report.frames_shown == len(contents(report.output).frame_times)
+    assert report.frames_read == report.frames_shown == len(contents(tmp_path / "out.mp4").frame_times)
     assert 28 <= report.frames_read < 50  # of 50; how many decode depends on FFmpeg
 
 
 def test_an_input_error_is_an_input_error(tmp_path: Path, refused: Refused) -> None:
     with refused("no such file; need a video", InputError):
-        run(tmp_path / "missing.mp4", SkyAndPerson(), tmp_path / "out.mp4")
+        segment(tmp_path / "missing.mp4", SkyAndPerson(), tmp_path / "out.mp4")
     assert list(tmp_path.iterdir()) == []

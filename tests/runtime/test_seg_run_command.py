@@ -64,7 +64,11 @@ def test_output_and_alpha_are_taken(artefacts: "Artefacts", street_video: Path, 
 
 
 def missing_video(artefacts: "Artefacts", folder: Path, video: Path) -> tuple[list[str | Path], int, str]:
-    return [folder / "missing.mp4", "--model", artefacts.onnx["fp16"]], 3, "no such file; need a video"
+    return (
+        [folder / "missing.mp4", "--model", artefacts.onnx["fp16"]],
+        3,
+        "no such file; need a video, a folder of images, a webcam's number or an address",
+    )
 
 
 def text_as_video(artefacts: "Artefacts", folder: Path, video: Path) -> tuple[list[str | Path], int, str]:
@@ -161,7 +165,7 @@ def test_what_cannot_be_used_is_refused_in_one_line(
 def test_a_wrong_call_is_a_usage_error(tmp_path: Path, arguments: list[str]) -> None:
     done = seg_run(*arguments, cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr.startswith("Usage: seg-run [OPTIONS] VIDEO")
+    assert done.stderr.startswith("Usage: seg-run [OPTIONS] INPUT...")
     assert "Traceback" not in done.stderr
 
 
@@ -176,7 +180,7 @@ print("imported:", *[name for name in {HEAVY} if name in sys.modules])
 
 def test_help_names_every_option_and_imports_no_heavy_library() -> None:
     done = subprocess.run([sys.executable, "-c", HELP], capture_output=True, text=True, check=True)
-    for option in ("VIDEO", "-o, --output", "--model", "--engine", "--alpha", "--debug", "-h, --help"):
+    for option in ("INPUT", "-o, --output", "--model", "--view", "--serve", "--start", "--debug", "-h, --help"):
         assert option in done.stdout
     assert done.stdout.splitlines()[-1] == "imported:"
 

@@ -1,0 +1,90 @@
+"""A bounded queue between two stages of the pipeline, which either of them can end."""
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+from segdata.errors import EdgeSegError
+
+Item = TypeVar("Item")
+
+_SHORT = 0.1  # seconds
+
+
+class ChannelClosedError(EdgeSegError):
+    """A channel has been closed, and all its items were taken."""
+
+
+class ChannelCancelledError(EdgeSegError):
+    """The other side of a channel has given up; what is left in it will not be used."""
+
+
+class Channel(Generic[Item]):
+    """Holds up to `capacity` items. `put` waits for room, or with `drop_oldest` makes it and counts in `dropped`.
+
+    Every wait is a loop of short ones: on Windows, Ctrl-C is not heard within a long one.
+    """
+
+    def __init__(self, capacity: int, drop_oldest: bool = False) -> None:
+        self._items: deque[Item] = deque()
+        self._capacity = capacity
+        self._drop_oldest = drop_oldest
+        self._closed = self._cancelled = False
+        self._changed = threading.Condition()
+        self.dropped = 0
+
+    def put(self, item: Item) -> None:
+        """Add an item, after there is room for it; raise ChannelCancelledError once cancelled."""
+        with self._changed:
+            while len(self._items) >= self._capacity and not self._cancelled:
+                if self._drop_oldest:
+                    self._items.popleft()
+                    self.dropped += 1
+                else:
+                    self._changed.wait(_SHORT)
+            if self._cancelled:
+                raise ChannelCancelledError("the stage that takes the frames has stopped")
+            self._items.append(item)
+            self._changed.notify_all()
+
+    def get(self) -> Item | None:
+        """Return the next item, or None if none came within a short time, so that the caller can look up.
+
+        Raises ChannelClosedError when it is closed and empty, ChannelCancelledError once cancelled.
+        """
+        with self._changed:
+            if not self._items and not self._closed and not self._cancelled:
+                self._changed.wait(_SHORT)
+            if self._cancelled:
+                raise ChannelCancelledError("the stage that gives the frames has stopped")
+            if self._items:
+                item = self._items.popleft()
+                self._changed.notify_all()
+                return item
+            if self._closed:
+                raise ChannelClosedError("no more items")
+            return None
+
+    def __iter__(self) -> Iterator[Item]:
+        """Yield items until the channel is closed and empty; raise ChannelCancelledError once cancelled."""
+        while True:
+            try:
+                item = self.get()
+            except ChannelClosedError:
+                return
+            if item is not None:
+                yield item
+
+    def close(self) -> None:
+        """Say that no more items will come; those that are there can still be taken."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def cancel(self) -> None:
+        """End both sides at once."""
+        with self._changed:
+            self._cancelled = True
+            self._items.clear()
+            self._changed.notify_all()

@@ -1,0 +1,83 @@
+"""What travels through the pipeline: a frame of the source, and that frame segmented."""
+
+import time
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from segdata.pyav_picture import Picture, Reformatter
+from segdata.pyav_reader import Decoded
+from segdata.spec import ModelSpec
+from segrun.runner import Labels
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One upright frame, shown at `pts * time_base` seconds, and how long it took to come so far.
+
+    `small` is what the network sees of it, RGB uint8 [h, w, 3]. `name` is its number in the source, counted from zero,
+    or its file's name. `decoded_at` is when it was there, by `time.perf_counter`, in seconds; `decode_seconds` and
+    `shrink_seconds` are how long decoding and making it small took.
+    """
+
+    picture: Picture
+    small: npt.NDArray[np.uint8]
+    pts: int
+    time_base: Fraction
+    name: str
+    decoded_at: float
+    decode_seconds: float
+    shrink_seconds: float
+
+    @property
+    def seconds(self) -> float:
+        """When the frame is shown, in seconds of the source."""
+        return float(self.pts * self.time_base)
+
+
+class FrameMaker:
+    """Makes frames of what a source decoded: upright, and shrunk to what the network sees. For one thread."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self._height, self._width = spec.height, spec.width
+        self._reformatter = Reformatter()
+        self._count = 0
+
+    def __call__(self, item: Decoded, started: float) -> Frame:
+        """Return the frame of `item`, which just now was decoded; `started` is when that began."""
+        decoded = time.perf_counter()
+        picture = self._reformatter.picture(item.frame, item.rotation)
+        small = self._reformatter.shrunk(picture, self._height, self._width)
+        self._count += 1
+        return Frame(
+            picture=picture,
+            small=small,
+            pts=item.pts,
+            time_base=item.time_base,
+            name=getattr(item, "name", None) or f"{self._count - 1:06}",
+            decoded_at=decoded,
+            decode_seconds=decoded - started,
+            shrink_seconds=time.perf_counter() - decoded,
+        )
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """A frame and its labels, uint8 [h, w] class ids at the network's size.
+
+    `classes` are the names the ids stand for; `segmented_at` is when the labels were there, by `time.perf_counter`.
+    """
+
+    frame: Frame
+    labels: Labels
+    classes: tuple[str, ...]
+    segmented_at: float
+
+    @cached_property
+    def shares(self) -> dict[str, float]:
+        """The share of the picture that each class covers, 0 to 1; classes that are not there are left out."""
+        counts = np.bincount(self.labels.ravel(), minlength=len(self.classes))
+        return {self.classes[index]: float(counts[index] / self.labels.size) for index in np.flatnonzero(counts)}

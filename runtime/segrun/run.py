@@ -1,0 +1,65 @@
+"""One input from end to end, as the options say."""
+
+from collections.abc import Callable
+
+from segdata.errors import EdgeSegError
+from segrun.drawing import Drawing
+from segrun.excerpt import excerpt
+from segrun.interrupt import stopping_on_signals
+from segrun.open_sinks import open_sinks, output_names
+from segrun.open_source import name_of, open_source
+from segrun.options import RunOptions
+from segrun.pipeline import Pipeline
+from segrun.report import RunReport
+from segrun.runner import Runner
+
+
+def run(
+    options: RunOptions,
+    word: str,
+    runner: Runner,
+    on_start: Callable[[int | None], None] = lambda _: None,
+    on_frame: Callable[[], None] = lambda: None,
+    on_address: Callable[[str], None] = lambda _: None,
+) -> RunReport:
+    """Segment the input `word` with `runner` into what `options` name; Ctrl-C ends it in good order.
+
+    `on_start` is told how many frames to expect, None if nobody knows; `on_frame` is called after each, from another
+    thread; `on_address` is told where the preview can be seen.
+
+    Raises InputError if the input cannot be read or an output cannot be written, and whatever a stage raises; what was
+    written before plays, and the error says how much that is.
+    """
+    names = output_names(options, name_of(word))
+    source = open_source(word, options)
+    try:
+        sinks = open_sinks(options, names, source, runner.spec)
+        items = excerpt(source, options.start, options.duration, options.every)
+        drawing = Drawing(runner.spec, options.view, options.alpha, options.legend, options.show_fps)
+        pipeline = Pipeline(source, runner, sinks, drawing, items)
+        for address in filter(None, (sink.address for sink in sinks)):
+            on_address(address)
+        on_start(_expected(source.expected_frames, options))
+        with stopping_on_signals(pipeline.stop):
+            return _finished(pipeline, on_frame)
+    finally:
+        source.close()
+
+
+def _finished(pipeline: Pipeline, on_frame: Callable[[], None]) -> RunReport:
+    """Run, and have an error say what was kept."""
+    try:
+        return pipeline.run(on_frame)
+    except EdgeSegError as error:
+        report = pipeline.report()
+        if not (report.frames_shown and report.outputs):
+            raise
+        kept = ", ".join(map(str, report.outputs))
+        raise type(error)(f"{error}; {kept} has the {report.frames_shown} frames before that") from error
+
+
+def _expected(frames: int | None, options: RunOptions) -> int | None:
+    """Return how many of a source's frames an excerpt has, None if nobody knows."""
+    if frames is None or options.start or options.duration is not None:
+        return None
+    return -(-frames // options.every)

@@ -1,0 +1,89 @@
+"""edgeseg as a library: segment an image, or go through a video."""
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
+
+from segdata.errors import InputError
+from segdata.pyav_reader import Decoded
+from segdata.resize import enlarge_labels, resize_frame
+from segdata.shipped import DEFAULT_ONNX
+from segrun.excerpt import excerpt
+from segrun.frame import Frame, FrameMaker, Segmented
+from segrun.open_source import open_source
+from segrun.options import Engine, RunOptions
+from segrun.runner import Frames, open_runner
+
+
+class Segmenter:
+    """A model, ready to use: call it with an image, or go through a `video`. Use it in a `with` block, or close it.
+
+    `classes` are the names that the ids in labels stand for, `colours` their RGB colours.
+    """
+
+    def __init__(self, model: Path | str = DEFAULT_ONNX, engine: Engine = "auto") -> None:
+        """Open an artefact of one frame written by seg-export; the shipped one if none is named.
+
+        Raises what `open_runner` does, and InputError if the artefact takes several frames at once.
+        """
+        self._runner = open_runner(Path(model), engine)
+        self.spec = self._runner.spec
+        self.classes, self.colours = self.spec.class_names, self.spec.colours
+        if self._runner.batch != 1:
+            self.close()
+            raise InputError(f"{model} takes {self._runner.batch} frames at once, need 1; export it with --batch 1")
+
+    def __call__(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Return the class of each pixel, uint8 [H, W], of `image`, RGB uint8 [H, W, 3] of any size.
+
+        The network sees the image at its own size; its labels are enlarged to the nearest. Raises InputError for an
+        array of another shape or type.
+        """
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+            raise InputError(f"got an image {image.dtype} {list(image.shape)}, need uint8 [H, W, 3], RGB")
+        labels = self._runner(resize_frame(image, self.spec.height, self.spec.width)[None])[0]
+        return enlarge_labels(labels, *image.shape[:2])
+
+    def video(
+        self, video: Path | str, *, start: float = 0, duration: float | None = None, every: int = 1
+    ) -> Iterator[Segmented]:
+        """Yield each frame of `video` with its labels: a file, an image folder, a webcam's number or an address.
+
+        `start` and `duration` are seconds, `every` takes only each so many-th frame. `frame.picture.to_rgb()` of what
+        comes is the image, `labels` the classes at the network's size, `shares` how much of it each class covers.
+        Raises InputError if there is no such video.
+        """
+        source = open_source(str(video), RunOptions((str(video),)))
+        waiting: deque[Frame] = deque()
+
+        def small_images() -> Iterator[Frames]:
+            make = FrameMaker(self.spec)
+            started = time.perf_counter()
+            for item in excerpt(source, start, duration, every):
+                if isinstance(item, Decoded):
+                    waiting.append(make(item, started))
+                    yield waiting[-1].small[None]
+                    started = time.perf_counter()
+
+        try:
+            for labels in self._runner.stream(small_images()):
+                yield Segmented(waiting.popleft(), labels[0], self.classes, time.perf_counter())
+        finally:
+            source.close()
+
+    def close(self) -> None:
+        """Let go of the model."""
+        self._runner.close()
+
+    def __enter__(self) -> "Segmenter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

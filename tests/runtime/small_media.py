@@ -1,0 +1,102 @@
+"""Small videos whose frames say their number, and a watchdog for what reads them."""
+
+import io
+import threading
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+from pathlib import Path
+from typing import TypeVar
+
+import av
+import cv2
+import numpy as np
+
+from segdata.pyav_picture import Picture, Reformatter
+from segdata.pyav_reader import Decoded
+from segdata.yuv import ColourCoding
+
+HEIGHT, WIDTH = 48, 64
+NUMBERS = 100  # frames can be told apart modulo this
+PATIENCE = 60.0  # seconds, after which a test that hangs fails
+
+Result = TypeVar("Result")
+
+
+def numbered(number: int, height: int = HEIGHT, width: int = WIDTH) -> av.VideoFrame:
+    """Return frame `number`, less than NUMBERS: it says its number by how bright it is."""
+    picture = Picture.blank(height, width, ColourCoding("bt601", full_range=False))
+    for plane, value in zip(picture.planes, (20 + 2 * number, 128, 128), strict=True):
+        plane[:] = value
+    return picture.frame
+
+
+def jpegs(count: int) -> list[bytes]:
+    """Return numbered frames; a JPEG's brightness has the full range."""
+    values = [round((4 + 2 * number) * 255 / 219) for number in range(count)]
+    return [cv2.imencode(".jpg", np.full((HEIGHT, WIDTH), value, np.uint8))[1].tobytes() for value in values]
+
+
+def number_of(item: Decoded) -> int:
+    """Return which frame this is."""
+    return round((float(Reformatter().picture(item.frame).y.mean()) - 20) / 2)
+
+
+def write_numbered(
+    target: Path | io.BytesIO,
+    times: Iterable[Fraction],
+    *,
+    format: str | None = None,
+    codec: str = "libx264",
+    options: dict[str, str] | None = None,
+    sound: bool = False,
+    first: int = 0,
+    rate: int = 25,
+    size: tuple[int, int] = (HEIGHT, WIDTH),
+) -> None:
+    """Write frames `first`, `first + 1` and so on, shown at `times`, with one second of sound a second."""
+    opened = str(target) if isinstance(target, Path) else target
+    times = list(times)
+    with av.open(opened, "w", format=format, container_options={"movflags": "faststart"}) as container:
+        video = container.add_stream(codec, rate=rate, options={"preset": "ultrafast", "qp": "0", **(options or {})})
+        video.height, video.width = size
+        video.pix_fmt = "yuv420p"
+        time_base = Fraction(1, rate if codec == "mpeg2video" else 1000)  # it knows few rates
+        video.time_base = video.codec_context.time_base = time_base
+        audio = container.add_stream("mp2", rate=48000, layout="mono") if sound else None
+        packets = []
+        for number, seconds in enumerate(times):
+            frame = numbered((first + number) % NUMBERS, *size)
+            frame.pts, frame.time_base = round(seconds / time_base), time_base
+            packets += video.encode(frame)
+        packets += video.encode()
+        for start in range(0, int(times[-1] * 48000) if audio else 0, 1152):
+            samples = av.AudioFrame.from_ndarray(np.zeros((1, 1152), dtype=np.int16), format="s16", layout="mono")
+            samples.sample_rate, samples.pts = 48000, round(times[0] * 48000) + start
+            packets += audio.encode(samples)
+        for packet in sorted(packets, key=lambda packet: packet.dts * packet.time_base):
+            container.mux(packet)
+
+
+def every(count: int, rate: int = 25, start: Fraction = Fraction(0)) -> list[Fraction]:
+    """Return the times of `count` frames at `rate` a second."""
+    return [start + Fraction(number, rate) for number in range(count)]
+
+
+def in_time(work: Callable[[], Result]) -> Result:
+    """Return what `work` returns, or raise what it raises; fail if it hangs."""
+    results: list[Result] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    assert not thread.is_alive(), f"still at work after {PATIENCE:.0f} s"
+    if errors:
+        raise errors[0]
+    return results[0]

@@ -1,0 +1,113 @@
+"""edgeseg as a library: the lines of the README, and what they promise."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from segdata.errors import EdgeSegError
+from segdata.pyav_reader import VideoReader
+from segdata.resize import resize_frame
+from segrun.runner import open_runner
+from segrun.segmenter import Segmenter
+
+if TYPE_CHECKING:
+    from conftest import Artefacts
+
+Refused = Callable[..., AbstractContextManager[None]]
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def first_image(video: Path) -> np.ndarray:
+    with VideoReader(video) as reader:
+        return next(reader.images())
+
+
+@pytest.mark.parametrize("size", [(128, 192), (320, 128), (64, 64)])
+def test_an_image_of_any_size_gets_a_class_for_each_pixel(
+    artefacts: "Artefacts", street_video: Path, size: tuple[int, int]
+) -> None:
+    image = resize_frame(first_image(street_video), *size)
+    with Segmenter(artefacts.onnx["fp32"]) as segmenter, open_runner(artefacts.onnx["fp32"]) as runner:
+        labels = segmenter(image)
+        assert segmenter(image[:31, :17]).shape == (31, 17)
+        small = runner(resize_frame(image, 64, 64)[None])[0]
+    assert labels.shape == size
+    assert labels.dtype == np.uint8
+    # The nearest is told by the pixels' centres; at these sizes none lies on a border.
+    rows, columns = (((np.arange(length) + 0.5) * 64 / length).astype(int) for length in size)
+    np.testing.assert_array_equal(labels, small[rows][:, columns])
+    assert segmenter.classes[labels[-1, size[1] // 2]] in {"road", "sidewalk", "terrain", "car", "parking", "ground"}
+
+
+def test_a_video_is_gone_through_frame_by_frame(artefacts: "Artefacts", street_video: Path) -> None:
+    with Segmenter(artefacts.onnx["int8"]) as segmenter, open_runner(artefacts.onnx["int8"]) as runner:
+        found = list(segmenter.video(street_video))
+        for segmented in found:
+            np.testing.assert_array_equal(segmented.labels, runner(segmented.frame.small[None])[0])
+            assert sum(segmented.shares.values()) == pytest.approx(1)
+            assert set(segmented.shares) <= set(segmenter.classes)
+    assert [segmented.frame.seconds for segmented in found] == [index / 25 for index in range(12)]
+    with VideoReader(street_video) as reader:
+        for segmented, image in zip(found, reader.images(), strict=True):
+            np.testing.assert_array_equal(segmented.frame.picture.to_rgb(), image)
+
+
+def test_a_part_of_a_video_can_be_asked_for(artefacts: "Artefacts", street_video: Path) -> None:
+    with Segmenter(artefacts.onnx["int8"]) as segmenter:
+        found = [
+            segmented.frame.seconds for segmented in segmenter.video(street_video, start=0.2, duration=0.2, every=2)
+        ]
+    assert found == [0.2, 0.28, 0.36]
+
+
+def test_the_shipped_model_is_there_without_a_name(street_video: Path) -> None:
+    with Segmenter() as segmenter:
+        assert segmenter(first_image(street_video)).shape == (96, 160)
+        assert len(segmenter.classes) == len(segmenter.colours) == 29
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((0, 4, 3), np.uint8),
+    ],
+    ids=["grey", "four channels", "float", "empty"],
+)
+def test_what_is_no_image_is_refused(artefacts: "Artefacts", refused: Refused, image: np.ndarray) -> None:
+    with Segmenter(artefacts.onnx["fp16"]) as segmenter, refused(r"need uint8 \[H, W, 3\], RGB"):
+        segmenter(image)
+
+
+def test_a_closed_one_says_so(artefacts: "Artefacts", refused: Refused) -> None:
+    segmenter = Segmenter(artefacts.onnx["fp16"])
+    segmenter.close()
+    with refused("closed", EdgeSegError):
+        segmenter(np.zeros((4, 4, 3), np.uint8))
+
+
+def test_a_video_that_is_left_early_is_closed(artefacts: "Artefacts", street_video: Path) -> None:
+    with Segmenter(artefacts.onnx["fp16"]) as segmenter:
+        video = segmenter.video(street_video)
+        next(iter(video))
+        video.close()  # type: ignore[attr-defined] # it is a generator
+        assert len(list(segmenter.video(street_video))) == 12
+
+
+def test_the_lines_of_the_readme_run(
+    street_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "drive.mp4").write_bytes(street_video.read_bytes())
+    blocks = README.read_text().split("```python\n")[1:]
+    lines = next(block.split("```")[0] for block in blocks if "Segmenter" in block)
+    assert len([line for line in lines.splitlines() if line.strip()]) == 5
+    exec(compile(lines, str(README), "exec"), {})
+    assert len(capsys.readouterr().out.splitlines()) == 12

@@ -1,0 +1,457 @@
+"""Sinks: what they write can be read by others, is whole at any end, and says in one line why it cannot be."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+from segmented_frames import HEIGHT, RATE, WIDTH, segmented, write
+
+from segdata.errors import InputError
+from segdata.labels import CITYSCAPES_29
+from segdata.pyav_picture import Picture
+from segrun.frame import Segmented
+from segrun.gif_sink import GifSink
+from segrun.json_sink import JsonSink
+from segrun.png_sink import PngSink
+from segrun.raw_sink import RawSink
+from segrun.sink import Sink
+
+Mounted = Callable[[Path, str], AbstractContextManager[None]]
+Refused = Callable[..., AbstractContextManager[None]]
+
+FILE_SINKS: dict[str, Callable[[Path], Sink]] = {
+    "out.gif": lambda target: GifSink(target, RATE),
+    "masks": lambda target: PngSink(target, "ids", CITYSCAPES_29.colours),
+    "out.jsonl": JsonSink,
+}
+each_file_sink = pytest.mark.parametrize("name", FILE_SINKS)
+
+
+def write_until_full(sink: Sink, refused: Refused, target: Path) -> None:
+    with refused(f"^cannot write {target}.*No space left on device.*; choose another place"):
+        write(sink, (segmented(index, size=(256, 256), noise=True) for index in range(100)))
+
+
+def write_all(sink: Sink, frames: Iterable[Segmented]) -> None:
+    write(sink, frames)
+    sink.finish()
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def decoded(gif: Path) -> tuple[list[float], list[npt.NDArray[np.uint8]]]:
+    """The times, in seconds, and the RGB pictures of a GIF."""
+    with av.open(str(gif)) as container:
+        frames = list(container.decode(video=0))
+    times = [float(frame.pts * frame.time_base) for frame in frames]
+    return times, [frame.to_ndarray(format="rgb24") for frame in frames]
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    text = path.read_text(encoding="utf-8")
+    assert text.endswith("\n")
+    return [json.loads(line, parse_constant=refuse) for line in text.splitlines()]
+
+
+# What all that write files promise.
+
+
+@each_file_sink
+def test_without_a_frame_nothing_is_left_and_an_older_file_stays(name: str, tmp_path: Path) -> None:
+    for target in (tmp_path / "new" / name, tmp_path / name):
+        sink = FILE_SINKS[name](target)
+        if target.parent == tmp_path:
+            (tmp_path / name).write_text("old")
+        sink.finish()
+        assert sink.path is None
+    assert content(tmp_path) == {name: b"old"}
+    assert not (tmp_path / "new").exists()
+
+
+@each_file_sink
+def test_a_place_that_cannot_be_written_is_refused(name: str, tmp_path: Path, refused: Refused) -> None:
+    (tmp_path / "file.txt").write_text("old")
+    target = tmp_path / "file.txt" / name
+    sink = FILE_SINKS[name](target)
+    with refused(f"^cannot write {target}.*; choose another place"):
+        write(sink, [segmented(0)])
+    sink.finish()
+    assert content(tmp_path) == {"file.txt": b"old"}
+
+
+@each_file_sink
+def test_a_folder_that_may_not_be_written_is_refused(
+    name: str, tmp_path: Path, mounted: Mounted, refused: Refused
+) -> None:
+    disk = tmp_path / "disk"
+    with mounted(disk, "ro,size=1m"):
+        sink = FILE_SINKS[name](disk / name)
+        with refused("^cannot write .*Read-only file system.*; choose another place"):
+            write(sink, [segmented(0)])
+        sink.discard()
+        assert list(disk.iterdir()) == []
+
+
+@each_file_sink
+def test_a_disk_too_full_for_one_frame_is_one_line_and_nothing_half_is_left(
+    name: str, tmp_path: Path, mounted: Mounted, refused: Refused
+) -> None:
+    disk = tmp_path / "disk"
+    with mounted(disk, "size=64k"):
+        (disk / "other").write_bytes(bytes(64 * 1024))
+        sink = FILE_SINKS[name](disk / name)
+        write_until_full(sink, refused, disk / name)
+        with suppress(InputError):
+            sink.finish()
+        left = {path: len(data) for path, data in content(disk).items()}
+        # Lines are written in their place, and so an empty file is left of them.
+        assert left == {"other": 64 * 1024} | ({name: 0} if name == "out.jsonl" else {})
+
+
+# GIF
+
+
+def test_a_gif_shows_the_drawn_pictures_at_their_times_again_and_again(tmp_path: Path) -> None:
+    target = tmp_path / "new/folder/out.gif"
+    sink = GifSink(target, RATE)
+    frames = [segmented(index) for index in (100, 101, 103, 110)]
+    write_all(sink, frames)
+    times, pictures = decoded(target)
+    assert times == [0, 0.04, 0.12, 0.40]
+    assert sink.path == target
+    assert sink.remarks == []
+    for frame, picture in zip(frames, pictures, strict=True):
+        wanted = frame.frame.picture.to_rgb().astype(np.int16)
+        assert np.abs(picture - wanted).mean() < 3
+    # The extension that browsers repeat a GIF by, and how often: 0 is for ever.
+    assert b"NETSCAPE2.0\x03\x01\x00\x00\x00" in target.read_bytes()
+    assert [path.name for path in target.parent.iterdir()] == ["out.gif"]
+
+
+def test_each_picture_of_a_gif_has_colours_of_its_own(tmp_path: Path) -> None:
+    sink = GifSink(tmp_path / "out.gif", RATE)
+    ramp = np.linspace(0, 255, WIDTH).astype(np.uint8)[None].repeat(HEIGHT, axis=0)
+    for index in range(3):
+        frame, image = segmented(index), np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+        image[..., index] = ramp
+        sink.write(frame, Picture.from_rgb(image))
+    sink.finish()
+    for index, picture in enumerate(decoded(tmp_path / "out.gif")[1]):
+        assert len(np.unique(picture[..., index])) > 60
+        assert np.abs(picture[..., index].astype(np.int16) - ramp).mean() < 5
+
+
+@pytest.mark.parametrize(("rate", "shown"), [(50, 20), (60, 14), (100, 10), (30, 20)])
+def test_a_gif_leaves_out_what_players_would_slow_down_and_says_so(tmp_path: Path, rate: int, shown: int) -> None:
+    sink = GifSink(tmp_path / "out.gif", Fraction(rate))
+    write_all(sink, (segmented(index, rate=Fraction(rate), size=(32, 32)) for index in range(20)))
+    times, _ = decoded(tmp_path / "out.gif")
+    assert len(times) == shown
+    assert min(np.diff(times)) > 0.0199
+    np.testing.assert_allclose(times[-1], 19 / rate, atol=1 / rate + 0.005)
+    said = f"{20 - shown} frames left out, as a GIF shows 50 a second at most"
+    assert [said in remark for remark in sink.remarks] == ([True] if shown < 20 else [])
+
+
+@pytest.mark.parametrize("starts_at", [-1000, 0, 10**10])
+def test_a_gif_starts_with_the_first_frame_whatever_its_time(tmp_path: Path, starts_at: int) -> None:
+    sink = GifSink(tmp_path / "out.gif", RATE)
+    for index in range(3):
+        one = segmented(index)
+        write(sink, [replace(one, frame=replace(one.frame, pts=starts_at + index))])
+    sink.finish()
+    assert decoded(tmp_path / "out.gif")[0] == [0, 0.04, 0.08]
+
+
+def test_frames_without_times_of_their_own_are_left_out_of_a_gif(tmp_path: Path) -> None:
+    sink = GifSink(tmp_path / "out.gif", RATE)
+    write_all(sink, [segmented(index) for index in (5, 5, 3, 6)])
+    assert decoded(tmp_path / "out.gif")[0] == [0, 0.04]
+
+
+@pytest.mark.parametrize(("size", "shown"), [((360, 1280), (180, 640)), ((64, 640), (64, 640)), ((3, 2000), (1, 640))])
+def test_a_wide_gif_is_shrunk_and_says_so(tmp_path: Path, size: tuple[int, int], shown: tuple[int, int]) -> None:
+    sink = GifSink(tmp_path / "out.gif", RATE)
+    image = np.full((*size, 3), (200, 40, 40), np.uint8)
+    sink.write(segmented(0), Picture.from_rgb(image))
+    sink.finish()
+    (picture,) = decoded(tmp_path / "out.gif")[1]
+    assert picture.shape[:2] == shown
+    assert np.abs(picture.astype(np.int16) - (200, 40, 40)).max() < 6
+    said = f"shrunk to {shown[1]}x{shown[0]}"
+    assert [said in remark for remark in sink.remarks] == ([True] if size != shown else [])
+
+
+def test_pictures_of_another_size_are_made_to_fit_the_first_of_a_gif(tmp_path: Path) -> None:
+    sink = GifSink(tmp_path / "out.gif", RATE)
+    write_all(sink, [segmented(0), segmented(1, size=(HEIGHT * 2, WIDTH * 2)), segmented(2, size=(33, 65))])
+    assert [picture.shape for picture in decoded(tmp_path / "out.gif")[1]] == [(HEIGHT, WIDTH, 3)] * 3
+
+
+def test_a_gif_grows_on_the_disk_as_pictures_come_and_takes_its_name_at_the_end(tmp_path: Path) -> None:
+    target = tmp_path / "out.gif"
+    target.write_text("old")
+    sink = GifSink(target, RATE)
+    grown = []
+    for index in range(4):
+        write(sink, [segmented(index, noise=True)])
+        (temporary,) = set(tmp_path.iterdir()) - {target}
+        grown.append(temporary.stat().st_size)
+        assert target.read_text() == "old"
+    assert temporary.suffix == ".gif"
+    assert np.diff(grown).min() > 5000  # the last picture waits for its duration, all others are written
+    sink.finish()
+    assert list(tmp_path.iterdir()) == [target]
+    assert len(decoded(target)[0]) == 4
+
+
+@pytest.mark.parametrize("frames", [0, 3])
+def test_a_discarded_gif_leaves_the_old_one(tmp_path: Path, frames: int) -> None:
+    (tmp_path / "out.gif").write_text("old")
+    sink = GifSink(tmp_path / "out.gif", RATE)
+    write(sink, (segmented(index) for index in range(frames)))
+    sink.discard()
+    assert content(tmp_path) == {"out.gif": b"old"}
+    assert sink.path is None
+
+
+def test_a_gif_keeps_what_fitted_on_a_full_disk(tmp_path: Path, mounted: Mounted, refused: Refused) -> None:
+    disk = tmp_path / "disk"
+    with mounted(disk, "size=1m"):
+        sink = GifSink(disk / "out.gif", RATE)
+        write_until_full(sink, refused, disk / "out.gif")
+        with refused("No space left on device"):
+            sink.finish()
+        assert [path.name for path in disk.iterdir()] == ["out.gif"]
+        assert len(decoded(disk / "out.gif")[0]) >= 5
+
+
+# PNG
+
+
+@pytest.mark.parametrize("size", [(HEIGHT, WIDTH), (97, 131), (540, 960)])
+def test_a_mask_of_ids_is_the_labels_at_the_frames_size(tmp_path: Path, size: tuple[int, int]) -> None:
+    sink = PngSink(tmp_path / "new/masks", "ids", CITYSCAPES_29.colours)
+    frames = [segmented(index, size=size) for index in range(2)]
+    write_all(sink, frames)
+    assert sink.path == tmp_path / "new/masks"
+    assert sorted(content(sink.path)) == ["000000.png", "000001.png"]
+    for frame in frames:
+        mask = cv2.imread(str(sink.path / f"{frame.frame.name}.png"), cv2.IMREAD_UNCHANGED)
+        assert mask.dtype == np.uint8
+        np.testing.assert_array_equal(mask, enlarged(frame.labels, *size))
+
+
+def enlarged(labels: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
+    """The label whose pixel the centre of each larger one lies in."""
+    rows, columns = (
+        ((np.arange(length) + 0.5) * small / length).astype(int)
+        for length, small in zip((height, width), labels.shape, strict=True)
+    )
+    return labels[rows[:, None], columns]
+
+
+def test_a_mask_of_colours_has_those_of_the_classes(tmp_path: Path) -> None:
+    write_all(PngSink(tmp_path, "colours", CITYSCAPES_29.colours), [frame := segmented(0)])
+    mask = cv2.imread(str(tmp_path / "000000.png"), cv2.IMREAD_UNCHANGED)
+    wanted = CITYSCAPES_29.palette()[enlarged(frame.labels, HEIGHT, WIDTH)]
+    np.testing.assert_array_equal(mask[..., ::-1], wanted)
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("berlin_000019 (1)", "berlin_000019 (1).png"),
+        ("Straße", "Straße.png"),
+        ("v1.2", "v1.2.png"),
+        ("/etc/passwd", "passwd.png"),
+        ("../../up", "up.png"),
+        ("..\\up", "up.png"),
+        ("..", "frame.png"),
+        ("a/", "frame.png"),
+        ("a\x00\nb:c", "a__b_c.png"),
+    ],
+)
+def test_a_name_never_leaves_the_folder(tmp_path: Path, name: str, file: str) -> None:
+    write_all(PngSink(tmp_path / "a/b/masks", "ids", CITYSCAPES_29.colours), [segmented(0, name=name)])
+    assert list(content(tmp_path)) == [f"a/b/masks/{file}"]
+
+
+def test_masks_of_an_earlier_run_are_replaced_one_by_one(tmp_path: Path) -> None:
+    (tmp_path / "000000.png").write_text("old")
+    (tmp_path / "other.png").write_text("old")
+    sink = PngSink(tmp_path, "ids", CITYSCAPES_29.colours)
+    write(sink, [segmented(0)])
+    sink.discard()
+    assert sorted(content(tmp_path)) == ["000000.png", "other.png"]
+    assert cv2.imread(str(tmp_path / "000000.png")) is not None
+    assert (tmp_path / "other.png").read_text() == "old"
+
+
+def test_every_mask_on_a_full_disk_is_whole(tmp_path: Path, mounted: Mounted, refused: Refused) -> None:
+    disk = tmp_path / "disk"
+    with mounted(disk, "size=300k"):
+        sink = PngSink(disk / "masks", "ids", CITYSCAPES_29.colours)
+        write_until_full(sink, refused, disk / "masks")
+        sink.finish()
+        masks = sorted((disk / "masks").iterdir())
+        assert [path.name for path in masks] == [f"{index:06}.png" for index in range(len(masks))]
+        assert len(masks) >= 3
+        assert all(cv2.imread(str(path), cv2.IMREAD_UNCHANGED).shape == (256, 256) for path in masks)
+
+
+# JSON lines
+
+
+def test_a_line_of_json_tells_a_frames_facts(tmp_path: Path) -> None:
+    sink = JsonSink(tmp_path / "new/out.jsonl")
+    frames = [segmented(index) for index in (0, 1, 1)]
+    write_all(sink, frames)
+    assert sink.path == tmp_path / "new/out.jsonl"
+    written = lines(sink.path)
+    assert [line["frame"] for line in written] == ["000000", "000001", "000001"]
+    assert [line["seconds"] for line in written] == [0, 0.04, 0.04]
+    moved = float((frames[0].labels != frames[1].labels).mean())
+    assert [line["changed"] for line in written] == [None, pytest.approx(moved, abs=1e-5), 0]
+    for line, frame in zip(written, frames, strict=True):
+        assert list(line) == ["frame", "seconds", "size", "shares", "changed", "milliseconds"]
+        assert line["size"] == [WIDTH, HEIGHT]
+        assert line["shares"] == pytest.approx(frame.shares, abs=1e-5)
+        assert sum(line["shares"].values()) == pytest.approx(1, abs=1e-4)
+        assert list(line["shares"].values()) == sorted(line["shares"].values(), reverse=True)
+        times = line["milliseconds"]
+        assert (times["decode"], times["shrink"], times["network"]) == (500, 250, 125)
+        assert times["total"] > 0  # by the clock that goes on meanwhile
+
+
+def test_json_lines_can_be_followed_while_they_are_written(tmp_path: Path) -> None:
+    sink = JsonSink(tmp_path / "out.jsonl")
+    for index in range(3):
+        write(sink, [segmented(index)])
+        assert len(lines(tmp_path / "out.jsonl")) == index + 1
+    sink.discard()
+    assert len(lines(tmp_path / "out.jsonl")) == 3
+
+
+def test_json_lines_take_the_place_of_an_older_file_with_the_first_frame(tmp_path: Path) -> None:
+    (tmp_path / "out.jsonl").write_text("old\n" * 100_000)
+    sink = JsonSink(tmp_path / "out.jsonl")
+    assert (tmp_path / "out.jsonl").read_text().startswith("old")
+    write_all(sink, [segmented(0)])
+    assert len(lines(tmp_path / "out.jsonl")) == 1
+
+
+def test_names_of_any_letters_are_json(tmp_path: Path) -> None:
+    names = ['a"b\\c\n', "Straße", os.fsdecode(b"\xff\xfe")]
+    write_all(JsonSink(tmp_path / "out.jsonl"), (segmented(0, name=name) for name in names))
+    assert [line["frame"] for line in lines(tmp_path / "out.jsonl")] == names
+
+
+def test_a_full_disk_cuts_no_line_of_json(tmp_path: Path, mounted: Mounted, refused: Refused) -> None:
+    disk = tmp_path / "disk"
+    with mounted(disk, "size=8k"):
+        sink = JsonSink(disk / "out.jsonl")
+        write_until_full(sink, refused, disk / "out.jsonl")
+        sink.finish()
+        assert len(lines(disk / "out.jsonl")) >= 5
+
+
+def test_json_lines_may_go_to_a_device(refused: Refused) -> None:
+    sink = JsonSink(Path("/dev/full"))
+    with refused("cannot write /dev/full: No space left on device; choose another place"):
+        write(sink, [segmented(0)])
+    sink.finish()
+
+
+# Raw labels
+
+
+def test_raw_labels_are_the_bytes_of_all_frames(tmp_path: Path) -> None:
+    frames = [segmented(index) for index in range(3)]
+    with (tmp_path / "labels").open("wb") as stream:
+        sink = RawSink(stream)
+        write(sink, frames[:2])
+        assert (tmp_path / "labels").stat().st_size == 2 * frames[0].labels.size  # each is sent off when it comes
+        write_all(sink, frames[2:])
+        assert not stream.closed
+    sent = np.fromfile(tmp_path / "labels", np.uint8).reshape(3, *frames[0].labels.shape)
+    np.testing.assert_array_equal(sent, [frame.labels for frame in frames])
+    assert sink.path is None
+    assert not sink.closed
+
+
+def test_labels_that_are_a_view_are_sent_row_by_row(tmp_path: Path) -> None:
+    frame = segmented(0)
+    view = Segmented(frame.frame, np.asfortranarray(frame.labels)[:, ::-1], frame.classes, 0)
+    with (tmp_path / "labels").open("wb") as stream:
+        write_all(RawSink(stream), [view])
+    assert (tmp_path / "labels").read_bytes() == frame.labels[:, ::-1].tobytes()
+
+
+def test_a_reader_that_goes_away_ends_raw_labels_quietly() -> None:
+    from_us, ours = os.pipe()
+    with os.fdopen(ours, "wb") as stream:
+        sink = RawSink(stream)
+        write(sink, [segmented(0)])
+        os.close(from_us)
+        write(sink, [segmented(1)])
+        assert sink.closed
+        write(sink, [segmented(2)])
+        sink.finish()
+    assert sink.remarks == ["standard output: the reader went away after 1 frames"]
+
+
+HEADED = """
+import sys
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+from segmented_frames import segmented, write
+from segrun.raw_sink import RawSink
+sink = RawSink(sys.stdout.buffer)
+while not sink.closed:
+    write(sink, [segmented(0)])
+sink.finish()
+"""
+
+
+def test_nothing_is_said_when_a_process_ends_whose_reader_went_away() -> None:
+    """Python writes what is left in its buffers when it exits, and complains where nobody reads it."""
+    command = [sys.executable, "-c", HEADED, str(Path(__file__).parent)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert len(process.stdout.read(10)) == 10
+        process.stdout.close()
+        said = process.stderr.read()
+    assert (process.returncode, said) == (0, b"")
+
+
+def test_raw_labels_into_a_full_disk_are_one_line(refused: Refused) -> None:
+    with open("/dev/full", "wb") as stream:  # noqa: PTH123 - a device, and no file
+        sink = RawSink(stream)
+        with refused("^cannot write to standard output: No space left on device; send it elsewhere$"):
+            write(sink, [segmented(0)])
+        sink.finish()
+
+
+def test_raw_labels_are_not_sent_to_a_terminal(refused: Refused) -> None:
+    other, terminal = os.openpty()
+    with os.fdopen(other, "rb"), os.fdopen(terminal, "wb") as stream, refused("standard output is a terminal"):
+        RawSink(stream)
