@@ -13,7 +13,7 @@ COMMANDS = {
     "seg-run": "segrun.cli",
     "seg-bench": "segbench.cli",
 }
-HEAVY = {"torch", "cv2", "av", "openvino", "onnx", "onnxruntime", "numpy", "kornia", "matplotlib", "tensorrt_rtx"}
+HEAVY = {"torch", "cv2", "av", "openvino", "onnx", "onnxruntime", "numpy", "kornia", "matplotlib", "tensorrt_rtx", "aiohttp"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

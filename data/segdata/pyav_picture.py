@@ -124,6 +124,7 @@ class Reformatter:
             src_color_range=_range(coding),
             dst_color_range=ColorRange.JPEG,
             interpolation=Interpolation.AREA,
+            threads=1,  # of a small image, more of them cost what they save
         )
         return np.asarray(small.to_ndarray(), dtype=np.uint8)
 

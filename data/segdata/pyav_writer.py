@@ -1,5 +1,6 @@
 """Writes videos through PyAV: H.264 with copied sound, playable however the writing ends."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -24,7 +25,12 @@ AUDIO_THAT_FITS = {
     "matroska": {"aac", "mp3", "ac3", "eac3", "opus", "vorbis", "flac", "alac", "pcm_s16le", "pcm_s24le"},
 }
 
-_OPTIONS = {"libx264": {"preset": "ultrafast", "crf": "23"}, "h264_nvenc": {"preset": "p1", "cq": "23"}}
+# Half of the cores: decoding and the network work at the same time.
+_THREADS = str(max(1, (os.cpu_count() or 1) // 2))
+_OPTIONS = {
+    "libx264": {"preset": "ultrafast", "crf": "23", "threads": _THREADS},
+    "h264_nvenc": {"preset": "p1", "cq": "23"},
+}
 
 # A file cut off at any byte plays up to the last second, and one that is finished is like any other.
 _PLAYABLE_WHEN_CUT = {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "1000000"}

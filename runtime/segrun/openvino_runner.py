@@ -14,6 +14,9 @@ from segrun.ring import Ring
 from segrun.runner import Frames, Labels, Runner
 
 
+_LATENCY = {"PERFORMANCE_HINT": "LATENCY"}
+
+
 class OpenVINORunner(Runner):
     """The default runner on a machine without a GPU. Reads the ONNX file as it is.
 
@@ -38,9 +41,10 @@ class OpenVINORunner(Runner):
         self._take_contract(path, _metadata(model), _signature(model.inputs), _signature(model.outputs))
         _keep_scales_of_concats(model)
         core = ov.Core()
-        hint = "THROUGHPUT" if throughput else "LATENCY"
+        # Beside a decoder and an encoder, threads that are bound to a core wait for it while another is free.
+        hint = {"PERFORMANCE_HINT": "THROUGHPUT", "ENABLE_CPU_PINNING": False} if throughput else _LATENCY
         pinned = {"INFERENCE_PRECISION_HINT": float_precision} if float_precision else {}
-        compiled = core.compile_model(model, "CPU", {"PERFORMANCE_HINT": hint, **pinned})
+        compiled = core.compile_model(model, "CPU", {**hint, **pinned})
         in_flight = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") if throughput else 1
         self._ring = Ring([_Request(compiled.create_infer_request()) for _ in range(in_flight)])
         floats = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()

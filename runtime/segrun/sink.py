@@ -44,4 +44,4 @@ class Sink(ABC):
 
     @abstractmethod
     def discard(self) -> None:
-        """Let go of everything at once and leave no file: the user pressed Ctrl-C a second time. Raises nothing."""
+        """Let go of everything at once, and leave nothing that is not whole: Ctrl-C came twice. Raises nothing."""

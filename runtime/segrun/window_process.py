@@ -5,7 +5,6 @@ ever if PyAV was imported before it (PyAV-Org/PyAV#978). So it imports nothing o
 Qt ends the process, which is this one then; and windows want the main thread, which a sink is not called from.
 """
 
-import os
 import signal
 import struct
 import sys
@@ -24,8 +23,6 @@ FIRST_SIZE = (720, 1280)  # height and width that the window starts within, in p
 def main() -> None:
     """Open a window called like the first argument, say READY, and show what comes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who sends, who then closes standard input
-    # Qt's remarks on fonts, five lines and more, are nothing a user could act on.
-    os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")
     title = sys.argv[1]
     cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
     sys.stdout.buffer.write(READY)

@@ -136,6 +136,14 @@ def test_any_name_can_be_drawn(name: str) -> None:
     assert columns.stop < 400
 
 
+@pytest.mark.parametrize(("name", "drawn"), [("Café", "Cafe"), ("Straße", "Stra?e"), ("n" * 25, "n" * 22 + "..")])
+def test_names_are_drawn_in_ascii_whatever_opencvs_font_has(name: str, drawn: str) -> None:
+    pictures = [grey(360, 640), grey(360, 640)]
+    for picture, text in zip(pictures, (name, drawn), strict=True):
+        Legend((text,), ((255, 0, 0),), 360, 640, picture.coding).draw(picture)
+    assert not any(changed.any() for changed in touched(*pictures))
+
+
 def test_a_panel_is_drawn_alike_into_each_picture() -> None:
     first, second = grey(360, 640), grey(360, 640)
     panel = legend(CITYSCAPES_29, first)

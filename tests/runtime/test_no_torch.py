@@ -14,7 +14,7 @@ import sys
 
 EXTRAS = {
     "torch", "lightning_fabric", "kornia", "matplotlib", "safetensors", "onnx", "onnxruntime", "onnxscript",
-    "tensorrt", "tensorrt_rtx", "pycuda",
+    "tensorrt", "tensorrt_rtx", "pycuda", "aiohttp",
 }
 
 class NotInstalled:

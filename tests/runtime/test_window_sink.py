@@ -94,7 +94,7 @@ def test_the_user_closes_the_window(act: str) -> None:
     if not shutil.which("xvfb-run"):
         pytest.skip("needs xvfb-run, for a display that nobody sees")
     command = ["xvfb-run", "-a", sys.executable, "-c", WATCHED, str(Path(__file__).parent), act]
-    # PyAV is imported before OpenCV there, which hangs a window in the same process; and no remark of Qt is passed on.
+    # PyAV is imported before OpenCV there, which hangs a window in the same process. No remark of Qt is passed on.
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     said = "open" if act in ("x", "nothing") else "closed"
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{said}\nfinished\n", "")

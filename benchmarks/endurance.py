@@ -1,0 +1,93 @@
+"""Whether seg-run grows: memory over many frames, and threads and open files over many runs.
+
+python benchmarks/endurance.py VIDEO ONNX [FRAMES] [CYCLES]
+"""
+
+import gc
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+from segdata.pyav_reader import Decoded, VideoReader
+from segrun.drawing import Drawing
+from segrun.open_sinks import open_sinks
+from segrun.options import RunOptions
+from segrun.pipeline import Pipeline
+from segrun.run import run
+from segrun.runner import open_runner
+
+PAGE_MB = 4096 / 1e6
+STEPS = 10
+
+
+class Loop:
+    """Plays a video over and over, up to a number of frames."""
+
+    live, starts_at, pixel_aspect, audio, corrupt_packets = False, Fraction(0), Fraction(1), None, 0
+
+    def __init__(self, video: Path, count: int) -> None:
+        self.name, self._video, self.expected_frames = str(video), video, count
+        self.memory: list[float] = []
+        with VideoReader(video) as reader:
+            self.rate, self.time_base = reader.rate, 1 / reader.rate
+
+    def read(self) -> Iterator[Decoded]:
+        """Yield the frames, and note the memory that the process has ten times on the way."""
+        index = 0
+        while index < self.expected_frames:
+            with VideoReader(self._video) as reader:
+                for item in reader.frames():
+                    yield Decoded(item.frame, index, self.time_base, item.rotation)
+                    index += 1
+                    if index % (self.expected_frames // STEPS) == 0:
+                        self.memory.append(resident_mb())
+                    if index == self.expected_frames:
+                        return
+
+    def seek(self, seconds: Fraction) -> bool:
+        """Return False."""
+        return False
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def resident_mb() -> float:
+    """Return the memory of this process in MB."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_MB
+
+
+def open_files() -> int:
+    """Return how many files this process has open."""
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def main() -> None:
+    """Measure, and print."""
+    video, model = Path(sys.argv[1]), Path(sys.argv[2])
+    frames = int(sys.argv[3]) if len(sys.argv) > 3 else 10_000
+    cycles = int(sys.argv[4]) if len(sys.argv) > 4 else 50
+    with tempfile.TemporaryDirectory() as folder:
+        with open_runner(model, throughput=True) as runner:
+            loop = Loop(video, frames)
+            outputs = [f"{folder}/out.mp4", f"{folder}/out.jsonl"]
+            sinks = open_sinks(RunOptions((str(video),)), outputs, loop, runner.spec)
+            report = Pipeline(loop, runner, sinks, Drawing(runner.spec)).run()
+        print(f"{report.frames_shown} frames; resident MB at each tenth:", *(f"{mb:.0f}" for mb in loop.memory))
+        counts = []
+        for cycle in range(cycles + 1):
+            with open_runner(model, throughput=True) as runner:
+                run(RunOptions((str(video),), (f"{folder}/cycle.mp4",), duration=0.2), str(video), runner)
+            del runner
+            gc.collect()
+            if cycle in {0, cycles}:
+                counts.append((threading.active_count(), open_files(), resident_mb()))
+    for when, (threads, files, memory) in zip(("after the first run", f"after {cycles} more"), counts, strict=True):
+        print(f"{when}: {threads} Python threads, {files} open files, {memory:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
