@@ -13,7 +13,6 @@ from segdata.errors import InputError
 from segrun.ring import Ring
 from segrun.runner import Frames, Labels, Runner
 
-
 _LATENCY = {"PERFORMANCE_HINT": "LATENCY"}
 
 

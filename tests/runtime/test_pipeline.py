@@ -239,3 +239,41 @@ def test_an_input_error_is_an_input_error(tmp_path: Path, refused: Refused) -> N
     with refused("no such file; need a video", InputError):
         segment(tmp_path / "missing.mp4", SkyAndPerson(), tmp_path / "out.mp4")
     assert list(tmp_path.iterdir()) == []
+
+
+ODD = (
+    "av1.mkv", "hevc_10bit.mp4", "odd_height.gif", "rotated_270.mov", "rotated_90.mov", "two_video_streams.mp4",
+    "variable_fps.mp4", "vp9_no_duration.webm",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_files_give_each_frame_once_upright_and_at_its_time(real_data: Path, tmp_path: Path, name: str) -> None:
+    video = real_data / "video" / "odd" / name
+    with VideoReader(video) as reader:
+        frames = list(reader.frames())
+        pictures = [Reformatter().picture(item.frame, item.rotation) for item in frames[:1]]
+    report = segment(video, SkyAndPerson(), tmp_path / "out.mp4", alpha=0)
+    assert (report.frames_read, report.frames_shown) == (len(frames), len(frames))
+    found = contents(tmp_path / "out.mp4")
+    even = pictures[0].even()
+    assert found.size == (even.height, even.width)
+    assert len(found.frame_times) == len(frames)
+    for time, item in zip(found.frame_times, frames, strict=True):
+        assert abs(time - item.seconds) <= Fraction(1, 10_000)
+    first = images_of(tmp_path / "out.mp4")[0]
+    assert np.abs(first - even.to_rgb().astype(int)).mean() < 12  # what libx264 loses on the hardest of them
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("zero_bytes.webm", "not a video FFmpeg can read"),
+        ("no_moov.mp4", "not a video FFmpeg can read"),
+        ("audio_only.mp3", "has audio but no video"),
+    ],
+)
+def test_broken_files_are_refused(real_data: Path, tmp_path: Path, refused: Refused, name: str, said: str) -> None:
+    with refused(said):
+        segment(real_data / "video" / "odd" / name, SkyAndPerson(), tmp_path / "out.mp4")
+    assert list(tmp_path.iterdir()) == []
