@@ -1,122 +1,208 @@
-"""Artefacts side by side: speed in interleaved rounds, accuracy on one dataset."""
+"""Artefacts side by side: speed in interleaved rounds, accuracy on one dataset, and what follows from them."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import replace
+from datetime import datetime, timezone
+from importlib.metadata import version
 from pathlib import Path
 
+import cv2
+
+from segbench.accuracy import ImageMatrices, accuracy_of, change_of, check_unseen, image_matrices
+from segbench.contender import Contender
+from segbench.estimate import Estimate, estimate
 from segbench.machine import Machine, this_machine
+from segbench.nvml import card_state, load_nvml
 from segbench.options import BenchOptions
-from segbench.score import check_unseen, score
-from segbench.speed import Rate, end_to_end_rate, engine_rate, read_frames, warm_up
+from segbench.quality import QualityResult, video_quality
+from segbench.results import AccuracyResult, ArtefactResult, BenchReport
+from segbench.strip import worst_strip
+from segbench.verdict import verdict
 from segdata.dataset import Dataset
-from segdata.errors import InputError
-from segdata.files import sha256_of
-from segdata.metrics import Accuracy
+from segdata.devices import device_reported
+from segdata.errors import EdgeSegError, InputError
+from segdata.files import on_disk, replacing
 from segdata.pyav_reader import VideoReader
 from segdata.synth.write import VIDEO_RATE, write_drive
-from segrun.runner import Frames, Runner, open_runner
 
 SYNTHETIC_SECONDS = 4
+SPREAD_LIMIT = 0.05
+"""Rounds that lie further apart than this, as a fraction of their median, are warned of."""
+
 _SYNTHETIC_SEED = 0
 
-
-@dataclass(frozen=True)
-class Row:
-    """One artefact's figures. Rates are frames a second; `accuracy` is None without a dataset.
-
-    `precision` is what the artefact says, `computes` what the runner makes of it here.
-    """
-
-    artefact: str
-    sha256: str
-    precision: str
-    class_count: int
-    runner: str
-    device: str
-    computes: str
-    engine: Rate
-    end_to_end: Rate
-    accuracy: Accuracy | None
+OnStart = Callable[[int], None]
+OnStep = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class BenchReport:
-    """All rows, what they were measured on, and with."""
-
-    rows: list[Row]
-    machine: Machine
-    video: str
-    dataset: str | None
-
-
-def bench(options: BenchOptions, on_start: Callable[[int], None], on_step: Callable[[str], None]) -> BenchReport:
+def bench(options: BenchOptions, artefacts: Sequence[Path], on_start: OnStart, on_step: OnStep) -> BenchReport:
     """Measure every artefact; within each round they take turns, so that a slow spell of the machine hits all.
 
-    Raises InputError if an artefact, the video or the dataset cannot be used, or if the counts are below 1.
+    An artefact that fails halfway, as when its GPU is lost, is left out with a warning; the others go on. Raises
+    InputError if an artefact, the video or the dataset cannot be used, if the artefacts have different classes, or if
+    the counts are below 1, and what went wrong if no artefact is left.
     """
     if min(options.frames, options.rounds) < 1:
         raise InputError(f"got {options.frames} frames and {options.rounds} rounds, need 1 or more of each")
+    nvml = load_nvml()
+    before = this_machine(card_state(nvml))
     with ExitStack() as stack:
-        runners = [stack.enter_context(open_runner(path, options.engine)) for path in options.artefacts]
+        contenders = [stack.enter_context(Contender(path, options.engine, nvml)) for path in artefacts]
+        _check_classes(contenders)
         dataset = Dataset(options.data) if options.data else None
-        evaluated = 0
-        if dataset:
-            evaluation = dataset.evaluation()
-            evaluated = len(evaluation)
-            for runner in runners:
-                dataset.check_fits(runner.spec)
-                check_unseen(runner, evaluation)
+        evaluated = _check_dataset(dataset, contenders)
+        if options.quality:
+            with on_disk(options.quality):
+                options.quality.mkdir(parents=True, exist_ok=True)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         video = options.video or _make_video(folder)
-        frames = [read_frames(video, runner.spec, options.frames) for runner in runners]
-        on_start(len(runners) * (2 * options.rounds + evaluated))
-        engine, end_to_end = _rates(runners, frames, options.rounds, partial(end_to_end_rate, video, folder), on_step)
-        scores = [score(runner, dataset, lambda: on_step("accuracy")) if dataset else None for runner in runners]
-    rows = [
-        Row(
-            artefact=path.name,
-            sha256=sha256_of(path),
-            precision=runner.precision,
-            class_count=runner.spec.class_count,
-            runner=runner.name,
-            device=runner.device,
-            computes=runner.computes,
-            engine=engine[index],
-            end_to_end=end_to_end[index],
-            accuracy=scores[index],
-        )
-        for index, (path, runner) in enumerate(zip(options.artefacts, runners, strict=True))
-    ]
+        for contender in contenders:
+            contender.prepare(video, options.frames)
+        steps = 1 + 2 * options.rounds + evaluated + (options.quality is not None)
+        on_start(len(contenders) * steps)
+        warnings: list[str] = []
+
+        def everyone(work: Callable[[Contender], None], step: str | None = None) -> None:
+            for contender in _remaining(contenders):
+                try:
+                    work(contender)
+                except EdgeSegError as error:
+                    contender.failure = error
+                    warnings.append(f"{contender.path.name} failed and is left out: {error}")
+                if step:
+                    on_step(step)
+
+        everyone(lambda contender: contender.weigh(), "memory")
+        for _ in range(options.rounds):
+            everyone(lambda contender: contender.run_engine(), "engine")
+            everyone(lambda contender: contender.run_video(video, folder), "end to end")
+        after = this_machine(card_state(nvml))
+        matrices: dict[Path, ImageMatrices] = {}
+        if dataset:
+
+            def score(contender: Contender) -> None:
+                matrices[contender.path] = image_matrices(contender.runner, dataset, lambda: on_step("accuracy"))
+
+            everyone(score)
+        found: dict[Path, QualityResult] = {}
+        if options.quality:
+            strips = options.quality
+
+            def look(contender: Contender) -> None:
+                if reference := _reference(contender, _remaining(contenders)):
+                    found[contender.path] = _quality(contender, reference, video, strips)
+
+            everyone(look, "quality")
+        remaining = _remaining(contenders)
+        if not remaining and contenders[0].failure:
+            raise contenders[0].failure
+        results = tuple(one.result(_accuracy(one, remaining, matrices)) for one in remaining)
     return BenchReport(
-        rows=rows,
-        machine=this_machine(),
+        edgeseg=version("edgeseg"),
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        machine=replace(after, load=before.load),  # the load after is the benchmark's own
         video=_describe_video(options.video),
         dataset=f"{evaluated} evaluation frames of {dataset.folder.name}" if dataset else None,
+        results=results,
+        warnings=(*warnings, *_doubts(results, before, after)),
+        verdict=verdict(
+            results,
+            options.max_drop,
+            options.target_fps,
+            options.min_miou,
+            after.cores,
+            _estimates([one.path for one in remaining], after),
+        ),
+        quality=tuple(found[one.path] for one in remaining if one.path in found),
     )
 
 
-def _rates(
-    runners: list[Runner],
-    frames: list[Frames],
-    rounds: int,
-    run_video: Callable[[Runner], float],
-    on_step: Callable[[str], None],
-) -> tuple[list[Rate], list[Rate]]:
-    for runner, own_frames in zip(runners, frames, strict=True):
-        warm_up(runner, own_frames)
-    engine: list[list[float]] = [[] for _ in runners]
-    end_to_end: list[list[float]] = [[] for _ in runners]
-    for _ in range(rounds):
-        for index, runner in enumerate(runners):
-            engine[index].append(engine_rate(runner, frames[index]))
-            on_step("engine")
-        for index, runner in enumerate(runners):
-            end_to_end[index].append(run_video(runner))
-            on_step("end to end")
-    return [Rate(tuple(rates)) for rates in engine], [Rate(tuple(rates)) for rates in end_to_end]
+def _remaining(contenders: Sequence[Contender]) -> list[Contender]:
+    return [one for one in contenders if one.failure is None]
+
+
+def _quality(one: Contender, reference: Contender, video: Path, folder: Path) -> QualityResult:
+    """Compare an artefact with its reference on the video, and write a strip of the worst frames."""
+    names = one.path.name, reference.path.name
+    result = video_quality(one.runner, reference.runner, video, None, lambda: None, names)
+    strip = worst_strip(result, one.runner, reference.runner, video)
+    with replacing(folder / f"{one.path.name}.worst.png") as temporary:
+        temporary.write_bytes(cv2.imencode(".png", strip[..., ::-1])[1].tobytes())
+    return result
+
+
+def _reference(contender: Contender, contenders: Sequence[Contender]) -> Contender | None:
+    """Return the float32 artefact of the same model, on the same runner; None if there is none or it is this one."""
+    for other in contenders:
+        same = (other.model, other.runner.name) == (contender.model, contender.runner.name)
+        if same and other.runner.precision == "fp32" and other is not contender:
+            return other
+    return None
+
+
+def _estimates(paths: Sequence[Path], machine: Machine) -> list[Estimate]:
+    """Return what the card that was measured could do at most with each engine, where both are known."""
+    device = device_reported(machine.card.name) if machine.card else None
+    engines = [path for path in paths if path.suffix == ".engine"]
+    try:
+        return [estimate(path, device) for path in engines] if device else []
+    except (EdgeSegError, ImportError):  # its ONNX file is gone, or the library that reads it is not here
+        return []
+
+
+def _accuracy(
+    contender: Contender, contenders: Sequence[Contender], matrices: dict[Path, ImageMatrices]
+) -> AccuracyResult | None:
+    """Return an artefact's figures, with the change from the float32 artefact of the same model if there is one."""
+    if contender.path not in matrices:
+        return None
+    names = contender.runner.spec.class_names
+    own, reference = matrices[contender.path], _reference(contender, contenders)
+    change = change_of(own, matrices[reference.path], names, reference.path.name) if reference else None
+    return accuracy_of(own, names, change)
+
+
+def _check_classes(contenders: Sequence[Contender]) -> None:
+    first = contenders[0]
+    for other in contenders[1:]:
+        if other.runner.spec.class_names != first.runner.spec.class_names:
+            raise InputError(
+                f"{first.path.name} has the classes of {first.runner.spec.label_space}, {other.path.name} those of "
+                f"{other.runner.spec.label_space}; measure them apart"
+            )
+
+
+def _check_dataset(dataset: Dataset | None, contenders: Sequence[Contender]) -> int:
+    """Return how many frames will be evaluated on; raise InputError, before anything is timed, if that cannot be."""
+    if dataset is None:
+        return 0
+    evaluation = dataset.evaluation()
+    if not len(evaluation):
+        raise InputError(f"{dataset.folder}: has no frame to evaluate on; prepare it again from more frames of val")
+    for contender in contenders:
+        dataset.check_fits(contender.runner.spec)
+        check_unseen(contender.runner, evaluation)
+    return len(evaluation)
+
+
+def _doubts(results: Sequence[ArtefactResult], before: Machine, after: Machine) -> list[str]:
+    """Return why the figures may be worth less than they look."""
+    doubts = []
+    for result in results:
+        for what, rate in (("engine", result.engine), ("end-to-end", result.end_to_end)):
+            if rate.spread > SPREAD_LIMIT:
+                doubts.append(
+                    f"{result.artefact}: the rounds of {what} FPS lie {rate.spread:.0%} apart; on a quiet machine, and "
+                    "with more --rounds, they are worth more"
+                )
+    if before.load is not None and before.load > before.cores / 2:
+        doubts.append(f"the machine was busy before: a load of {before.load:.1f} on {before.cores} cores")
+    for when, machine in (("before", before), ("after", after)):
+        if machine.card and machine.card.throttled_by:
+            doubts.append(f"the card was slowed down by {', '.join(machine.card.throttled_by)} {when} the measurement")
+    return doubts
 
 
 def _make_video(folder: Path) -> Path:

@@ -1,44 +1,137 @@
-"""seg-bench: artefacts -> one table of speed and accuracy."""
+"""seg-bench: artefacts -> one report of speed and accuracy."""
 
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, get_args
 
 import click
 from rich.console import Console
 
 from segbench.options import BenchOptions
-from segdata.command import Command, progress_bar
+from segdata.command import Command, dispatch, progress_bar
+from segrun.options import Engine
+
+if TYPE_CHECKING:
+    from segbench.results import BenchReport
+
+_PATH = click.Path(path_type=Path)
 
 
-@click.command(cls=Command)
-@click.argument("artefacts", type=click.Path(path_type=Path), nargs=-1)
+@click.command("seg-bench", cls=Command)
+@click.argument("artefacts", type=_PATH, nargs=-1)
+@click.option("--all-precisions", is_flag=True, help="Measure an .onnx file's siblings, too: NAME.fp32, .fp16, .int8.")
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=_PATH,
     metavar="DATASET",
     help="Prepared dataset: mIoU and accuracy are measured on the frames of val that calibrate nothing.",
 )
-@click.option("--video", type=click.Path(path_type=Path), help="Video to time; a synthetic drive if not given.")
+@click.option("--video", type=_PATH, help="Video to time; a synthetic drive if not given.")
 @click.option(
     "--engine",
-    type=click.Choice(["auto", "openvino", "onnxruntime"]),
+    type=click.Choice(get_args(Engine)),
     default=BenchOptions.engine,
-    help="What runs the artefacts; auto is OpenVINO.",
+    help="What runs .onnx files; auto is OpenVINO.",
 )
 @click.option("--frames", default=BenchOptions.frames, help="Frames the engine is timed on, in each round.")
 @click.option("--rounds", default=BenchOptions.rounds, help="Rounds; the table shows the median and the spread.")
-@click.option("--json", type=click.Path(path_type=Path), help="Write all figures there, too.")
-def main(artefacts: tuple[Path, ...], **values: object) -> None:
-    """Measure ARTEFACTS, .onnx files of seg-export (the shipped model if none is given).
+@click.option("--max-drop", type=float, metavar="POINTS", help="Recommend the fastest that loses no more mIoU.")
+@click.option("--target-fps", type=float, metavar="FPS", help="Recommend the most accurate that is as fast.")
+@click.option("--min-miou", type=float, metavar="POINTS", help="Recommend the fastest that is as accurate.")
+@click.option("--quality", type=_PATH, metavar="DIR", help="Compare on the video, unlabelled; worst frames go there.")
+@click.option("--estimate", metavar="DEVICE", help="Measure nothing: estimate for a device, as gtx-1660-ti.")
+@click.option("--json", type=_PATH, help="Write all figures there; seg-bench compare reads them.")
+@click.option("--markdown", type=_PATH, help="Write the report there as Markdown.")
+@click.option("--html", type=_PATH, help="Write the report there as one page with plots.")
+def bench_command(artefacts: tuple[Path, ...], **values: object) -> None:
+    """Measure ARTEFACTS: .onnx and .engine files; the shipped models if none is given.
 
-    Engine FPS is the network alone, end-to-end FPS is all that seg-run does: decode, resize, network, overlay, encode.
+    A checkpoint stands for its exports in every precision. Engine FPS is the network alone, end-to-end FPS is all that
+    seg-run does: decode, shrink, network, overlay, encode.
+
+    See also: seg-bench preflight --help, and seg-bench compare --help
     """
+    from segbench.artefacts import artefacts_of
     from segbench.bench import bench
-    from segbench.report import as_table, notes, write_json
+    from segbench.report import print_report
 
-    options = BenchOptions(artefacts=artefacts or BenchOptions.artefacts, **values)  # type: ignore[arg-type]
-    with progress_bar("Measuring", "steps") as bar:
-        report = bench(options, bar.start, bar.advance)
-    Console().print(as_table(report))
-    click.echo(notes(report))
+    options = BenchOptions(artefacts=artefacts, **values)  # type: ignore[arg-type] # click has checked the types
+    with tempfile.TemporaryDirectory() as folder:
+        with progress_bar("Exporting", "models") as bar:
+            paths = artefacts_of(
+                options.artefacts, options.all_precisions, Path(folder), options.data, bar.start, bar.advance
+            )
+        if options.estimate is not None:
+            _print_estimates(paths, options.estimate)
+            return
+        with progress_bar("Measuring", "steps") as bar:
+            report = bench(options, paths, bar.start, bar.advance)
+    print_report(report, Console())
+    _write(report, options)
+
+
+def _print_estimates(paths: list[Path], name: str) -> None:
+    from segbench.estimate import as_table, estimate, layer_table
+    from segdata.devices import device_named
+
+    device = device_named(name)
+    estimates = [estimate(path, device) for path in paths]
+    console = Console()
+    if len(estimates) == 1:
+        console.print(layer_table(estimates[0]))
+    console.print(as_table(estimates))
+
+
+def _write(report: "BenchReport", options: BenchOptions) -> None:
+    from segbench.markdown import write_markdown
+    from segbench.report import write_json
+
     if options.json:
         write_json(report, options.json)
+    if options.markdown:
+        write_markdown(report, options.markdown)
+    if options.html:
+        from segbench.page import write_page
+
+        write_page(report, options.html)
+    for path in filter(None, (options.json, options.markdown, options.html)):
+        click.echo(path)
+
+
+@click.command("preflight", cls=Command)
+@click.argument("model", type=_PATH, required=False)
+def preflight_command(model: Path | None) -> None:
+    """Say, in under two minutes, what this machine can run and what to export for it.
+
+    Looks for an NVIDIA driver and card, for TensorRT, builds MODEL (an .onnx file; the shipped model if not given) in
+    each precision and times what can be run.
+    """
+    from segbench.preflight import preflight
+    from segbench.preflight_table import print_preflight
+
+    with progress_bar("Checking", "steps") as bar:
+        bar.start(None)
+        found = preflight(model, on_step=bar.advance)
+    print_preflight(found, Console())
+
+
+@click.command("compare", cls=Command)
+@click.argument("before", type=_PATH)
+@click.argument("after", type=_PATH)
+@click.option("--markdown", type=_PATH, help="Write the comparison there as Markdown.")
+def compare_command(before: Path, after: Path, markdown: Path | None) -> None:
+    """Say what changed from the JSON report BEFORE to AFTER, and whether that is more than noise."""
+    from segbench.compare import compare
+    from segbench.compare_table import print_comparison, write_comparison
+    from segbench.results import read_report
+
+    comparison = compare(read_report(before), read_report(after))
+    print_comparison(comparison, Console())
+    if markdown:
+        write_comparison(comparison, markdown)
+        click.echo(markdown)
+
+
+def main() -> None:
+    """Run seg-bench."""
+    dispatch("seg-bench", bench_command, {"preflight": preflight_command, "compare": compare_command})

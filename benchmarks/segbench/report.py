@@ -1,72 +1,77 @@
-"""A benchmark as a table and as JSON."""
+"""A report in a terminal, and its JSON file."""
 
-import json
-import math
-from dataclasses import asdict
 from pathlib import Path
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from segbench.bench import BenchReport, Row
-from segbench.speed import Rate
+from segbench.facts import machine_facts, measured_on, missing_target, notes
+from segbench.grid import Grid, printable
+from segbench.results import BenchReport
+from segbench.tables import agreement, merged, tables
 from segdata.files import replacing
 
 
-def as_table(report: BenchReport) -> Table:
-    """Return one row an artefact: what computes it, its two speeds with their spread, its accuracy in percent."""
-    # Seven columns fit the 80 characters of a plain terminal only without a frame.
+def print_report(report: BenchReport, console: Console) -> None:
+    """Print the figures, in one table if the terminal is wide enough for it, else in several; then all that was found.
+
+    What lines up does so from 80 columns on; longer names of artefacts are broken.
+    """
+    print_line(console, measured_on(report), style="bold")
+    grids = tables(report)
+    wide = as_table(merged(grids))
+    fits = console.measure(wide).maximum < console.width
+    for table in [*([wide] if fits else map(as_table, grids)), *map(as_table, agreement(report))]:
+        console.print()
+        console.print(table)
+    for title, lines in (
+        ("How to read it", notes(report)),
+        ("Machine", ["; ".join(f"{name} {fact}" for name, fact in machine_facts(report))]),
+        ("Warnings", report.warnings),
+        ("Verdict", report.verdict.sentences),
+    ):
+        if lines:
+            console.print()
+            print_line(console, title, style="bold")
+        for line in lines:
+            print_line(console, line)
+    if missing := missing_target(report):
+        console.print()
+        print_line(console, missing)
+
+
+def as_table(grid: Grid) -> Table:
+    """Return a grid as a table; what it holds is never taken for markup."""
     table = Table(
-        title=f"{report.machine.processor}, {report.machine.cores} cores, no GPU used",
+        title=Text(grid.title) if grid.title else None,
+        title_justify="left",
         box=box.SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,
+        padding=(0, 1, 0, 0),
     )
-    class_counts = {row.class_count for row in report.rows}
-    all_classes = f"mIoU {class_counts.pop()}" if len(class_counts) == 1 else "mIoU all"
-    for heading in ("precision", "runs in"):
-        table.add_column(heading)
-    for heading in ("engine FPS", "end-to-end FPS", "mIoU 19", all_classes, "accuracy"):
-        table.add_column(heading, justify="right")
-    for row in report.rows:
-        table.add_row(row.precision, row.computes, _speed(row.engine), _speed(row.end_to_end), *_percents(row))
+    for index, heading in enumerate(grid.headings):
+        # Where it is too narrow rich breaks the widest column, the artefact's name, and cuts nothing off.
+        words = Text(heading.replace(" ", "\n") if index else heading)
+        table.add_column(
+            words,
+            justify="left" if index < grid.text_columns else "right",
+            overflow="fold",
+            vertical="bottom",
+        )
+    for row in grid.rows:
+        table.add_row(*map(Text, row))
     return table
 
 
-def notes(report: BenchReport) -> str:
-    """Return what the figures were measured on, as lines of text."""
-    rounds = len(report.rows[0].engine.rounds)
-    lines = [f"{row.precision}: {row.artefact} on {row.runner}, sha256 {row.sha256[:12]}" for row in report.rows]
-    lines.append(f"Speed: {report.video}; median of {rounds} interleaved rounds, +- half of their spread.")
-    lines.append(
-        f"Accuracy, in percent: {report.dataset}, at the network's own size."
-        if report.dataset
-        else "Accuracy: not measured; give --data DATASET, made with seg-data prepare."
-    )
-    return "\n".join(lines)
+def print_line(console: Console, text: str, style: str = "") -> None:
+    """Print text that came from a file: never taken for markup, nor coloured for what it looks like."""
+    console.print(Text(printable(text), style=style))
 
 
 def write_json(report: BenchReport, path: Path) -> None:
-    """Write everything that was measured; a figure that does not exist is null."""
+    """Write everything that was measured."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(_nan_to_none(asdict(report)), indent=1))
-
-
-def _speed(rate: Rate) -> str:
-    return f"{rate.median:.1f} +-{100 * rate.spread / 2:2.0f}%"
-
-
-def _percents(row: Row) -> tuple[str, str, str]:
-    if row.accuracy is None:
-        return "-", "-", "-"
-    figures = (row.accuracy.miou_official, row.accuracy.miou, row.accuracy.pixel_accuracy)
-    first, second, third = ("-" if math.isnan(figure) else f"{100 * figure:.2f}" for figure in figures)
-    return first, second, third
-
-
-def _nan_to_none(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _nan_to_none(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_nan_to_none(item) for item in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
+        temporary.write_text(report.to_json(), encoding="utf-8")

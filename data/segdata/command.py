@@ -20,6 +20,7 @@ _EXTRAS = {
     "torch": "train", "lightning_fabric": "train", "kornia": "train", "matplotlib": "train", "safetensors": "train",
     "tomli_w": "train",
     "onnx": "export", "onnxruntime": "export", "onnxscript": "export",
+    "jinja2": "report",
     "aiohttp": "serve",
     "tensorrt_rtx": "rtx", "tensorrt": "tensorrt", "pycuda": "tensorrt",
 }  # fmt: skip

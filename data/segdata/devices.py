@@ -57,7 +57,7 @@ DEVICES: dict[str, Device] = {
         "GTX 1660 Ti Max-Q",
         _small_turing(1536, 1.335),
         288e9,
-        "TechPowerUp, GeForce GTX 1660 Ti Max-Q: 1536 lanes, boost 1.335 GHz at 60 W; memory as the desktop card's",
+        "TechPowerUp's database, not read again: 1536 lanes, boost 1.335 GHz at 60 W; memory as the desktop card's",
         "GTX 1660 Ti with Max-Q Design",
     ),
     "gtx-1660-super": Device(

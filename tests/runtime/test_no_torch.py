@@ -14,7 +14,7 @@ import sys
 
 EXTRAS = {
     "torch", "lightning_fabric", "kornia", "matplotlib", "safetensors", "onnx", "onnxruntime", "onnxscript",
-    "tensorrt", "tensorrt_rtx", "pycuda", "aiohttp",
+    "tensorrt", "tensorrt_rtx", "pycuda", "pynvml", "aiohttp", "jinja2",
 }
 
 class NotInstalled:
@@ -30,7 +30,7 @@ except ModuleNotFoundError:
 
 model, video = sys.argv[1:]
 from segrun.cli import main as seg_run
-from segbench.cli import main as seg_bench
+from segbench.cli import bench_command as seg_bench
 seg_run([video, "-o", "out.mp4", "--model", model], standalone_mode=False)
 seg_bench([model, "--video", video, "--frames", "2", "--rounds", "1", "--json", "out.json"], standalone_mode=False)
 print("imported:", *sorted(EXTRAS & set(sys.modules)))

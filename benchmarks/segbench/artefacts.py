@@ -1,0 +1,79 @@
+"""Which artefacts a benchmark is of."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import get_args
+
+from segdata.errors import InputError
+from segdata.shipped import SHIPPED_SIZES, shipped_checkpoint, shipped_onnx
+from segdata.spec import Precision
+
+_PRECISIONS: tuple[str, ...] = get_args(Precision)
+
+
+def artefacts_of(
+    named: Sequence[Path],
+    all_precisions: bool,
+    folder: Path,
+    data: Path | None = None,
+    on_start: Callable[[int], None] = lambda _: None,
+    on_model: Callable[[], None] = lambda: None,
+) -> list[Path]:
+    """Return the artefacts to measure.
+
+    Without a name they are the shipped models, in every precision if the export extra is here to make them in `folder`,
+    else as they are shipped. A checkpoint stands for its exports in every precision, and with `all_precisions` an ONNX
+    file for those of its siblings (NAME.fp32.onnx, NAME.fp16.onnx, NAME.int8.onnx) that are there. The dataset `data`
+    calibrates a checkpoint that has no activation ranges beside it. `on_start` is told how many models will be
+    exported, `on_model` is called after each. Raises InputError if a checkpoint cannot be exported.
+    """
+    if not named:
+        named = [shipped_checkpoint(size) for size in SHIPPED_SIZES] if _can_export() else _shipped()
+    checkpoints = [path for path in named if path.suffix == ".safetensors"]
+    if checkpoints:
+        on_start(len(checkpoints))
+    found: dict[Path, None] = {}
+    for path in named:
+        if path.suffix == ".safetensors":
+            # A folder each: checkpoints of several trainings have one name.
+            found.update(dict.fromkeys(_exported(path, folder / str(len(found)), data)))
+            on_model()
+        else:
+            found.update(dict.fromkeys(_meant(path, all_precisions)))
+    return list(found)
+
+
+def _shipped() -> list[Path]:
+    return [shipped_onnx(size) for size in SHIPPED_SIZES]
+
+
+def _meant(path: Path, all_precisions: bool) -> Iterator[Path]:
+    stem, _, precision = path.stem.rpartition(".")
+    if not (all_precisions and path.suffix == ".onnx" and precision in _PRECISIONS):
+        yield path
+        return
+    siblings = [path.with_name(f"{stem}.{other}.onnx") for other in _PRECISIONS]
+    yield from (sibling for sibling in siblings if sibling.is_file() or sibling == path)
+
+
+def _can_export() -> bool:
+    """Return whether the export extra is installed; its libraries stay out of this process, which measures."""
+    code = "import onnx, onnxruntime, onnxscript, torch"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+def _exported(checkpoint: Path, folder: Path, data: Path | None) -> list[Path]:
+    has_ranges = checkpoint.with_suffix(".calibration.json").is_file()
+    if checkpoint.is_file() and not has_ranges and data is None:
+        raise InputError(f"{checkpoint}: int8 needs frames to calibrate on; give --data DATASET")
+    code = "from segexport.cli import main; main()"
+    command = [sys.executable, "-c", code, str(checkpoint), "--all", "--engine", "none", "-o", str(folder)]
+    if not has_ranges and data is not None:
+        command += ["--calibration", str(data)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+        raise InputError(f"{checkpoint}: seg-export failed ({said[0].removeprefix('Error: ')})")
+    return [folder / f"{checkpoint.stem}.{precision}.onnx" for precision in _PRECISIONS]

@@ -1,0 +1,171 @@
+"""What a benchmark found: the schema of its JSON. A change that old readers would misread raises SCHEMA.
+
+Every figure stands beside what it was measured with. Rates are frames a second, times milliseconds unless the name says
+seconds, accuracies fractions 0 to 1, None where nothing was measured.
+"""
+
+import statistics
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from segbench.machine import Machine
+from segbench.quality import QualityResult
+from segdata.errors import InputError
+from segdata.spec import Precision
+from segdata.validation import first_problem
+
+SCHEMA: Literal[1] = 1
+
+_STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Rate:
+    """Frames a second in each round."""
+
+    rounds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The middle round."""
+        return statistics.median(self.rounds)
+
+    @property
+    def spread(self) -> float:
+        """How far the rounds lie apart: (highest - lowest) / median."""
+        return (max(self.rounds) - min(self.rounds)) / self.median
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Latency:
+    """How long single frames took, in milliseconds."""
+
+    milliseconds: tuple[float, ...]
+
+    def percentile(self, share: float) -> float:
+        """Return the time that `share` percent of the frames stayed within, 0 to 100."""
+        return float(np.percentile(self.milliseconds, share))
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Change:
+    """An artefact's mIoU less that of the reference, in points (hundredths), on the same images.
+
+    `low` and `high` bound its 95 % interval: the percentile bootstrap over images, both artefacts on the same ones
+    (Efron and Tibshirani 1993, chapter 13). `reference` names the artefact; `classes` is how many the mIoU is over.
+    """
+
+    reference: str
+    classes: int
+    points: float
+    low: float
+    high: float
+
+    @property
+    def different(self) -> bool:
+        """Whether the interval leaves no room for no change."""
+        return not self.low <= 0 <= self.high
+
+
+@dataclass(frozen=True, config=_STRICT)
+class AccuracyResult:
+    """Figures over all images of the dataset: mIoU over the space's classes and the 19 official ones, and pixels."""
+
+    miou: float | None
+    miou_official: float | None
+    pixel_accuracy: float | None
+    class_iou: dict[str, float | None]
+    change: Change | None
+
+
+@dataclass(frozen=True, config=_STRICT)
+class StageSpan:
+    """A stage at work, in milliseconds since the run began."""
+
+    stage: str
+    start: float
+    stop: float
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Energy:
+    """Joules a frame of the network alone, above nothing: the whole package or card. `meter` is who says so."""
+
+    joules: float
+    meter: str
+
+
+@dataclass(frozen=True, config=_STRICT)
+class ArtefactResult:
+    """One artefact's figures.
+
+    `precision` is what the artefact says, `computes` what the runner makes of it here. `engine` is the network alone
+    with frames in flight, `latency` that of one frame at a time; `end_to_end` everything seg-run does from file to
+    file, `end_to_end_latency` from a frame's decoding to its last sink. `stage_milliseconds` is what each stage works
+    a frame, in wall time, `timeline` the first spans of a run. `memory_mb` is the peak of a process that only runs it,
+    `gpu_memory_mb` what it takes on the card.
+    """
+
+    artefact: str
+    sha256: str
+    precision: Precision
+    height: int
+    width: int
+    class_count: int
+    runner: str
+    device: str
+    computes: str
+    engine: Rate
+    latency: Latency
+    end_to_end: Rate
+    end_to_end_latency: Latency
+    stage_milliseconds: dict[str, float]
+    timeline: tuple[StageSpan, ...]
+    memory_mb: float | None
+    gpu_memory_mb: float | None
+    energy: Energy | None
+    accuracy: AccuracyResult | None
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Verdict:
+    """What follows from the figures, in sentences: which stage binds each artefact, how far from what the device could
+    do, and which artefact to take. `recommended` is its name, None if none meets what was asked."""
+
+    recommended: str | None
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class BenchReport:
+    """A whole benchmark. `created` is UTC, ISO 8601. `video` and `dataset` say what was used, in words.
+    `quality` compares artefacts on the video, where no labels are."""
+
+    edgeseg: str
+    created: str
+    machine: Machine
+    video: str
+    dataset: str | None
+    results: tuple[ArtefactResult, ...]
+    warnings: tuple[str, ...]
+    verdict: Verdict
+    quality: tuple[QualityResult, ...] = ()
+    schema: Literal[1] = SCHEMA
+
+    def to_json(self) -> str:
+        """Return the report as indented JSON."""
+        return TypeAdapter(BenchReport).dump_json(self, indent=1).decode()
+
+
+def read_report(path: Path) -> BenchReport:
+    """Return the report in a JSON file of seg-bench; raise InputError if it is none, or of another schema."""
+    try:
+        return TypeAdapter(BenchReport).validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}; need a JSON report of seg-bench") from None
+    except ValidationError as error:
+        raise InputError(f"{path}: {first_problem(error)}; need a JSON report of seg-bench, schema {SCHEMA}") from None

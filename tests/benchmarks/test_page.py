@@ -1,0 +1,244 @@
+"""The report's page, in a real browser, and what it is made of."""
+
+import io
+import json
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sample_reports import CLASSES, made_report, made_result
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+
+from segbench.page import to_page, write_page
+from segbench.quality import QualityResult
+from segbench.results import AccuracyResult, BenchReport, StageSpan, Verdict
+
+PHONE, DESKTOP = (390, 844), (1280, 900)
+SCRIPT = '<script>document.title="taken"</script><img src=x onerror=alert(1)>'
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[webdriver.Chrome]:
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        pytest.skip("chromium or chromedriver is not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless", "--no-sandbox", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    chrome = webdriver.Chrome(options, Service(driver))
+    chrome.set_page_load_timeout(20)
+    yield chrome
+    chrome.quit()
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    write_page(made_report(), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def hostile_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "hostile.html"
+    write_page(hostile_report(), path)
+    return path
+
+
+def hostile_report() -> BenchReport:
+    """Every text of a report is an attack, or what XML, matplotlib's formulas, fonts or UTF-8 cannot take."""
+    names = (SCRIPT, "_under", "$x_{$", "網路\x00", "]]>--><!--", "\udc80\x1b[2J")
+    accuracy = AccuracyResult(0.4, 0.5, 0.6, dict.fromkeys(names, 0.5), None)
+    spans = tuple(StageSpan(name, index, index + 1.0) for index, name in enumerate(names))
+    stages = dict.fromkeys(names, 1.0)
+    results = [
+        replace(made_result(), artefact=name, device=name, accuracy=accuracy, stage_milliseconds=stages, timeline=spans)
+        for name in names
+    ]
+    machine = replace(made_report().machine, system=SCRIPT, libraries={SCRIPT: SCRIPT})
+    verdict = Verdict(SCRIPT, (SCRIPT,))
+    quality = (QualityResult(SCRIPT, SCRIPT, 3, 0.9, {SCRIPT: 0.9}, None, 0.1, 0.5, ()),)
+    return made_report(
+        results=tuple(results), machine=machine, verdict=verdict, warnings=names, video=SCRIPT, quality=quality
+    )
+
+
+def show(browser: webdriver.Chrome, page: Path, size: tuple[int, int] = DESKTOP, scheme: str = "light") -> None:
+    metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    browser.get_log("browser")
+    browser.get_log("performance")
+    browser.get(page.as_uri())
+
+
+def requests(browser: webdriver.Chrome) -> set[str]:
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    sent = [message for message in messages if message["method"] == "Network.requestWillBeSent"]
+    return {message["params"]["request"]["url"] for message in sent}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["390", "1280"])
+def test_it_fits_is_quiet_and_is_lit_as_the_screen_is(
+    browser: webdriver.Chrome, page: Path, size: tuple[int, int], scheme: str
+) -> None:
+    show(browser, page, size, scheme)
+    assert browser.title == "edgeseg benchmark: AMD EPYC 9B45, 2 cores, no GPU used"
+    browser.execute_script("document.querySelectorAll('details').forEach(one => one.open = true)")
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= size[0]
+    assert browser.get_log("browser") == []
+    assert {url for url in requests(browser) if not url.startswith("data:")} == {page.as_uri()}
+    ground = np.asarray(Image.open(io.BytesIO(browser.get_screenshot_as_png())).convert("L"))[1, 1]
+    assert ground > 200 if scheme == "light" else ground < 50
+
+
+def test_it_has_the_figures_the_plots_and_their_captions(browser: webdriver.Chrome, page: Path) -> None:
+    show(browser, page)
+    rows = [row.text for row in browser.find_elements(By.CSS_SELECTOR, "tr.recommended")]
+    assert rows == [
+        "unet-256.int8.onnx int8 OpenVINO int8/bf16 359 54.5",
+        "unet-256.int8.onnx 222 ±1% 5.49 5.98 8.40 75.9 ±2% 73.5",
+        "unet-256.int8.onnx 41.76 30.76 82.76 -0.24 -0.29 to -0.20",
+    ]
+    headings = [heading.text for heading in browser.find_elements(By.TAG_NAME, "h2")]
+    assert headings == [
+        "Verdict", "Warnings", "What it runs as and takes", "Speed", "Accuracy, percent", "How to read it",
+        "GTX 1660 Ti", "Accuracy against speed", "Latency of single frames", "IoU by class", "Work a frame, by stage",
+        "Stages over time", "Machine", "Behind the figures",
+    ]  # fmt: skip
+    figures = browser.find_elements(By.TAG_NAME, "figure")
+    assert len(figures) == 2 + 2 + 3 + 1 + 9
+    for figure in figures:
+        assert "Measured on AMD EPYC 9B45, 2 cores" in figure.find_element(By.TAG_NAME, "figcaption").get_attribute(
+            "textContent"
+        )
+        svg = figure.find_element(By.TAG_NAME, "svg")
+        assert svg.get_attribute("role") == "img"
+        assert svg.get_attribute("aria-label")
+    drawn = [figure.find_element(By.TAG_NAME, "svg").size for figure in figures if figure.is_displayed()]
+    assert len(drawn) == 2 + 2 + 3 + 1 + 1  # the timelines but the recommended one's are folded
+    assert min(size["height"] for size in drawn) > 100
+    assert "run seg-bench and send it" in browser.find_element(By.CSS_SELECTOR, ".missing p").text
+
+
+def test_plots_show_what_was_measured(browser: webdriver.Chrome, page: Path) -> None:
+    show(browser, page)
+    count = "return arguments[0].querySelectorAll(arguments[1]).length"
+    plots = {
+        figure.find_element(By.TAG_NAME, "svg").get_attribute("aria-label"): figure
+        for figure in browser.find_elements(By.TAG_NAME, "figure")
+    }
+    (timeline,) = [figure for label, figure in plots.items() if label.startswith("unet-256.int8.onnx")]
+    assert browser.execute_script(count, timeline, "path[style*='--series']") == 4 * 40
+    (by_class,) = [figure for label, figure in plots.items() if label.startswith("unet-256. ")]
+    known = 3 * (len(CLASSES) - 1)  # one class does not occur
+    assert browser.execute_script(count, by_class, "use[style*='--series']") == known + 3
+    assert {text.text for text in by_class.find_elements(By.TAG_NAME, "text")} >= set(CLASSES) | {"int8"}
+
+
+def contrasts(browser: webdriver.Chrome) -> list[float]:
+    """How each text, those of the plots too, stands out from what is behind it, as WCAG 2.2 measures it."""
+    script = """
+        const linear = value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+        const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+        const light = colour => {
+            canvas.fillStyle = colour;
+            canvas.fillRect(0, 0, 1, 1);
+            const [red, green, blue] = [...canvas.getImageData(0, 0, 1, 1).data].map(value => linear(value / 255));
+            return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+        };
+        const behind = element => {
+            const colour = getComputedStyle(element).backgroundColor;
+            return colour === "rgba(0, 0, 0, 0)" ? behind(element.parentElement) : colour;
+        };
+        return [...document.querySelectorAll("h1, h2, h3, p, li, th, td, dt, dd, figcaption, summary, svg text")].map(
+            element => {
+                const style = getComputedStyle(element);
+                const both = [light(element.tagName === "text" ? style.fill : style.color), light(behind(element))];
+                return (Math.max(...both) + 0.05) / (Math.min(...both) + 0.05);
+            });
+    """
+    return [float(contrast) for contrast in browser.execute_script(script)]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_can_be_read(browser: webdriver.Chrome, page: Path, scheme: str) -> None:
+    show(browser, page, DESKTOP, scheme)
+    found = contrasts(browser)
+    assert len(found) > 500
+    assert min(found) >= 4.5
+
+
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["390", "1280"])
+def test_no_text_is_more_than_text(browser: webdriver.Chrome, hostile_page: Path, size: tuple[int, int]) -> None:
+    show(browser, hostile_page, size)
+    assert browser.title.startswith("edgeseg benchmark: ")
+    assert browser.find_elements(By.TAG_NAME, "script") == browser.find_elements(By.TAG_NAME, "img") == []
+    assert browser.get_log("browser") == []
+    assert {url for url in requests(browser) if not url.startswith("data:")} == {hostile_page.as_uri()}
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= size[0]
+    assert browser.find_element(By.CSS_SELECTOR, ".warnings li").text == SCRIPT
+    drawn = {text.text.strip() for text in browser.find_elements(By.CSS_SELECTOR, "svg text")}
+    assert {"_under", "$x_{$", "]]>--><!--"} <= drawn
+
+
+class Elements(HTMLParser):
+    """Counts the tags and ids of a page, and gathers all that its attributes point to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: Counter[str] = Counter()
+        self.tags: Counter[str] = Counter()
+        self.links: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        for name, value in attrs:
+            if name == "id":
+                self.ids[value or ""] += 1
+            if name in ("href", "xlink:href", "src", "srcset", "action"):
+                self.links.add(value or "")
+            self.links.update(re.findall(r"url\(([^)]*)\)", value or ""))
+
+
+def test_it_holds_no_script_no_address_and_no_id_twice() -> None:
+    text = to_page(made_report())
+    found = Elements()
+    found.feed(text)
+    assert not {"script", "iframe", "object", "embed", "base", "form"} & set(found.tags)
+    assert max(found.ids.values()) == 1
+    inside = {link for link in found.links if link.startswith("#")}
+    assert found.links - inside == {"data:,"}
+    assert {link[1:] for link in inside} <= set(found.ids)
+    assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:" in text
+    assert "@import" not in text
+
+
+def test_the_same_report_gives_the_same_page() -> None:
+    assert to_page(made_report()) == to_page(made_report())
+
+
+def test_what_was_not_measured_leaves_no_plot_and_no_nan() -> None:
+    bare = replace(
+        made_result(), memory_mb=None, energy=None, accuracy=None, timeline=(), stage_milliseconds={"decode": 1.0}
+    )
+    text = to_page(made_report(results=(bare,), dataset=None, warnings=(), verdict=Verdict(None, ())))
+    assert "Accuracy: not measured" in text
+    for absent in ("Accuracy against speed", "IoU by class", "Stages over time", ">Warnings<", ">Verdict<"):
+        assert absent not in text
+    assert not re.search(r">\s*(nan|None|inf)\s*<", text)
+    assert text.count("<svg") == 2 + 1
+    assert to_page(made_report(results=())).count("<svg") == 0
