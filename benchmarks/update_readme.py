@@ -1,6 +1,6 @@
 """Writes the table of a benchmark into the README.
 
-    python benchmarks/update_readme.py [REPORT_JSON]
+python benchmarks/update_readme.py [REPORT_JSON]
 """
 
 import sys

@@ -13,7 +13,10 @@ COMMANDS = {
     "seg-run": "segrun.cli",
     "seg-bench": "segbench.cli",
 }
-HEAVY = {"torch", "cv2", "av", "openvino", "onnx", "onnxruntime", "numpy", "kornia", "matplotlib", "tensorrt_rtx", "aiohttp"}
+HEAVY = {
+    "torch", "cv2", "av", "openvino", "onnx", "onnxruntime",
+    "numpy", "kornia", "matplotlib", "tensorrt_rtx", "aiohttp",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)
