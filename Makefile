@@ -1,6 +1,7 @@
 # make demo              the whole road on a synthetic drive (or: make demo VIDEO=my.mp4)
 # make test              all tests
-# make check             ruff, mypy, import-linter
+# make check             ruff, mypy, import-linter, and the documentation without a warning
+# make docs              the documentation, in site/
 #
 # Each sets up what it needs: in the active virtual environment, or in .venv.
 
@@ -9,9 +10,10 @@ VENV := $(if $(VIRTUAL_ENV),$(VIRTUAL_ENV),.venv)
 BIN := $(VENV)/bin
 READY := $(VENV)/.edgeseg-ready
 DEMO := demo
+DOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 VIDEO ?= $(DEMO)/street/drive.mp4
 
-.PHONY: demo test check clean
+.PHONY: demo test check docs clean
 
 demo: $(READY)
 	rm -rf $(DEMO)
@@ -33,9 +35,13 @@ check: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(DOCS)
+
+docs: $(READY)
+	$(DOCS)
 
 clean:
-	rm -rf $(DEMO) .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(DEMO) .venv build dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 # opencv-python needs libGL and others from the system. Where they lack, and no one may install them, the headless
 # build does the same work. The bindings of TensorRT are not installed, only read: a test holds the names we use
