@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
+from segdata.dataset import DATASET_FILE, Dataset, sized_folder
 from segdata.errors import InputError
 from segdata.shipped import SHIPPED_SIZES, shipped_checkpoint, shipped_onnx
 from segdata.spec import Precision
@@ -23,15 +24,26 @@ def artefacts_of(
 ) -> list[Path]:
     """Return the artefacts to measure.
 
-    Without a name they are the shipped models, in every precision if the export extra is here to make them in `folder`,
-    else as they are shipped. A checkpoint stands for its exports in every precision, and with `all_precisions` an ONNX
-    file for those of its siblings (NAME.fp32.onnx, NAME.fp16.onnx, NAME.int8.onnx) that are there. The dataset `data`
-    calibrates a checkpoint that has no activation ranges beside it. `on_start` is told how many models will be
-    exported, `on_model` is called after each. Raises InputError if a checkpoint cannot be exported.
+    Without a name they are the shipped models of the sizes that `data` has, all of them without it, in every precision
+    if the export extra is here to make them in `folder`, else as they are shipped. A checkpoint stands for its exports
+    in every precision, and with `all_precisions` an ONNX file for those of its siblings (NAME.fp32.onnx,
+    NAME.fp16.onnx, NAME.int8.onnx) that are there. The dataset `data` calibrates a checkpoint that has no activation
+    ranges beside it. `on_start` is told how many models will be exported, `on_model` is called after each. Raises
+    InputError if a checkpoint cannot be exported.
     """
     if not named:
-        named = [shipped_checkpoint(size) for size in SHIPPED_SIZES] if _can_export() else _shipped()
+        shipped = shipped_checkpoint if _can_export() else shipped_onnx
+        named = [shipped(size) for size in SHIPPED_SIZES if data is None or _has_size(data, size)]
+        if not named:
+            sizes = ", ".join(map(str, SHIPPED_SIZES))
+            raise InputError(f"{data}: has none of the sizes that models are shipped for ({sizes}); name your artefacts")
+    named = list(dict.fromkeys(named))
     checkpoints = [path for path in named if path.suffix == ".safetensors"]
+    for path in checkpoints:
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; need a checkpoint (.safetensors) written by seg-train")
+        if not _has_ranges(path) and data is None:
+            raise InputError(f"{path}: int8 needs frames to calibrate on; give --data DATASET")
     if checkpoints:
         on_start(len(checkpoints))
     found: dict[Path, None] = {}
@@ -45,8 +57,12 @@ def artefacts_of(
     return list(found)
 
 
-def _shipped() -> list[Path]:
-    return [shipped_onnx(size) for size in SHIPPED_SIZES]
+def _has_size(data: Path, size: int) -> bool:
+    folder = sized_folder(data, size, size)
+    if not (folder / DATASET_FILE).is_file():
+        return False
+    facts = Dataset(folder).facts
+    return (facts.height, facts.width) == (size, size)
 
 
 def _meant(path: Path, all_precisions: bool) -> Iterator[Path]:
@@ -64,13 +80,14 @@ def _can_export() -> bool:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
 
 
+def _has_ranges(checkpoint: Path) -> bool:
+    return checkpoint.with_suffix(".calibration.json").is_file()
+
+
 def _exported(checkpoint: Path, folder: Path, data: Path | None) -> list[Path]:
-    has_ranges = checkpoint.with_suffix(".calibration.json").is_file()
-    if checkpoint.is_file() and not has_ranges and data is None:
-        raise InputError(f"{checkpoint}: int8 needs frames to calibrate on; give --data DATASET")
     code = "from segexport.cli import main; main()"
     command = [sys.executable, "-c", code, str(checkpoint), "--all", "--engine", "none", "-o", str(folder)]
-    if not has_ranges and data is not None:
+    if not _has_ranges(checkpoint) and data is not None:
         command += ["--calibration", str(data)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -20,7 +20,7 @@ from segbench.quality import QualityResult, video_quality
 from segbench.results import AccuracyResult, ArtefactResult, BenchReport
 from segbench.strip import worst_strip
 from segbench.verdict import verdict
-from segdata.dataset import Dataset
+from segdata.dataset import DATASET_FILE, Dataset, dataset_for
 from segdata.devices import device_reported
 from segdata.errors import EdgeSegError, InputError
 from segdata.files import on_disk, replacing
@@ -44,15 +44,14 @@ def bench(options: BenchOptions, artefacts: Sequence[Path], on_start: OnStart, o
     InputError if an artefact, the video or the dataset cannot be used, if the artefacts have different classes, or if
     the counts are below 1, and what went wrong if no artefact is left.
     """
-    if min(options.frames, options.rounds) < 1:
-        raise InputError(f"got {options.frames} frames and {options.rounds} rounds, need 1 or more of each")
+    check_options(options)
     nvml = load_nvml()
     before = this_machine(card_state(nvml))
     with ExitStack() as stack:
         contenders = [stack.enter_context(Contender(path, options.engine, nvml)) for path in artefacts]
         _check_classes(contenders)
-        dataset = Dataset(options.data) if options.data else None
-        evaluated = _check_dataset(dataset, contenders)
+        datasets = _datasets(options.data, contenders)
+        evaluated = max((len(dataset.evaluation_indices()) for dataset in datasets.values()), default=0)
         if options.quality:
             with on_disk(options.quality):
                 options.quality.mkdir(parents=True, exist_ok=True)
@@ -80,10 +79,11 @@ def bench(options: BenchOptions, artefacts: Sequence[Path], on_start: OnStart, o
             everyone(lambda contender: contender.run_video(video, folder), "end to end")
         after = this_machine(card_state(nvml))
         matrices: dict[Path, ImageMatrices] = {}
-        if dataset:
+        if datasets:
 
             def score(contender: Contender) -> None:
-                matrices[contender.path] = image_matrices(contender.runner, dataset, lambda: on_step("accuracy"))
+                own = datasets[contender.path]
+                matrices[contender.path] = image_matrices(contender.runner, own, lambda: on_step("accuracy"))
 
             everyone(score)
         found: dict[Path, QualityResult] = {}
@@ -104,7 +104,7 @@ def bench(options: BenchOptions, artefacts: Sequence[Path], on_start: OnStart, o
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         machine=replace(after, load=before.load),  # the load after is the benchmark's own
         video=_describe_video(options.video),
-        dataset=f"{evaluated} evaluation frames of {dataset.folder.name}" if dataset else None,
+        dataset=f"{evaluated} evaluation frames of {options.data.name}" if options.data else None,
         results=results,
         warnings=(*warnings, *_doubts(results, before, after)),
         verdict=verdict(
@@ -152,6 +152,16 @@ def _estimates(paths: Sequence[Path], machine: Machine) -> list[Estimate]:
         return []
 
 
+def check_options(options: BenchOptions) -> None:
+    """Raise InputError for what can be told to fail before any artefact is made or opened."""
+    if min(options.frames, options.rounds) < 1:
+        raise InputError(f"got {options.frames} frames and {options.rounds} rounds, need 1 or more of each")
+    if options.video is not None and not options.video.is_file():
+        raise InputError(f"{options.video}: no such file; need a video")
+    if options.data is not None and not list(options.data.glob(f"**/{DATASET_FILE}")):
+        Dataset(options.data)  # says what it lacks
+
+
 def _accuracy(
     contender: Contender, contenders: Sequence[Contender], matrices: dict[Path, ImageMatrices]
 ) -> AccuracyResult | None:
@@ -174,17 +184,19 @@ def _check_classes(contenders: Sequence[Contender]) -> None:
             )
 
 
-def _check_dataset(dataset: Dataset | None, contenders: Sequence[Contender]) -> int:
-    """Return how many frames will be evaluated on; raise InputError, before anything is timed, if that cannot be."""
-    if dataset is None:
-        return 0
-    evaluation = dataset.evaluation()
-    if not len(evaluation):
-        raise InputError(f"{dataset.folder}: has no frame to evaluate on; prepare it again from more frames of val")
+def _datasets(folder: Path | None, contenders: Sequence[Contender]) -> dict[Path, Dataset]:
+    """Return the dataset of each artefact; raise InputError, before anything is timed, if one cannot be measured on."""
+    datasets: dict[Path, Dataset] = {}
+    if folder is None:
+        return datasets
     for contender in contenders:
+        datasets[contender.path] = dataset = dataset_for(folder, contender.runner.spec)
         dataset.check_fits(contender.runner.spec)
+        evaluation = dataset.evaluation()
+        if not len(evaluation):
+            raise InputError(f"{dataset.folder}: has no frame to evaluate on; prepare it again from more frames of val")
         check_unseen(contender.runner, evaluation)
-    return len(evaluation)
+    return datasets
 
 
 def _doubts(results: Sequence[ArtefactResult], before: Machine, after: Machine) -> list[str]:

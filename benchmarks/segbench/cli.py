@@ -13,6 +13,7 @@ from segrun.options import Engine
 
 if TYPE_CHECKING:
     from segbench.results import BenchReport
+    from segdata.devices import Device
 
 _PATH = click.Path(path_type=Path)
 
@@ -24,7 +25,7 @@ _PATH = click.Path(path_type=Path)
     "--data",
     type=_PATH,
     metavar="DATASET",
-    help="Prepared dataset: mIoU and accuracy are measured on the frames of val that calibrate nothing.",
+    help="Prepared dataset, or a folder of several sizes: accuracy is measured on val frames that calibrate nothing.",
 )
 @click.option("--video", type=_PATH, help="Video to time; a synthetic drive if not given.")
 @click.option(
@@ -52,17 +53,20 @@ def bench_command(artefacts: tuple[Path, ...], **values: object) -> None:
     See also: seg-bench preflight --help, and seg-bench compare --help
     """
     from segbench.artefacts import artefacts_of
-    from segbench.bench import bench
+    from segbench.bench import bench, check_options
     from segbench.report import print_report
+    from segdata.devices import device_named
 
     options = BenchOptions(artefacts=artefacts, **values)  # type: ignore[arg-type] # click has checked the types
+    device = None if options.estimate is None else device_named(options.estimate)
+    check_options(options)
     with tempfile.TemporaryDirectory() as folder:
         with progress_bar("Exporting", "models") as bar:
             paths = artefacts_of(
                 options.artefacts, options.all_precisions, Path(folder), options.data, bar.start, bar.advance
             )
-        if options.estimate is not None:
-            _print_estimates(paths, options.estimate)
+        if device is not None:
+            _print_estimates(paths, device)
             return
         with progress_bar("Measuring", "steps") as bar:
             report = bench(options, paths, bar.start, bar.advance)
@@ -70,11 +74,9 @@ def bench_command(artefacts: tuple[Path, ...], **values: object) -> None:
     _write(report, options)
 
 
-def _print_estimates(paths: list[Path], name: str) -> None:
+def _print_estimates(paths: list[Path], device: "Device") -> None:
     from segbench.estimate import as_table, estimate, layer_table
-    from segdata.devices import device_named
 
-    device = device_named(name)
     estimates = [estimate(path, device) for path in paths]
     console = Console()
     if len(estimates) == 1:

@@ -165,6 +165,8 @@ def read_report(path: Path) -> BenchReport:
     """Return the report in a JSON file of seg-bench; raise InputError if it is none, or of another schema."""
     try:
         return TypeAdapter(BenchReport).validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; need a JSON report of seg-bench") from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}; need a JSON report of seg-bench") from None
     except ValidationError as error:

@@ -8,19 +8,22 @@ from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
-from annotated_types import Ge
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from annotated_types import Ge, Le, Len, Lt
+from pydantic import ConfigDict, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 from segdata.arrays import open_array
 from segdata.errors import InputError
-from segdata.labels import Colour
-from segdata.spec import ModelSpec
-from segdata.validation import first_problem
+from segdata.spec import ModelSpec, Name, Side
+from segdata.validation import first_problem, short
 
 DATASET_FILE = "dataset.json"
 CALIBRATION_SPLIT = "val"
 """The split whose frames are parted into calibration and evaluation."""
+
+
+_Byte = Annotated[int, Ge(0), Le(255)]
+_Pixels = Annotated[int, Ge(0), Lt(1 << 63)]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -28,7 +31,7 @@ class Split:
     """One split: frame names in array order, the SHA-256 of each image file, and pixels per class over all frames."""
 
     names: tuple[str, ...]
-    class_pixels: tuple[int, ...]
+    class_pixels: tuple[_Pixels, ...]
     sha256: tuple[str, ...]
 
 
@@ -41,11 +44,11 @@ class DatasetFacts:
     decided the result, by which a second preparation knows that there is nothing to do.
     """
 
-    height: Annotated[int, Ge(1)]
-    width: Annotated[int, Ge(1)]
-    label_space: str
-    class_names: tuple[str, ...]
-    colours: tuple[Colour, ...]
+    height: Side
+    width: Side
+    label_space: Name
+    class_names: Annotated[tuple[Name, ...], Len(1, 254)]
+    colours: tuple[tuple[_Byte, _Byte, _Byte], ...]
     source: str
     plan_sha256: str
     splits: dict[str, Split]
@@ -53,6 +56,20 @@ class DatasetFacts:
     calibration_sha256: str
     evaluation_sha256: str
     format: Literal[1] = 1
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "DatasetFacts":
+        val = len(self.splits[CALIBRATION_SPLIT].names) if CALIBRATION_SPLIT in self.splits else 0
+        classes = len(self.class_names)
+        if len(self.colours) != classes or any(len(split.class_pixels) != classes for split in self.splits.values()):
+            raise ValueError("class names, colours and class_pixels differ in number")
+        if any(len(split.sha256) != len(split.names) for split in self.splits.values()):
+            raise ValueError("names and sha256 differ in number")
+        if any(not 0 <= index < val for index in self.calibration):
+            raise ValueError("calibration names frames that are not in val")
+        if any(not name or name != Path(name).name or "\\" in name or "\0" in name for name in self.splits):
+            raise ValueError("the name of a split leads out of its folder")
+        return self
 
     def to_json(self) -> str:
         """Return the facts as indented JSON."""
@@ -92,18 +109,15 @@ class Dataset:
             raise InputError(f"{folder}: no dataset, {DATASET_FILE} is missing; make one with: seg-data prepare")
         try:
             self.facts = TypeAdapter(DatasetFacts).validate_json(file.read_bytes())
+        except OSError as error:
+            raise InputError(f"{file}: cannot be read ({error.strerror or error}); name another dataset") from None
         except ValidationError as error:
             raise InputError(f"{file}: {first_problem(error)}; prepare the dataset again") from None
-        frames = len(self.facts.splits[CALIBRATION_SPLIT].names) if CALIBRATION_SPLIT in self.facts.splits else 0
-        if any(len(split.sha256) != len(split.names) for split in self.facts.splits.values()):
-            raise InputError(f"{file}: names and sha256 differ in number; prepare the dataset again")
-        if any(not 0 <= index < frames for index in self.facts.calibration):
-            raise InputError(f"{file}: calibration names frames that are not in val; prepare the dataset again")
 
     def split(self, name: str) -> SplitArrays:
         """Open one split; raise InputError if the dataset lacks it, or if its arrays are not what it says."""
         if name not in self.facts.splits:
-            raise InputError(f"{self.folder} has the splits {', '.join(self.facts.splits)}; need {name}")
+            raise InputError(f"{self.folder} has the splits {short(', '.join(self.facts.splits))}; need {name}")
         names = self.facts.splits[name].names
         shape = (len(names), self.facts.height, self.facts.width)
         images = self._array(images_file(name), (*shape, 3))
@@ -141,14 +155,16 @@ class Dataset:
 
     def _array(self, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
         file = self.folder / name
+        if file.is_symlink() and file.resolve().parent != self.folder.resolve():
+            raise InputError(f"{file}: leads to {file.resolve()}, out of the dataset; put the file itself there")
         try:
             array = open_array(file)
         except (OSError, ValueError) as error:
-            raise InputError(f"{file}: cannot be read as an array ({error}); prepare the dataset again") from None
+            reason = short(str(error))
+            raise InputError(f"{file}: cannot be read as an array ({reason}); prepare the dataset again") from None
         if array.shape != shape or array.dtype != np.uint8:
-            raise InputError(
-                f"{file}: holds {array.dtype} {list(array.shape)}, need uint8 {list(shape)}; prepare the dataset again"
-            )
+            held = f"{short(str(array.dtype))} {list(array.shape)}"
+            raise InputError(f"{file}: holds {held}, need uint8 {list(shape)}; prepare the dataset again")
         return np.asarray(array)
 
 
@@ -160,3 +176,22 @@ def images_file(split: str) -> str:
 def labels_file(split: str) -> str:
     """Return the file name of a split's labels."""
     return f"{split}_labels.npy"
+
+
+def size_folder(width: int, height: int) -> str:
+    """Return what the dataset of one size is called where several are prepared together."""
+    return str(width) if width == height else f"{width}x{height}"
+
+
+def sized_folder(folder: Path, width: int, height: int) -> Path:
+    """Return the dataset of one size where several were prepared together in `folder`, else `folder` itself."""
+    own = folder / size_folder(width, height)
+    return own if (own / DATASET_FILE).is_file() else folder
+
+
+def dataset_for(folder: Path, spec: ModelSpec) -> Dataset:
+    """Open the dataset in `folder`; where several sizes were prepared there together, the one of the model's size.
+
+    Raises InputError if there is none.
+    """
+    return Dataset(sized_folder(folder, spec.width, spec.height))

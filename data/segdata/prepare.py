@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from os import cpu_count
 from pathlib import Path
 
@@ -15,7 +16,16 @@ import numpy.typing as npt
 
 from segdata.arrays import create_array, open_array
 from segdata.calibration_split import choose_calibration, hash_of_frames
-from segdata.dataset import CALIBRATION_SPLIT, DATASET_FILE, Dataset, DatasetFacts, Split, images_file, labels_file
+from segdata.dataset import (
+    CALIBRATION_SPLIT,
+    DATASET_FILE,
+    Dataset,
+    DatasetFacts,
+    Split,
+    images_file,
+    labels_file,
+    size_folder,
+)
 from segdata.errors import InputError
 from segdata.files import on_disk
 from segdata.journal import Done, Journal
@@ -25,6 +35,7 @@ from segdata.options import PrepareOptions, Size
 from segdata.plan import Plan, make_plan
 from segdata.reading import read_pair
 from segdata.resize import resize_frame, resize_labels
+from segdata.validation import short
 
 Bytes = npt.NDArray[np.uint8]
 Key = tuple[str, int]
@@ -64,7 +75,7 @@ def prepare(options: PrepareOptions, on_start: Callable[[int], None], on_frame: 
         return PrepareReport(_existing(options.target, plan, sha256), Counter(), len(plan.frames()))
     folder = options.target.with_name(f".{options.target.name}.partial")
     with _removed_on_error(folder), on_disk(options.target):
-        with Journal(folder, sha256) as journal:
+        with Journal(folder, sha256, partial(_is_of, plan)) as journal:
             resumed = len(journal.done)
             on_start(len(plan.frames()) - resumed)
             _fill(folder, plan, journal, on_frame)
@@ -92,6 +103,16 @@ def prepare_pair(pair: Pair, space: LabelSpace, sizes: tuple[Size, ...], key: Ke
         unknown=dict(frame.unknown),
     )
     return PreparedFrame([resize_frame(frame.image, height, width) for width, height in sizes], labels, done)
+
+
+def _is_of(plan: Plan, done: Done) -> bool:
+    """Return whether a line of a journal, which may be damaged, can be of a frame of `plan`."""
+    counts = (*done.class_pixels, done.source_pixels)
+    return (
+        0 <= done.index < len(plan.splits.get(done.split, []))
+        and len(done.class_pixels) == len(plan.sizes)
+        and all(len(pixels) == plan.space.class_count for pixels in counts)
+    )
 
 
 def _fill(folder: Path, plan: Plan, journal: Journal, on_frame: Callable[[], None]) -> None:
@@ -142,11 +163,12 @@ def _arrays(folder: Path, split: str, count: int, size: Size, resume: bool) -> t
     files = {images_file(split): (count, height, width, 3), labels_file(split): (count, height, width)}
     try:
         images, labels = (
-            open_array(folder / name, "r+") if resume else create_array(folder / name, shape)
+            open_array(folder / name, "r+", shape) if resume else create_array(folder / name, shape)
             for name, shape in files.items()
         )
     except ValueError as error:
-        raise InputError(f"{folder}: what an earlier run left is damaged ({error}); start again") from None
+        reason = short(str(error))
+        raise InputError(f"{folder}: what an earlier run left is damaged ({reason}); start again") from None
     return images, labels
 
 
@@ -196,8 +218,7 @@ def _existing(target: Path, plan: Plan, sha256: str) -> list[Dataset]:
 
 
 def _subfolder(folder: Path, plan: Plan, size: Size) -> Path:
-    width, height = size
-    return folder if len(plan.sizes) == 1 else folder / (str(width) if width == height else f"{width}x{height}")
+    return folder if len(plan.sizes) == 1 else folder / size_folder(*size)
 
 
 def _count(labels: Bytes, space: LabelSpace) -> tuple[int, ...]:

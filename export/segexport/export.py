@@ -10,7 +10,7 @@ from typing import get_args
 
 import onnx
 
-from segdata.dataset import Dataset
+from segdata.dataset import dataset_for
 from segdata.errors import InputError
 from segdata.files import replacing
 from segdata.shipped import shipped_checkpoint
@@ -77,7 +77,7 @@ def export(options: ExportOptions, on_start: Callable[[int], None], on_step: Cal
     checkpoint = _checkpoint(options)
     precisions: tuple[Precision, ...] = options.precisions or get_args(Precision)
     network, spec = load_checkpoint(checkpoint)
-    dataset = Dataset(options.calibration) if options.calibration else None
+    dataset = dataset_for(options.calibration, spec) if options.calibration else None
     if dataset is not None:
         dataset.check_fits(spec)
     library = _library(options)

@@ -51,7 +51,9 @@ def exports(monkeypatch: pytest.MonkeyPatch) -> Exports:
 
 def test_without_a_name_the_shipped_models_are_measured_in_every_precision(tmp_path: Path, exports: Exports) -> None:
     found = artefacts_of([], False, tmp_path)
-    assert [path.name for path in found] == [f"unet-{size}.{name}.onnx" for size in (64, 128, 256) for name in PRECISIONS]
+    assert [path.name for path in found] == [
+        f"unet-{size}.{name}.onnx" for size in (64, 128, 256) for name in PRECISIONS
+    ]
     asked = exports.commands[1:]  # the first asks whether it can be exported at all
     assert [command[0] for command in asked] == [str(shipped_checkpoint(size)) for size in (64, 128, 256)]
     assert not any("--calibration" in command for command in asked)  # their ranges are shipped
@@ -96,7 +98,7 @@ def test_what_has_no_siblings_stands_for_itself(tmp_path: Path) -> None:
 
 def test_checkpoints_of_one_name_are_exported_apart(tmp_path: Path, exports: Exports) -> None:
     first, second = (touched(tmp_path / name, "best.safetensors", "best.calibration.json")[0] for name in ("a", "b"))
-    found = artefacts_of([first, second], False, tmp_path / "out")
+    found = artefacts_of([first, second, first], False, tmp_path / "out")
     assert len(set(found)) == 6
     assert [path.name for path in found] == 2 * [f"best.{precision}.onnx" for precision in PRECISIONS]
 
@@ -106,7 +108,12 @@ def test_progress_counts_the_models_that_are_exported(tmp_path: Path, exports: E
     done: list[int] = []
     checkpoint, _, artefact = touched(tmp_path, "best.safetensors", "best.calibration.json", "other.fp32.onnx")
     artefacts_of(
-        [artefact, checkpoint, artefact], False, tmp_path, None, totals.append, lambda: done.append(len(exports.commands))
+        [artefact, checkpoint, artefact],
+        False,
+        tmp_path,
+        None,
+        totals.append,
+        lambda: done.append(len(exports.commands)),
     )
     assert (totals, done) == ([1], [1])
     artefacts_of([artefact], False, tmp_path, None, totals.append, lambda: done.append(0))
@@ -142,17 +149,17 @@ def test_ranges_beside_a_checkpoint_are_used(tmp_path: Path, exports: Exports) -
     assert "--calibration" not in exports.commands[0]
 
 
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("missing.safetensors", r"missing\.safetensors: seg-export failed \(.*no such file.*\)"),
-        ("broken.safetensors", r"broken\.safetensors: seg-export failed \(.*broken\.safetensors.*\)"),
-    ],
-)
-def test_a_failed_export_is_one_line(tmp_path: Path, dataset: Dataset, refused: Refused, name: str, said: str) -> None:
-    (tmp_path / "broken.safetensors").write_bytes(b"no weights")
-    with refused(said):
-        artefacts_of([tmp_path / name], False, tmp_path / "out", dataset.folder)
+def test_a_checkpoint_that_is_not_there_is_refused(tmp_path: Path, exports: Exports, refused: Refused) -> None:
+    with refused(r"missing\.safetensors: no such file; need a checkpoint \(\.safetensors\) written by seg-train"):
+        artefacts_of([tmp_path / "missing.safetensors"], False, tmp_path)
+    assert exports.commands == []
+
+
+def test_a_failed_export_is_one_line(tmp_path: Path, dataset: Dataset, refused: Refused) -> None:
+    checkpoint = tmp_path / "broken.safetensors"
+    checkpoint.write_bytes(b"no weights")
+    with refused(r"broken\.safetensors: seg-export failed \(.*broken\.safetensors.*\)"):
+        artefacts_of([checkpoint], False, tmp_path / "out", dataset.folder)
 
 
 def test_an_export_that_dies_without_a_word_is_one_line_too(

@@ -3,12 +3,19 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
+import segbench.artefacts
+import segbench.bench
+from segbench.cli import bench_command
+from segbench.results import BenchReport, read_report
 from segdata.dataset import Dataset
+from segdata.errors import InputError
 
 if TYPE_CHECKING:
     from conftest import Artefacts
@@ -20,24 +27,69 @@ def seg_bench(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[
     return subprocess.run([COMMAND, *arguments], capture_output=True, text=True, check=False, cwd=cwd)
 
 
-def test_the_table_is_printed_and_the_figures_written(
-    artefacts: "Artefacts", dataset: Dataset, street_video: Path, tmp_path: Path
-) -> None:
-    files = [artefacts.onnx[precision] for precision in ("fp32", "int8")]
-    few = ("--frames", "3", "--rounds", "2", "--json", "figures.json")
-    done = seg_bench(*files, "--data", dataset.folder, "--video", street_video, *few, cwd=tmp_path)
+@pytest.fixture(scope="module")
+def measured(
+    artefacts: "Artefacts", dataset: Dataset, street_video: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Path]:
+    """What `seg-bench small.int8.onnx --all-precisions` printed, and the folder with all that it wrote."""
+    folder = tmp_path_factory.mktemp("measured")
+    few = ("--all-precisions", "--frames", "3", "--rounds", "2", "--max-drop", "100")
+    reports = ("--json", "figures.json", "--markdown", "report.md", "--quality", "strips")
+    model = artefacts.onnx["int8"]
+    done = seg_bench(model, "--data", dataset.folder, "--video", street_video, *few, *reports, cwd=folder)
     assert done.returncode == 0, done.stderr
-    written = json.loads((tmp_path / "figures.json").read_text())
-    assert [row["precision"] for row in written["rows"]] == ["fp32", "int8"]
-    assert {row["runner"] for row in written["rows"]} == {"OpenVINO"}
-    assert [len(row["engine"]["rounds"]) for row in written["rows"]] == [2, 2]
-    text = " ".join(done.stdout.split())
-    assert f"{written['machine']['cores']} cores, no GPU used" in text
-    for row in written["rows"]:
-        assert f"{row['precision']}: {row['artefact']} on OpenVINO, sha256 {row['sha256'][:12]}" in text
-        assert f"{100 * row['accuracy']['pixel_accuracy']:.2f}" in done.stdout
-    assert "Accuracy, in percent: 128 evaluation frames of prepared" in text
-    assert [path.name for path in tmp_path.iterdir()] == ["figures.json"]
+    return done.stdout, folder
+
+
+@pytest.fixture(scope="module")
+def report(measured: tuple[str, Path]) -> BenchReport:
+    return read_report(measured[1] / "figures.json")
+
+
+def test_every_precision_is_measured(report: BenchReport) -> None:
+    assert [result.precision for result in report.results] == ["fp32", "fp16", "int8"]
+    assert {result.runner for result in report.results} == {"OpenVINO"}
+    assert [len(result.engine.rounds) for result in report.results] == [2, 2, 2]
+    assert report.dataset == "128 evaluation frames of prepared"
+
+
+def test_the_table_is_printed(measured: tuple[str, Path], report: BenchReport) -> None:
+    text, words = measured[0], " ".join(measured[0].split())
+    assert f"{report.machine.cores} cores, no GPU used" in words
+    for result in report.results:
+        assert result.artefact in text
+        assert result.accuracy is not None
+        assert f"{100 * (result.accuracy.pixel_accuracy or 0):.2f}" in text
+    for sentence in (*report.verdict.sentences, *report.warnings):
+        assert "".join(sentence.split()) in "".join(text.split())
+
+
+def test_the_figures_can_be_read_back(measured: tuple[str, Path], report: BenchReport) -> None:
+    written = (measured[1] / "figures.json").read_text()
+    assert report.to_json() == written
+    assert json.loads(written)["schema"] == 1
+
+
+def test_reports_and_strips_are_written_and_named(measured: tuple[str, Path], report: BenchReport) -> None:
+    text, folder = measured
+    assert text.splitlines()[-2:] == ["figures.json", "report.md"]
+    markdown = (folder / "report.md").read_text()
+    assert markdown.startswith("# Benchmark: ")
+    assert all(result.artefact in markdown for result in report.results)
+    assert [result.artefact for result in report.quality] == ["small.fp16.onnx", "small.int8.onnx"]
+    files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    strips = [f"strips/small.{precision}.onnx.worst.png" for precision in ("fp16", "int8")]
+    assert files == ["figures.json", "report.md", *strips]
+
+
+def test_two_reports_are_compared(measured: tuple[str, Path], tmp_path: Path) -> None:
+    figures = measured[1] / "figures.json"
+    done = seg_bench("compare", figures, figures, "--markdown", "changes.md", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for precision in ("fp32", "fp16", "int8"):
+        assert f"small.{precision}.onnx" in done.stdout
+        assert f"small.{precision}.onnx" in (tmp_path / "changes.md").read_text()
+    assert done.stdout.splitlines()[-1] == "changes.md"
 
 
 @pytest.mark.parametrize(
@@ -47,13 +99,21 @@ def test_the_table_is_printed_and_the_figures_written(
         (["MODEL", "--video", "missing.mp4"], "missing.mp4: no such file; need a video"),
         (["MODEL", "--data", "missing"], "missing: no dataset, dataset.json is missing; make one with: seg-data"),
         (["MODEL", "--rounds", "0"], "got 100 frames and 0 rounds, need 1 or more of each"),
+        (["MODEL", "--frames", "0"], "got 0 frames and 5 rounds, need 1 or more of each"),
+        (["--estimate", "toaster"], "got device 'toaster', need one of gtx-1660-ti, "),
+        (["missing.safetensors"], "missing.safetensors: no such file; need a checkpoint (.safetensors) written by"),
+        (["CHECKPOINT"], "CHECKPOINT: int8 needs frames to calibrate on; give --data DATASET"),
+        (["compare", "missing.json", "missing.json"], "missing.json: No such file or directory; need a JSON report"),
+        (["compare", "MODEL", "MODEL"], "MODEL: "),
     ],
 )
 def test_what_cannot_be_measured_is_refused_in_one_line(
     artefacts: "Artefacts", tmp_path: Path, arguments: list[str], said: str
 ) -> None:
-    model = str(artefacts.onnx["fp16"])
-    done = seg_bench(*(model if argument == "MODEL" else argument for argument in arguments), cwd=tmp_path)
+    stands_for = {"MODEL": str(artefacts.onnx["fp16"]), "CHECKPOINT": str(artefacts.checkpoint)}
+    done = seg_bench(*(stands_for.get(argument, argument) for argument in arguments), cwd=tmp_path)
+    for name, path in stands_for.items():
+        said = said.replace(name, path)
     assert done.returncode == 3
     assert done.stdout == ""
     assert done.stderr.startswith(f"Error: {said}")
@@ -61,13 +121,62 @@ def test_what_cannot_be_measured_is_refused_in_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_help_imports_no_heavy_library() -> None:
-    heavy = ("torch", "cv2", "openvino", "onnxruntime", "av")
+def test_an_estimate_measures_nothing(artefacts: "Artefacts", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def measured(*_: object) -> None:
+        raise AssertionError("measured")
+
+    monkeypatch.setattr(segbench.bench, "bench", measured)
+    figures = tmp_path / "figures.json"
+    models = [str(artefacts.onnx[precision]) for precision in ("fp32", "int8")]
+    done = CliRunner().invoke(bench_command, [*models, "--estimate", "gtx-1660-ti", "--json", str(figures)])
+    assert done.exit_code == 0, done.output
+    text = " ".join(done.output.split())
+    assert "Estimate, not a measurement: roofline on a GTX 1660 Ti" in text
+    assert "small.fp32.onnx" in text
+    assert "small.int8.onnx" in text
+    assert "layers of" not in text
+    assert not figures.exists()  # an estimate is no report
+    one = CliRunner().invoke(bench_command, [models[0], "--estimate", "gtx-1660-ti"])
+    assert "layers of small.fp32.onnx on a GTX 1660 Ti" in " ".join(one.output.split())
+
+
+def test_what_was_asked_reaches_the_choice_of_artefacts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The dataset among it: it calibrates a checkpoint."""
+    asked: list[tuple[Sequence[Path], bool, Path | None]] = []
+
+    def chosen(named: Sequence[Path], all_precisions: bool, folder: Path, data: Path | None, *_: object) -> None:
+        assert folder.is_dir()
+        asked.append((named, all_precisions, data))
+        raise InputError("stop here")
+
+    monkeypatch.setattr(segbench.artefacts, "artefacts_of", chosen)
+    CliRunner().invoke(bench_command, ["a.safetensors", "b.onnx", "--all-precisions", "--data", "prepared"])
+    CliRunner().invoke(bench_command, [])
+    assert asked == [((Path("a.safetensors"), Path("b.onnx")), True, Path("prepared")), ((), False, None)]
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (
+            [],
+            "ARTEFACTS --all-precisions --data --video --engine --frames --rounds --max-drop --target-fps --min-miou "
+            "--quality --estimate --json --markdown --html --debug preflight compare",
+        ),
+        (["compare"], "BEFORE AFTER --markdown --debug"),
+        (["preflight"], "MODEL --debug"),
+    ],
+)
+def test_help_imports_no_heavy_library(words: list[str], shown: str) -> None:
+    heavy = ("torch", "cv2", "openvino", "onnx", "onnxruntime", "av", "numpy", "matplotlib", "jinja2")
     script = (
-        "import sys\nfrom segbench.cli import main\nmain(['--help'], standalone_mode=False)\n"
-        f"print('imported:', *[name for name in {heavy} if name in sys.modules])"
+        "import sys, atexit\nfrom segbench.cli import main\n"
+        f"atexit.register(lambda: print('imported:', *[name for name in {heavy} if name in sys.modules]))\n"
+        f"sys.argv = ['seg-bench', *{words}, '--help']\nmain()"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    for option in ("ARTEFACTS", "--data", "--video", "--engine", "--frames", "--rounds", "--json", "--debug"):
-        assert option in done.stdout
+    assert done.stdout.startswith(f"Usage: {' '.join(['seg-bench', *words])} ")
+    for word in shown.split():
+        assert word in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
     assert done.stdout.splitlines()[-1] == "imported:"

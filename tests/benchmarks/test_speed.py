@@ -209,6 +209,8 @@ def test_a_timeline_begins_at_its_first_span_in_milliseconds() -> None:
 
 
 def test_a_long_run_leaves_a_timeline_of_its_end() -> None:
-    found = timeline(a_run(*(Span("decode", float(second), second + 0.5) for second in range(2000))))
-    assert len(found) == 240
+    early = [Span("early", float(second), second + 0.5) for second in range(1760)]
+    late = [Span("late", float(second), second + 0.5) for second in range(1760, 2000)]
+    found = timeline(a_run(*early, *late))
+    assert [span.stage for span in found] == ["late"] * 240
     assert (found[0].start, found[-1].stop) == (0.0, 239_500.0)

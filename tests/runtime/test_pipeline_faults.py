@@ -4,6 +4,7 @@ import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from segrun.pipeline import Pipeline
 from segrun.report import RunReport
 from segrun.sink import Sink
 from segrun.video_sink import VideoSink
+
+Mounted = Callable[[Path, str], AbstractContextManager[None]]
 
 WATCHDOG = 30  # seconds after which a run counts as hung
 FRAMES = 30
@@ -59,6 +62,19 @@ class CountingSource:
 
     def close(self) -> None:
         self.go_on.set()
+
+
+class Noise(CountingSource):
+    """Gives frames that no encoder makes small."""
+
+    def __init__(self) -> None:
+        super().__init__(count=2000)
+
+    def read(self) -> Iterator[Decoded]:
+        generator = np.random.default_rng(0)
+        for index in range(self.expected_frames):
+            image = generator.integers(0, 256, (64, 96, 3), dtype=np.uint8)
+            yield Decoded(Picture.from_rgb(image).frame, index, self.time_base)
 
 
 class Watcher(Sink):
@@ -158,6 +174,23 @@ def test_a_sink_that_breaks_ends_the_run_and_the_others_are_completed(tmp_path: 
     assert source.given < 200  # the stages before did not go on without it
     assert broken.finished == 1
     assert frame_count(target) == frame + 1  # the video came before the broken one
+
+
+def test_a_full_disk_ends_the_run_with_one_line_and_what_fitted_plays(mounted: Mounted, tmp_path: Path) -> None:
+    folder = tmp_path / "small"
+    with mounted(folder, "size=400k"):
+        source, target = Noise(), folder / "out.mp4"
+        run = pipeline(source, SkyAndPerson(), VideoSink(target, source))
+        error = finished(run.run)
+        assert isinstance(error, InputError)
+        assert str(error) == f"cannot write {target} (No space left on device); try another place or format"
+        assert [path.name for path in folder.iterdir()] == ["out.mp4"]
+        assert run.report().frames_shown < source.expected_frames
+        decoded = 0
+        with av.open(str(target)) as container, suppress(av.FFmpegError):  # the last packet is cut
+            for _ in container.decode(video=0):
+                decoded += 1
+        assert decoded > 25
 
 
 def test_a_slow_sink_is_waited_for() -> None:
