@@ -43,7 +43,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--estimate", metavar="DEVICE", help="Measure nothing: estimate for a device, as gtx-1660-ti.")
 @click.option("--json", type=_PATH, help="Write all figures there; seg-bench compare reads them.")
 @click.option("--markdown", type=_PATH, help="Write the report there as Markdown.")
-@click.option("--html", type=_PATH, help="Write the report there as one page with plots.")
+@click.option("--html", type=_PATH, help="Write the report there as a page with plots (extra: report).")
 def bench_command(artefacts: tuple[Path, ...], **values: object) -> None:
     """Measure ARTEFACTS: .onnx and .engine files; the shipped models if none is given.
 

@@ -26,6 +26,10 @@ _PATIENCE = 1.0  # seconds that a stopped run waits for a source that says nothi
 _LATENCIES_KEPT = 10_000
 
 
+class NoFrameError(InputError):
+    """The source gave no frame at all."""
+
+
 class Pipeline:
     """Takes frames from a source through a runner into sinks.
 
@@ -62,7 +66,7 @@ class Pipeline:
         """Run to the end of the source, or until `stop`; call `on_frame` after each frame that was shown.
 
         The first error of any stage ends the run and is raised here, after every sink has completed what it has.
-        Raises InputError if there is no frame at all. A KeyboardInterrupt leaves no files.
+        Raises NoFrameError if there is no frame at all. A KeyboardInterrupt leaves no files.
         """
         self._started = time.perf_counter()
         reader = threading.Thread(target=self._read_frames, name="segrun-read", daemon=True)
@@ -93,7 +97,7 @@ class Pipeline:
             raise self._errors[0]
         report = self.report()
         if report.frames_read == 0:
-            raise InputError(f"{self._source.name}: no frame could be decoded; the file is broken: get it again")
+            raise NoFrameError(f"{self._source.name}: no frame could be decoded; the file is broken: get it again")
         if report.frames_lost:
             raise EdgeSegError(f"{report.frames_lost} of {report.frames_read} frames were lost: please report this")
         return report

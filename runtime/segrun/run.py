@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 
-from segdata.errors import EdgeSegError
+from segdata.errors import EdgeSegError, InputError
 from segrun.drawing import Drawing
 from segrun.excerpt import excerpt
 from segrun.interrupt import stopping_on_signals
 from segrun.open_sinks import open_sinks, output_names
 from segrun.open_source import name_of, open_source
 from segrun.options import RunOptions
-from segrun.pipeline import Pipeline
+from segrun.pipeline import NoFrameError, Pipeline
 from segrun.report import RunReport
 from segrun.runner import Runner
 
@@ -42,6 +42,10 @@ def run(
         on_start(_expected(source.expected_frames, options))
         with stopping_on_signals(pipeline.stop):
             return _finished(pipeline, on_frame)
+    except NoFrameError:
+        if options.start == 0 or source.corrupt_packets:
+            raise
+        raise InputError(f"{word}: ends before {options.start:g} seconds; give an earlier --start") from None
     finally:
         source.close()
 

@@ -219,6 +219,13 @@ def test_a_video_without_a_frame_is_refused(street_video: Path, tmp_path: Path, 
     assert list(folder.iterdir()) == []
 
 
+def test_a_start_beyond_the_end_is_said(street_video: Path, tmp_path: Path, refused: Refused) -> None:
+    options = RunOptions((str(street_video),), (str(tmp_path / "out.mp4"),), start=100)
+    with refused("street.mp4: ends before 100 seconds; give an earlier --start"):
+        run(options, str(street_video), SkyAndPerson())
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("name", ["out.txt", "out"])
 def test_an_output_that_names_no_container_is_refused(
     street_video: Path, tmp_path: Path, refused: Refused, name: str
