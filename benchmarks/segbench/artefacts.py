@@ -36,7 +36,7 @@ def artefacts_of(
         named = [shipped(size) for size in SHIPPED_SIZES if data is None or _has_size(data, size)]
         if not named:
             sizes = ", ".join(map(str, SHIPPED_SIZES))
-            raise InputError(f"{data}: has none of the sizes that models are shipped for ({sizes}); name your artefacts")
+            raise InputError(f"{data}: has none of the sizes of the shipped models ({sizes}); name your artefacts")
     named = list(dict.fromkeys(named))
     checkpoints = [path for path in named if path.suffix == ".safetensors"]
     for path in checkpoints:
