@@ -29,11 +29,25 @@ def create_array(path: Path, shape: tuple[int, ...]) -> Mapped:
     return open_array(path, "r+")
 
 
-def open_array(path: Path, mode: Literal["r", "r+"] = "r") -> Mapped:
-    """Map a .npy file; raise OSError or ValueError if it is none.
+def open_array(path: Path, mode: Literal["r", "r+"] = "r", shape: tuple[int, ...] | None = None) -> Mapped:
+    """Map a .npy file; raise OSError or ValueError if it is none, or none of uint8 in `shape` where that is given.
 
     Unlike numpy.load it takes plain arrays alone: no archives, never a pickle.
     """
-    array = np.lib.format.open_memmap(path, mode=mode)
+    if not path.is_file():  # a pipe would be waited for
+        raise ValueError("no such file")
+    try:
+        array = np.lib.format.open_memmap(path, mode="r")
+    except (OSError, ValueError):
+        raise
+    except Exception as error:  # numpy reads the header by way of Python's tokenizer, whose errors come through
+        raise ValueError(str(error) or type(error).__name__) from None
     assert isinstance(array, np.memmap)
-    return array
+    if path.stat().st_size != array.offset + array.nbytes:
+        raise ValueError(f"it has {path.stat().st_size} bytes, its header says {array.offset + array.nbytes}")
+    if shape is not None and (array.shape != shape or array.dtype != np.uint8):
+        raise ValueError(f"it holds {array.dtype} {list(array.shape)}, need uint8 {list(shape)}")
+    if mode == "r":
+        return array
+    # Only now: a file that is opened for writing grows to whatever size its header declares.
+    return np.memmap(path, array.dtype, mode, array.offset, array.shape, "F" if np.isfortran(array) else "C")

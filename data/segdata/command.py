@@ -41,7 +41,12 @@ class _OneLine(click.ClickException):
     """Shows an EdgeSegError as `Error: ...` on one line."""
 
     def __init__(self, error: EdgeSegError) -> None:
-        super().__init__(" ".join(str(error).split()))
+        super().__init__(one_line(str(error)))
+
+
+def one_line(text: str) -> str:
+    """Return `text` on one line; a name in a file may hold what a terminal would take for a command."""
+    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
 
 
 class Command(click.Command):

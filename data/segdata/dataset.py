@@ -67,7 +67,9 @@ class DatasetFacts:
             raise ValueError("names and sha256 differ in number")
         if any(not 0 <= index < val for index in self.calibration):
             raise ValueError("calibration names frames that are not in val")
-        if any(not name or name != Path(name).name or "\\" in name or "\0" in name for name in self.splits):
+        if any(
+            name in {"", ".", ".."} or name != Path(name).name or "\\" in name or "\0" in name for name in self.splits
+        ):
             raise ValueError("the name of a split leads out of its folder")
         return self
 

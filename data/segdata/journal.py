@@ -2,14 +2,19 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
+from typing import Annotated
 
+from annotated_types import Ge, Lt
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 _FILE = "journal.jsonl"
+
+_Pixels = Annotated[int, Ge(0), Lt(1 << 48)]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -23,18 +28,24 @@ class Done:
     split: str
     index: int
     sha256: str
-    class_pixels: tuple[tuple[int, ...], ...]
-    source_pixels: tuple[int, ...]
-    unknown: dict[str, int]
+    class_pixels: tuple[tuple[_Pixels, ...], ...]
+    source_pixels: tuple[_Pixels, ...]
+    unknown: dict[str, _Pixels]
 
 
 class Journal:
     """A line of JSON a frame, written after its pixels. The first line names the plan."""
 
-    def __init__(self, folder: Path, plan_sha256: str) -> None:
-        """Open the journal in `folder`; what was done there under another plan is removed."""
+    def __init__(self, folder: Path, plan_sha256: str, fits: Callable[[Done], bool] = lambda _: True) -> None:
+        """Open the journal in `folder`; what was done there under another plan is removed.
+
+        `fits` says whether a line can be of the plan: one that cannot ends what is read. Raises OSError if the folder
+        is a link: what is written there would be written elsewhere.
+        """
+        if folder.is_symlink():
+            raise OSError(f"{folder} is a link, need a folder")
         self._path = folder / _FILE
-        self.done = _read(self._path, plan_sha256)
+        self.done = {} if _has_links(folder) else _read(self._path, plan_sha256, fits)
         if not self.done:
             shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
@@ -67,7 +78,11 @@ class Journal:
         self._file.flush()
 
 
-def _read(path: Path, plan_sha256: str) -> dict[tuple[str, int], Done]:
+def _has_links(folder: Path) -> bool:
+    return folder.is_dir() and any(path.is_symlink() for path in folder.rglob("*"))
+
+
+def _read(path: Path, plan_sha256: str, fits: Callable[[Done], bool]) -> dict[tuple[str, int], Done]:
     if not path.is_file():
         return {}
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -79,6 +94,8 @@ def _read(path: Path, plan_sha256: str) -> dict[tuple[str, int], Done]:
         try:
             frame = adapter.validate_json(line)
         except ValidationError:  # the line that was being written when the power went
+            break
+        if not fits(frame):
             break
         done[frame.split, frame.index] = frame
     return done

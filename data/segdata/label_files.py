@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from segdata.errors import InputError
 from segdata.labels import LABEL_SPACES, LabelSpace, label_space
+from segdata.spec import Name
 from segdata.validation import first_problem
 
 if sys.version_info >= (3, 11):
@@ -25,7 +26,7 @@ _Byte = Annotated[int, Ge(0), Le(255)]
 class ClassEntry:
     """One class of the file: its name, its RGB colour, and the ids that stand for it in id masks."""
 
-    name: str
+    name: Name
     colour: tuple[_Byte, _Byte, _Byte]
     ids: tuple[_Byte, ...]
 
@@ -34,7 +35,7 @@ class ClassEntry:
 class LabelSpaceFile:
     """The whole file."""
 
-    name: str
+    name: Name
     classes: Annotated[tuple[ClassEntry, ...], Len(1, 254)]
 
 
@@ -46,6 +47,8 @@ def find_label_space(name: str) -> LabelSpace:
     path = Path(name)
     if name in LABEL_SPACES or path.suffix not in (".toml", ".json"):
         return label_space(name)
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise InputError(f"{path}: not a file; need a label space in TOML or JSON")
     try:
         text = path.read_text(encoding="utf-8")
         content = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)

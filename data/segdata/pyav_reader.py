@@ -22,8 +22,15 @@ from segdata.timeline import Timeline
 FALLBACK_RATE = Fraction(25)
 """Frames a second of a video that does not say."""
 
+LARGEST_PICTURE = 8192 * 4352
+"""How many pixels a frame may have: those of 8K video. FFmpeg itself would take 2 GB for one frame of a broken file."""
+
 TIMED_OUT = "nothing came in time"
 """What `reason` says where FFmpeg waited for as long as it was allowed to."""
+
+# A file, and what is piped, is read by itself: formats that list other files and addresses are for addresses alone.
+_LISTS = {"concat", "dash", "hls", "image2", "imf", "rtsp", "sdp", "vobsub", "webm_dash_manifest"}
+_ONE_FILE = {"format_whitelist": ",".join(sorted(av.formats_available - _LISTS)), "protocol_whitelist": "file"}
 
 _MICROSECONDS = 1_000_000  # the unit of a container's duration, AV_TIME_BASE
 _NO_TIMESTAMPS = 0x80  # FFmpeg's AVFMT_NOTIMESTAMPS
@@ -100,16 +107,29 @@ class VideoReader:
         self._busy, self._closed = threading.Lock(), False
         try:
             opened = str(video) if isinstance(video, Path) else video
-            self._container = av.open(opened, "r", format=format, options=dict(options or {}), timeout=timeout)
+            allowed = {} if isinstance(video, str) else _ONE_FILE
+            self._container = av.open(
+                opened, "r", format=format, options={**allowed, **(options or {})}, timeout=timeout
+            )
         except (av.FFmpegError, ValueError, OSError) as error:
             lack = "no video comes from there" if isinstance(video, str) else "not a video FFmpeg can read"
             raise InputError(f"{self.name}: {lack} ({reason(error)}); need one") from None
         stream = self._container.streams.best("video")
+        if isinstance(stream, VideoStream) and stream.codec_context is None:
+            self.close()
+            raise InputError(f"{self.name}: its video is in no format FFmpeg here can decode; need another")
         if not isinstance(stream, VideoStream):
             kinds = ", ".join(sorted({other.type for other in self._container.streams})) or "no streams"
             self.close()
             raise InputError(f"{self.name}: has {kinds} but no video; need a file with a video stream")
         self._stream = stream
+        context = stream.codec_context
+        if context.width * context.height > LARGEST_PICTURE:
+            self.close()
+            raise InputError(
+                f"{self.name}: says {context.width}x{context.height} pixels, need {LARGEST_PICTURE} or less"
+            )
+        context.options = {"max_pixels": str(LARGEST_PICTURE)}  # the size may change on the way
         audio = self._container.streams.best("audio")
         self.audio = audio if isinstance(audio, AudioStream) else None
         self.rate = Fraction(stream.average_rate or stream.guessed_rate or FALLBACK_RATE)

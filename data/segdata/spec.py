@@ -4,8 +4,8 @@ import json
 from dataclasses import asdict
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Len
-from pydantic import ConfigDict, TypeAdapter, ValidationError, model_validator
+from annotated_types import Ge, Le, Len
+from pydantic import ConfigDict, FiniteFloat, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 from segdata.errors import ContractError
@@ -22,8 +22,17 @@ CALIBRATION_KEY = "edgeseg.calibration"
 
 Precision = Literal["fp32", "fp16", "int8"]
 
+LARGEST_SIDE = 1 << 14
+"""How many pixels a side of a frame may have: a file that says more is damaged, or means harm."""
+
+Side = Annotated[int, Ge(1), Le(LARGEST_SIDE)]
+"""The height or width of a frame, in pixels."""
+
+Name = Annotated[str, Len(0, 200)]
+"""What a class or a label space is called; it stands in messages and in pictures."""
+
 _Byte = Annotated[int, Ge(0)]
-_Triple = tuple[float, float, float]
+_Triple = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
 
 
 def frame_id(image_sha256: str) -> str:
@@ -39,13 +48,13 @@ class ModelSpec:
     `metrics` are the figures measured when the weights were chosen, as fractions 0 to 1.
     """
 
-    height: Annotated[int, Ge(1)]
-    width: Annotated[int, Ge(1)]
-    label_space: str
-    class_names: Annotated[tuple[str, ...], Len(1, 254)]
+    height: Side
+    width: Side
+    label_space: Name
+    class_names: Annotated[tuple[Name, ...], Len(1, 254)]
     colours: tuple[tuple[_Byte, _Byte, _Byte], ...]
-    architecture: str
-    options: dict[str, int | str]
+    architecture: Name
+    options: dict[Name, int | Name]
     # ImageNet statistics on the 0-255 scale: the usual choice for street photographs, and one set for every tool.
     mean: _Triple = (123.675, 116.28, 103.53)
     std: _Triple = (58.395, 57.12, 57.375)

@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 import numpy as np
 import numpy.typing as npt
 import onnx
-from annotated_types import Len
+from annotated_types import Ge, Le, Len
 from onnxruntime.quantization.calibrate import CalibrationDataReader, CalibrationMethod, create_calibrator
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, FiniteFloat, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 from segdata.calibration_split import hash_of_frames
@@ -44,6 +44,10 @@ _METHODS: dict[CalibrationMethodName, tuple[CalibrationMethod, dict[str, object]
 CALIBRATED_OPERATORS = ["Conv", "Concat", "MaxPool", "Relu", "Add", "ConvTranspose"]
 
 
+_LARGEST = float(np.finfo(np.float32).max)
+_Float32 = Annotated[FiniteFloat, Ge(-_LARGEST), Le(_LARGEST)]
+
+
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class CalibrationRanges:
     """The range of each activation, by value name, and what it was measured with.
@@ -56,8 +60,14 @@ class CalibrationRanges:
     frames_sha256: str
     frames: Annotated[tuple[str, ...], Len(1)]
     method: str
-    ranges: Annotated[dict[str, tuple[float, float]], Len(1)]
+    ranges: Annotated[dict[str, tuple[_Float32, _Float32]], Len(1)]
     format: Literal[1] = 1
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "CalibrationRanges":
+        if any(low > high for low, high in self.ranges.values()):
+            raise ValueError("a range ends before it begins")
+        return self
 
     def to_json(self) -> str:
         """Return the ranges as indented JSON."""
@@ -68,8 +78,12 @@ def read_ranges(path: Path) -> CalibrationRanges:
     """Read what `CalibrationRanges.to_json` wrote; raise ContractError if the file is not that."""
     try:
         return TypeAdapter(CalibrationRanges).validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); give --calibration DATASET") from None
     except ValidationError as error:
-        raise ContractError(f"{path}: not calibration ranges ({first_problem(error)})") from None
+        raise ContractError(
+            f"{path}: not calibration ranges ({first_problem(error)}); remove it and give --calibration DATASET"
+        ) from None
 
 
 def calibration_frames(dataset: Dataset, count: int, seed: int) -> SplitArrays:

@@ -6,6 +6,7 @@ import onnx
 
 from segdata.errors import ContractError
 from segdata.spec import CALIBRATION_KEY, PRECISION_KEY, SPEC_KEY, ModelSpec, Precision
+from segdata.validation import short
 
 FRAMES = "frames"
 LABELS = "labels"
@@ -16,11 +17,14 @@ def check_contract(model: onnx.ModelProto) -> ModelSpec:
     spec = ModelSpec.from_json(_metadata(model, SPEC_KEY), origin="the ONNX model")
     precision_of(model)
     found = [_describe(value) for value in [*model.graph.input, *model.graph.output]]
-    batch = model.graph.input[0].type.tensor_type.shape.dim[0].dim_value if model.graph.input else 1
+    sizes = model.graph.input[0].type.tensor_type.shape.dim if model.graph.input else []
+    batch = sizes[0].dim_value if sizes else 1
     shape = [batch, spec.height, spec.width]
     wanted = [f"{FRAMES} UINT8 {[*shape, 3]}", f"{LABELS} UINT8 {shape}"]
     if found != wanted or batch < 1:
-        raise ContractError(f"got an ONNX model with {', '.join(found)}, need {', '.join(wanted)}; use seg-export")
+        raise ContractError(
+            f"got an ONNX model with {short(', '.join(found))}, need {', '.join(wanted)}; use seg-export"
+        )
     return spec
 
 
@@ -28,7 +32,9 @@ def precision_of(model: onnx.ModelProto) -> Precision:
     """Return what the model computes in; raise ContractError if it does not say."""
     precision = _metadata(model, PRECISION_KEY)
     if precision not in get_args(Precision):
-        raise ContractError(f"the ONNX model's precision is {precision!r}, need {', '.join(get_args(Precision))}")
+        raise ContractError(
+            f"the ONNX model's precision is {short(precision)!r}, need {', '.join(get_args(Precision))}"
+        )
     return cast("Precision", precision)
 
 
@@ -50,4 +56,6 @@ def _metadata(model: onnx.ModelProto, key: str) -> str:
 def _describe(value: onnx.ValueInfoProto) -> str:
     tensor = value.type.tensor_type
     shape = [dimension.dim_value for dimension in tensor.shape.dim]
-    return f"{value.name} {onnx.TensorProto.DataType.Name(tensor.elem_type)} {shape}"
+    kinds = onnx.TensorProto.DataType
+    kind = kinds.Name(tensor.elem_type) if tensor.elem_type in kinds.values() else f"type {tensor.elem_type}"
+    return f"{value.name} {kind} {shape}"

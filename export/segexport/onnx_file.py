@@ -10,6 +10,7 @@ from segdata.errors import ContractError, InputError
 from segdata.files import sha256_of
 from segexport.contract import check_contract
 from segrun.manifest import EngineManifest
+from segrun.onnx_check import check_onnx
 
 
 def read_onnx(path: Path) -> onnx.ModelProto:
@@ -34,6 +35,7 @@ def read_onnx(path: Path) -> onnx.ModelProto:
             raise ContractError(f"its weights stand in {', '.join(elsewhere)}, need one file; use seg-export")
     except ContractError as error:
         raise ContractError(f"{path}: {error}") from None
+    check_onnx(path)
     return model
 
 

@@ -55,7 +55,7 @@ class ImageSource:
             self._next += 1
             try:
                 # Read by Python: OpenCV cannot open every name there is on Windows.
-                image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+                image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.is_file() else None
             except (OSError, cv2.error):
                 image = None
             if image is None:

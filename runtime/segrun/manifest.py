@@ -1,8 +1,9 @@
 """The manifest beside an engine: what it was made from, and the proof that it is still that engine."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+from annotated_types import Len
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from segdata.spec import ModelSpec, Precision
 from segdata.validation import first_problem
 
 Flavour = Literal["tensorrt", "tensorrt-rtx"]
+
+_Word = Annotated[str, Len(0, 300)]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -40,18 +43,18 @@ class EngineManifest:
     command that makes it again; `calibration_frames` the `frame_id` of each frame that calibrated its INT8.
     """
 
-    engine_sha256: str
-    onnx: str
-    onnx_sha256: str
+    engine_sha256: _Word
+    onnx: _Word
+    onnx_sha256: _Word
     spec: ModelSpec
     precision: Precision
     flavour: Flavour
-    version: str
-    target: str
-    compute_capability: str
-    calibration_sha256: str | None
+    version: _Word
+    target: _Word
+    compute_capability: _Word
+    calibration_sha256: _Word | None
     verified_on: str
-    rebuild: str
+    rebuild: Annotated[str, Len(0, 4096)]
     verification: Verification | None = None
     calibration_frames: tuple[str, ...] = ()
     format: Literal[1] = 1
@@ -77,11 +80,16 @@ def read_manifest(engine: Path, trust: bool = False) -> EngineManifest:
         raise ContractError(f"{engine}: no manifest {path.name} beside it; build the engine again with seg-export")
     try:
         manifest = TypeAdapter(EngineManifest).validate_json(path.read_bytes())
+    except OSError as error:
+        raise ContractError(f"{path}: cannot be read ({error.strerror or error}); build the engine again") from None
     except ValidationError as error:
         raise ContractError(f"{path}: {first_problem(error)}; build the engine again with seg-export") from None
     if trust:
         return manifest
-    found = sha256_of(engine)
+    try:
+        found = sha256_of(engine)
+    except OSError as error:
+        raise ContractError(f"{engine}: cannot be read ({error.strerror or error}); build it again") from None
     if found != manifest.engine_sha256:
         raise ContractError(
             f"{engine}: its SHA-256 is {found[:12]}..., its manifest says {manifest.engine_sha256[:12]}...; "

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from segdata.errors import InputError
+from segdata.errors import ContractError, InputError
+from segrun.onnx_check import check_onnx
 from segrun.runner import Frames, Labels, Runner
 
 
@@ -16,16 +17,18 @@ class OnnxRuntimeRunner(Runner):
 
     def __init__(self, path: Path) -> None:
         """Load `path`; raise InputError if it is no ONNX file, ContractError if it breaks the graph contract."""
+        check_onnx(path)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors only: its warnings are about its own optimisations
         try:
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+            metadata = dict(self._session.get_modelmeta().custom_metadata_map)
         except Exception as error:
-            reason = str(error).strip().splitlines()[0][:200]
-            raise InputError(f"{path}: ONNX Runtime cannot read it ({reason}); export it again") from None
+            raise InputError(f"{path}: ONNX Runtime cannot read it ({_reason(error)}); export it again") from None
+        self._path = path
         self._take_contract(
             path,
-            dict(self._session.get_modelmeta().custom_metadata_map),
+            metadata,
             _signature(self._session.get_inputs()),
             _signature(self._session.get_outputs()),
         )
@@ -36,7 +39,12 @@ class OnnxRuntimeRunner(Runner):
         del self._session
 
     def _infer(self, frames: Frames) -> Labels:
-        (labels,) = self._session.run(None, {"frames": frames})
+        try:
+            (labels,) = self._session.run(None, {"frames": frames})
+        except Exception as error:
+            raise ContractError(
+                f"{self._path}: ONNX Runtime cannot run it ({_reason(error)}); export it again"
+            ) from None
         return np.asarray(labels, dtype=np.uint8)
 
 
@@ -50,3 +58,7 @@ def _type(argument: onnxruntime.NodeArg) -> str:
 
 def _shape(argument: onnxruntime.NodeArg) -> list[int]:
     return [size if isinstance(size, int) else -1 for size in argument.shape]
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

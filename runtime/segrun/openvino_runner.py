@@ -1,17 +1,24 @@
 """Runs ONNX artefacts on the CPU with OpenVINO, in the precision that OpenVINO finds fastest there."""
 
+import sys
 from collections.abc import Generator, Iterable
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-import openvino as ov
-from openvino import opset13 as operators
-from openvino.frontend import FrontEndManager
 
-from segdata.errors import InputError
+from segdata.errors import ContractError, InputError
+from segrun.onnx_check import check_onnx
 from segrun.ring import Ring
 from segrun.runner import Frames, Labels, Runner
+
+# At import OpenVINO reports to its makers over the network, and keeps an identifier in the home folder, unless the
+# module for that is missing.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type] # Python's way to say so
+
+import openvino as ov  # noqa: E402
+from openvino import opset13 as operators  # noqa: E402
+from openvino.frontend import FrontEndManager  # noqa: E402
 
 _LATENCY = {"PERFORMANCE_HINT": "LATENCY"}
 
@@ -31,21 +38,27 @@ class OpenVINORunner(Runner):
         for files: `stream` then keeps as many frames in flight as OpenVINO finds best here, each on a part of the
         cores. Without it, for live sources, one frame at a time has all of them.
         """
+        check_onnx(path)
         # Only the ONNX reader is asked: the others print what they think of a file that is not theirs.
         try:
             frontend = FrontEndManager().load_by_framework("onnx")
             model = frontend.convert(frontend.load(str(path)))
+            metadata, inputs, outputs = _metadata(model), _signature(model.inputs), _signature(model.outputs)
         except Exception as error:
             raise InputError(f"{path}: OpenVINO cannot read it as ONNX ({_reason(error)}); export it again") from None
-        self._take_contract(path, _metadata(model), _signature(model.inputs), _signature(model.outputs))
+        self._take_contract(path, metadata, inputs, outputs)
         _keep_scales_of_concats(model)
         core = ov.Core()
         # Beside a decoder and an encoder, threads that are bound to a core wait for it while another is free.
         hint = {"PERFORMANCE_HINT": "THROUGHPUT", "ENABLE_CPU_PINNING": False} if throughput else _LATENCY
         pinned = {"INFERENCE_PRECISION_HINT": float_precision} if float_precision else {}
-        compiled = core.compile_model(model, "CPU", {**hint, **pinned})
-        in_flight = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") if throughput else 1
-        self._ring = Ring([_Request(compiled.create_infer_request()) for _ in range(in_flight)])
+        try:
+            compiled = core.compile_model(model, "CPU", {**hint, **pinned})
+            in_flight = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") if throughput else 1
+            requests = [compiled.create_infer_request() for _ in range(in_flight)]
+        except RuntimeError as error:
+            raise ContractError(f"{path}: OpenVINO cannot run it ({_reason(error)}); export it again") from None
+        self._ring = Ring([_Request(request, path) for request in requests])
         floats = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
         self.computes = f"int8/{floats}" if self.precision == "int8" else floats
         self.device = str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
@@ -63,15 +76,18 @@ class OpenVINORunner(Runner):
 class _Request:
     """An infer request as a slot of the ring. It has a copy of the frames: the caller's may change meanwhile."""
 
-    def __init__(self, request: ov.InferRequest) -> None:
-        self._request = request
+    def __init__(self, request: ov.InferRequest, path: Path) -> None:
+        self._request, self._path = request, path
 
     def submit(self, frames: Frames) -> None:
         np.copyto(self._request.get_input_tensor().data, frames)
         self._request.start_async()
 
     def result(self) -> Labels:
-        self._request.wait()
+        try:
+            self._request.wait()
+        except RuntimeError as error:
+            raise ContractError(f"{self._path}: OpenVINO cannot run it ({_reason(error)}); export it again") from None
         return np.array(self._request.get_output_tensor().data, dtype=np.uint8)
 
     def drain(self) -> None:

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import get_args
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from segdata.errors import ContractError, EdgeSegError, InputError
 from segdata.spec import CALIBRATION_KEY, PRECISION_KEY, SPEC_KEY, ModelSpec, Precision
+from segdata.validation import short
 from segrun.options import Engine
 
 Frames = npt.NDArray[np.uint8]
@@ -18,6 +20,10 @@ Frames = npt.NDArray[np.uint8]
 
 Labels = npt.NDArray[np.uint8]
 """Class ids, uint8 [N, H, W]."""
+
+
+LARGEST_RUN = 1 << 24
+"""How many pixels a runner takes at once: 256 frames of 256x256. A file that says more is damaged, or means harm."""
 
 
 class Runner(ABC):
@@ -40,9 +46,10 @@ class Runner(ABC):
     def __call__(self, frames: Frames) -> Labels:
         """Return the labels of `frames`; the result belongs to the caller.
 
-        Raises ContractError if `frames` are not uint8 of the artefact's shape, EdgeSegError if the runner is closed.
+        Raises ContractError if `frames` are not uint8 of the artefact's shape or a label is no class of its spec,
+        EdgeSegError if the runner is closed.
         """
-        return self._infer(self._checked(frames))
+        return self._known(self._infer(self._checked(frames)))
 
     def stream(self, frames: Iterable[Frames]) -> Generator[Labels, None, None]:
         """Return the labels of each item of `frames`, one after the other, in the same order.
@@ -52,7 +59,7 @@ class Runner(ABC):
         raised here, after the device is done with the items before it.
         """
         self._check_open()
-        return self._stream(self._checked(item) for item in frames)
+        return self._known_of(self._stream(self._checked(item) for item in frames))
 
     def close(self) -> None:
         """Free what the runner holds. A runner may be closed twice; it cannot be used again."""
@@ -88,6 +95,19 @@ class Runner(ABC):
             raise ContractError(f"got frames {frames.dtype} {list(frames.shape)}, need uint8 {list(wanted)}, RGB")
         return frames
 
+    def _known_of(self, stream: Generator[Labels, None, None]) -> Generator[Labels, None, None]:
+        with closing(stream):  # the device is done with its frames then
+            for labels in stream:
+                yield self._known(labels)
+
+    def _known(self, labels: Labels) -> Labels:
+        """Return `labels`; raise ContractError if one of them is no class, whose name nobody knows."""
+        if labels.max(initial=0) >= self.spec.class_count:
+            raise ContractError(
+                f"got class {labels.max()} from the network, its spec has {self.spec.class_count}; export it again"
+            )
+        return labels
+
     def _check_open(self) -> None:
         if self._closed:
             raise EdgeSegError(f"this {self.name} runner is closed; open the artefact again")
@@ -102,7 +122,9 @@ class Runner(ABC):
         self.spec = ModelSpec.from_json(metadata[SPEC_KEY], origin=str(path))
         self.precision = metadata[PRECISION_KEY]
         if self.precision not in get_args(Precision):
-            raise ContractError(f"{path}: its precision is {self.precision!r}, need {', '.join(get_args(Precision))}")
+            raise ContractError(
+                f"{path}: its precision is {short(self.precision)!r}, need {', '.join(get_args(Precision))}"
+            )
         self.calibration_frames = frozenset(filter(None, metadata.get(CALIBRATION_KEY, "").split(",")))
         self._take_signature(path, [*inputs, *outputs])
 
@@ -111,9 +133,14 @@ class Runner(ABC):
         frame = [self.spec.height, self.spec.width]
         self.batch = _batch_of(signature)
         wanted = [f"frames uint8 {[self.batch, *frame, 3]}", f"labels uint8 {[self.batch, *frame]}"]
+        if self.batch * self.spec.height * self.spec.width > LARGEST_RUN:
+            raise ContractError(
+                f"{path}: takes {self.batch} frames of {self.spec.width}x{self.spec.height}, need {LARGEST_RUN} "
+                "pixels or less; export it with a smaller --batch"
+            )
         if signature != wanted:
             raise ContractError(
-                f"{path} breaks the graph contract: got {', '.join(signature)}, need {', '.join(wanted)}"
+                f"{path} breaks the graph contract: got {short(', '.join(signature))}, need {', '.join(wanted)}"
             )
 
 

@@ -207,7 +207,7 @@ def with_unknown_operator(model: onnx.ModelProto) -> None:
         (with_float_frames, r"breaks the graph contract: got frames float(32)? \[1, 64, .*need frames uint8 \[1, 64,"),
         (with_free_batch, r"breaks the graph contract: got frames uint8 \[-1, 64, 64, 3\]"),
         (with_another_name, r"breaks the graph contract: got images uint8"),
-        (with_unknown_operator, "cannot read it"),
+        (with_unknown_operator, "its operator 'Kast' is none that seg-export writes; export it again"),
     ],
 )
 def test_a_graph_that_is_no_artefact_is_refused(
@@ -267,7 +267,7 @@ def test_a_truncated_file_is_refused(
     whole = artefacts.onnx["fp32"].read_bytes()
     path = tmp_path / "truncated.onnx"
     path.write_bytes(whole[: int(kept * len(whole)) if isinstance(kept, float) else kept])
-    with refused(f"^{path}: .*(cannot read it|without edgeseg's model spec)", EdgeSegError):
+    with refused(f"^{path}: .*(not an ONNX file|without edgeseg's model spec)", EdgeSegError):
         open_runner(path, engine)
     assert capfd.readouterr() == ("", "")
 
@@ -278,7 +278,7 @@ def test_a_text_file_is_refused(
 ) -> None:
     path = tmp_path / "readme.onnx"
     path.write_text("This is the model, see the other file.\n" * 9)
-    with refused(f"^{path}: .*cannot read it"):
+    with refused(f"^{path}: not an ONNX file"):
         open_runner(path, engine)
     assert capfd.readouterr() == ("", "")
 

@@ -1,16 +1,19 @@
 """Checkpoints: safetensors with the ModelSpec inside. Nothing is ever unpickled."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+import torch
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import Tensor
 
 from segdata.errors import ContractError, InputError
 from segdata.files import replacing
 from segdata.spec import SPEC_KEY, ModelSpec
-from segdata.validation import first_problem
+from segdata.validation import first_problem, short
 from segtrain.presets import Architecture
 from segtrain.unet import UNet
 
@@ -20,9 +23,15 @@ def build_network(spec: ModelSpec) -> UNet:
     try:
         architecture = TypeAdapter(Architecture).validate_python(spec.options)
     except ValidationError as error:
-        raise ContractError(f"got architecture {spec.architecture!r}: {first_problem(error)}; need a UNet's") from None
+        raise ContractError(
+            f"got architecture {spec.architecture[:80]!r}: {first_problem(error)}; need a UNet's"
+        ) from None
     if spec.architecture != "unet":
-        raise ContractError(f"got architecture {spec.architecture!r}, need 'unet'")
+        raise ContractError(f"got architecture {spec.architecture[:80]!r}, need 'unet'")
+    if spec.height % architecture.multiple or spec.width % architecture.multiple:
+        raise ContractError(
+            f"got a UNet of frames {spec.width}x{spec.height}, need sides divisible by {architecture.multiple}"
+        )
     return UNet(spec.class_count, **asdict(architecture))
 
 
@@ -68,14 +77,25 @@ def load_checkpoint(path: Path) -> tuple[UNet, ModelSpec]:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a safetensors file ({error}); need one written by seg-train") from None
+        raise InputError(
+            f"{path}: not a safetensors file ({short(str(error))}); need one written by seg-train"
+        ) from None
     if SPEC_KEY not in metadata:
         raise ContractError(f"{path}: a safetensors file without edgeseg's model spec; need one written by seg-train")
     spec = ModelSpec.from_json(metadata[SPEC_KEY], origin=str(path))
-    network = build_network(spec)
     floats = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
     try:
-        network.load_state_dict(floats)
-    except RuntimeError:
-        raise ContractError(f"{path}: its tensors are not those of the network its spec names; train again") from None
+        with torch.device("meta"):  # its spec may ask for more than there is memory
+            wanted = signature_of(build_network(spec).state_dict())
+    except ContractError as error:
+        raise ContractError(f"{path}: {error}") from None
+    if signature_of(floats) != wanted:
+        raise ContractError(f"{path}: its tensors are not those of the network its spec names; train again")
+    network = build_network(spec)
+    network.load_state_dict(floats)
     return network.eval(), spec
+
+
+def signature_of(tensors: Mapping[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:
+    """Return the shape and the type of each tensor."""
+    return {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}

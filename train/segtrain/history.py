@@ -4,6 +4,8 @@ import csv
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from pydantic import ConfigDict
+
 from segdata.files import replacing
 
 OVERFITTING_EPOCHS = 5
@@ -17,6 +19,8 @@ class EpochFigures:
     and accuracy are fractions 0 to 1 at the network's size. `outside_share` is the share of the training time spent
     outside forward, backward and the optimiser's step.
     """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # where a training state is read
 
     epoch: int
     train_loss: float

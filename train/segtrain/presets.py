@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from pydantic import ConfigDict
 
 Block = Literal["plain", "separable", "residual"]
@@ -17,9 +17,9 @@ class Architecture:
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # where a checkpoint's spec is read
 
-    width: Annotated[int, Ge(1)]
-    depth: Annotated[int, Ge(1)] = 4
-    widest: Annotated[int, Ge(1)] = 1024
+    width: Annotated[int, Ge(1), Le(8192)]
+    depth: Annotated[int, Ge(1), Le(12)] = 4
+    widest: Annotated[int, Ge(1), Le(8192)] = 1024
     block: Block = "plain"
     upsample: Upsample = "resize"
     stem_stride: Literal[1, 2] = 2

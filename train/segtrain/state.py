@@ -8,12 +8,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from segdata.errors import ContractError, InputError
 from segdata.files import replacing
+from segdata.validation import short
+from segtrain.checkpoint import signature_of
 from segtrain.history import EpochFigures
 
 STATE_KEY = "edgeseg.training"
@@ -22,6 +25,8 @@ STATE_KEY = "edgeseg.training"
 @dataclass(frozen=True)
 class Position:
     """Where a run stands: its settings, which a resumed run must share, its length in epochs, and its history."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # where a state is read
 
     settings: dict[str, object]
     epochs: int
@@ -47,14 +52,13 @@ def read_position(path: Path) -> Position:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get(STATE_KEY)
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a safetensors file ({error}); leave out --resume and train again") from None
+        reason = short(str(error))
+        raise InputError(f"{path}: not a safetensors file ({reason}); leave out --resume and train again") from None
     if text is None:
         raise ContractError(f"{path}: holds no training state; need last.safetensors of a run of seg-train")
     try:
-        values = json.loads(text)
-        history = [EpochFigures(**row) for row in values["history"]]
-        return Position(dict(values["settings"]), int(values["epochs"]), history)
-    except (ValueError, TypeError, KeyError, OverflowError):
+        return TypeAdapter(Position).validate_json(text)
+    except ValidationError:
         raise ContractError(f"{path}: its training state is not one this version wrote; train again") from None
 
 
@@ -66,15 +70,30 @@ def load_state(path: Path, network: nn.Module, average: nn.Module, optimizer: to
             group, _, rest = name.partition(".")
             groups.setdefault(group, {})[rest] = file.get_tensor(name)
     states: dict[int, dict[str, Tensor]] = {}
-    try:
-        network.load_state_dict(groups["network"])
-        average.load_state_dict(groups["average"])
-        for name, tensor in groups["optimizer"].items():
-            index, _, key = name.partition(".")
-            states.setdefault(int(index), {})[key] = tensor
-        optimizer.load_state_dict(optimizer.state_dict() | {"state": states})
-    except (RuntimeError, ValueError):
-        raise ContractError(f"{path}: its tensors are not those of this network; train again") from None
+    for name, tensor in groups["optimizer"].items():
+        index, _, key = name.partition(".")
+        states.setdefault(int(index) if index.isdecimal() and len(index) < 9 else -1, {})[key] = tensor
+    same = all(
+        signature_of(groups[group]) == signature_of(module.state_dict())
+        for group, module in (("network", network), ("average", average))
+    )
+    if not (same and _fits(states, optimizer)):
+        raise ContractError(f"{path}: its tensors are not those of this network; train again")
+    network.load_state_dict(groups["network"])
+    average.load_state_dict(groups["average"])
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": states})
+
+
+def _fits(states: dict[int, dict[str, Tensor]], optimizer: torch.optim.Optimizer) -> bool:
+    """Return whether AdamW's two averages of each gradient have the shape of their parameter."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    return set(states) <= set(range(len(parameters))) and all(
+        state.keys() == {"step", "exp_avg", "exp_avg_sq"}
+        and state["step"].numel() == 1
+        and all(state[name].shape == parameters[index].shape for name in ("exp_avg", "exp_avg_sq"))
+        and all(tensor.dtype == torch.float32 for tensor in state.values())
+        for index, state in states.items()
+    )
 
 
 def _named(group: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
