@@ -47,7 +47,7 @@ def find_label_space(name: str) -> LabelSpace:
     path = Path(name)
     if name in LABEL_SPACES or path.suffix not in (".toml", ".json"):
         return label_space(name)
-    if path.exists() and not path.is_file():  # a pipe would be waited for
+    if path.exists() and not path.is_file() and not path.is_dir():  # a pipe would be waited for
         raise InputError(f"{path}: not a file; need a label space in TOML or JSON")
     try:
         text = path.read_text(encoding="utf-8")

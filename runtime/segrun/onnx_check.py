@@ -1,8 +1,8 @@
 """Whether an ONNX file is one that a runtime may be given: what readers crash on or look for elsewhere is refused.
 
-OpenVINO ends the process on a convolution without weights, ONNX Runtime never ends on a loop, and both read weights
-from whatever file the model names. So the file's own structure (protobuf, of onnx.proto3) is looked at first, without
-the onnx package, which a device does not have.
+OpenVINO ends the process on a convolution without weights and looks for hours for operators of a version that is not
+yet, ONNX Runtime never ends on a loop, and both read weights from whatever file the model names. So the file's own
+structure (protobuf, of onnx.proto3) is looked at first, without the onnx package, which a device does not have.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,8 @@ from segdata.errors import ContractError, InputError
 _Field = tuple[int, int | memoryview]
 """A field's number, and its value: a number, or what bytes it has."""
 
-_MODEL_GRAPH, _MODEL_TRAINING, _MODEL_FUNCTIONS = 7, 20, 25
+_MODEL_GRAPH, _MODEL_OPERATORS, _MODEL_TRAINING, _MODEL_FUNCTIONS = 7, 8, 20, 25
+_OPERATORS_VERSION = 2
 _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_INPUT, _GRAPH_OUTPUT, _GRAPH_SPARSE = 1, 5, 11, 12, 15
 _NODE_INPUT, _NODE_OUTPUT, _NODE_NAME, _NODE_OPERATOR, _NODE_ATTRIBUTE, _NODE_DOMAIN = 1, 2, 3, 4, 5, 7
 _ATTRIBUTE_NAME, _ATTRIBUTE_INT, _ATTRIBUTE_TENSOR, _ATTRIBUTE_INTS = 1, 3, 5, 8
@@ -35,6 +36,8 @@ _OPERATORS = {
     "Sigmoid": (1, 1), "Slice": (3, 5), "Softmax": (1, 1), "Squeeze": (1, 2), "Sub": (2, 2), "Transpose": (1, 1),
     "Unsqueeze": (1, 2),
 }  # fmt: skip
+
+_NEWEST = 100  # ONNX is at 25; OpenVINO looks at each version down from what the file says
 
 _POSITIVE = ("dilations", "group", "kernel_shape", "strides")
 _LARGEST_ATTRIBUTE = 1 << 16
@@ -67,11 +70,19 @@ def _check_model(model: memoryview) -> None:
     for number, value in _fields(model):
         if number in (_MODEL_TRAINING, _MODEL_FUNCTIONS):
             raise ContractError("it has functions of its own or what is for training, need a plain graph")
+        if number == _MODEL_OPERATORS:
+            _check_version(_bytes(value))
         if number == _MODEL_GRAPH:
             graphs.append(_bytes(value))
     if len(graphs) != 1:
         raise _DamagedError
     _check_graph(graphs[0])
+
+
+def _check_version(operators: memoryview) -> None:
+    for number, value in _fields(operators):
+        if number == _OPERATORS_VERSION and isinstance(value, int) and value > _NEWEST:
+            raise ContractError(f"its operators are of version {value}, need {_NEWEST} or less")
 
 
 def _check_graph(graph: memoryview) -> None:

@@ -569,7 +569,7 @@ def test_a_report_is_read_as_it_was_written(report: BenchReport, tmp_path: Path)
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "report.json: No such file or directory; need a JSON report of seg-bench"),
+        (None, "report.json: no such file; need a JSON report of seg-bench"),
         ("no JSON", "report.json: .*; need a JSON report of seg-bench, schema 1"),
         ("{}", "report.json: .*; need a JSON report of seg-bench, schema 1"),
         ('"schema": 2', "report.json: .*schema.*; need a JSON report of seg-bench, schema 1"),

@@ -95,7 +95,7 @@ def missing_model(artefacts: "Artefacts", folder: Path, video: Path) -> tuple[li
 def text_as_model(artefacts: "Artefacts", folder: Path, video: Path) -> tuple[list[str | Path], int, str]:
     path = folder / "readme.onnx"
     path.write_text("see the other file\n")
-    return [video, "--model", path], 3, "OpenVINO cannot read it as ONNX"
+    return [video, "--model", path], 3, "readme.onnx: not an ONNX file"
 
 
 def foreign_model(artefacts: "Artefacts", folder: Path, video: Path) -> tuple[list[str | Path], int, str]:
