@@ -48,7 +48,7 @@ def bench(options: BenchOptions, artefacts: Sequence[Path], on_start: OnStart, o
     nvml = load_nvml()
     before = this_machine(card_state(nvml))
     with ExitStack() as stack:
-        contenders = [stack.enter_context(Contender(path, options.engine, nvml)) for path in artefacts]
+        contenders = [stack.enter_context(Contender(path, options.runner, nvml)) for path in artefacts]
         _check_classes(contenders)
         datasets = _datasets(options.data, contenders)
         evaluated = max((len(dataset.evaluation_indices()) for dataset in datasets.values()), default=0)

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from segbench.options import BenchOptions
 from segdata.command import Command, dispatch, progress_bar
-from segrun.options import Engine
+from segrun.options import RunnerName
 
 if TYPE_CHECKING:
     from segbench.results import BenchReport
@@ -29,9 +29,9 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--video", type=_PATH, help="Video to time; a synthetic drive if not given.")
 @click.option(
-    "--engine",
-    type=click.Choice(get_args(Engine)),
-    default=BenchOptions.engine,
+    "--runner",
+    type=click.Choice(get_args(RunnerName)),
+    default=BenchOptions.runner,
     help="What runs .onnx files; auto is OpenVINO.",
 )
 @click.option("--frames", default=BenchOptions.frames, help="Frames the engine is timed on, in each round.")

@@ -17,7 +17,7 @@ from segbench.speed import Clock, end_to_end, engine_rate, latencies, read_frame
 from segdata.errors import EdgeSegError, InputError
 from segdata.files import sha256_of
 from segdata.spec import Precision
-from segrun.options import Engine
+from segrun.options import RunnerName
 from segrun.runner import Frames, open_runner
 
 _LATENCIES_A_ROUND = 50
@@ -31,19 +31,25 @@ class Contender:
     precision.
     """
 
-    def __init__(self, path: Path, engine: Engine, nvml: Any | None = None, clock: Clock = time.perf_counter) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        path: Path,
+        runner_name: RunnerName,
+        nvml: Any | None = None,  # noqa: ANN401
+        clock: Clock = time.perf_counter,
+    ) -> None:
         """Open `path`; raise what `open_runner` does, and InputError if it takes several frames at once."""
-        self.path, self.engine = path, engine
+        self.path, self.runner_name = path, runner_name
         self.failure: EdgeSegError | None = None
         self._nvml, self._clock = nvml, clock
         on_card = path.suffix == ".engine"
         memory_before = self._card_memory()
         with ExitStack() as opened:
-            self.runner = opened.enter_context(open_runner(path, engine, throughput=True))
+            self.runner = opened.enter_context(open_runner(path, runner_name, throughput=True))
             if self.runner.batch != 1:
                 raise InputError(f"{path} takes {self.runner.batch} frames at once, need 1; export it with --batch 1")
             self._card_mb = None if memory_before is None else self._card_memory_since(memory_before)
-            self._one_by_one = self.runner if on_card else opened.enter_context(open_runner(path, engine))
+            self._one_by_one = self.runner if on_card else opened.enter_context(open_runner(path, runner_name))
             self._opened = opened.pop_all()
         self._meter = card_meter(nvml) if on_card else processor_meter()
         self._engine_rates: list[float] = []
@@ -76,7 +82,7 @@ class Contender:
 
     def weigh(self) -> None:
         """Measure memory."""
-        self._memory_mb = peak_memory_mb(self.path, self.engine)
+        self._memory_mb = peak_memory_mb(self.path, self.runner_name)
 
     def run_engine(self) -> None:
         """Time one round of the network alone: with frames in flight, then one by one."""

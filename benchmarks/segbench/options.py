@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from segrun.options import Engine
+from segrun.options import RunnerName
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class BenchOptions:
     all_precisions: bool = False
     data: Path | None = None
     video: Path | None = None
-    engine: Engine = "auto"
+    runner: RunnerName = "auto"
     frames: int = 100
     rounds: int = 5
     max_drop: float | None = None

@@ -21,7 +21,7 @@ from segdata.errors import ContractError, EdgeSegError, InputError
 from segdata.shipped import DEFAULT_ONNX
 from segdata.spec import Precision
 from segrun.manifest import Flavour
-from segrun.options import Engine
+from segrun.options import RunnerName
 from segrun.runner import Runner
 from segrun.tensorrt_library import TensorRT
 
@@ -31,7 +31,7 @@ BUILD_SECONDS = 75.0
 PROBE_SECONDS = 2.0
 
 _NO_GPU_CAPABILITY = "7.5"  # the GTX 1660 Ti's
-_CPU_ENGINES: dict[str, Engine] = {"OpenVINO": "openvino", "ONNX Runtime": "onnxruntime"}
+_CPU_RUNNERS: dict[str, RunnerName] = {"OpenVINO": "openvino", "ONNX Runtime": "onnxruntime"}
 
 
 def preflight(
@@ -135,7 +135,7 @@ def _until(limit: float, clock: Callable[[], float]) -> Callable[[], None]:
 
 def _cpu(path: Path, here: Surroundings, on_step: Callable[[str], None], seconds: float) -> tuple[CpuProbe, ...]:
     on_step("time the CPU")
-    openers = {name: lambda engine=engine: here.open_on_cpu(path, engine) for name, engine in _CPU_ENGINES.items()}
+    openers = {name: lambda runner=runner: here.open_on_cpu(path, runner) for name, runner in _CPU_RUNNERS.items()}
     return tuple(CpuProbe(name, *timed) for name, timed in _timed(openers, here, seconds).items())
 
 

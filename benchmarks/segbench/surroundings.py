@@ -10,7 +10,7 @@ from segbench.preflight_found import Gpu
 from segdata.command import missing_dependency
 from segdata.spec import Precision
 from segrun.manifest import Flavour
-from segrun.options import Engine
+from segrun.options import RunnerName
 from segrun.pycuda_device import first_device, load_driver
 from segrun.runner import Runner, open_runner
 from segrun.tensorrt_library import TensorRT, load_tensorrt
@@ -56,5 +56,5 @@ class Surroundings:
     write_models: Callable[[Path, Path], dict[Precision, Path]] = write_models
     build: Callable[[TensorRT, Path, str, Callable[[], None]], Path] = build
     open_engine: Callable[[Path], Runner] = open_runner
-    open_on_cpu: Callable[[Path, Engine], Runner] = open_runner
+    open_on_cpu: Callable[[Path, RunnerName], Runner] = open_runner
     clock: Callable[[], float] = time.perf_counter

@@ -11,7 +11,7 @@ import click
 
 from segdata.command import INTERRUPTED, Command, progress_bar
 from segdata.errors import EdgeSegError, IncompleteError
-from segrun.options import Encoder, Engine, MaskValues, RunOptions, View
+from segrun.options import Encoder, MaskValues, RunnerName, RunOptions, View
 
 if TYPE_CHECKING:
     from segrun.runner import Runner
@@ -46,7 +46,7 @@ def _seconds(name: str, text: str, **limits: Any) -> Callable[..., Any]:  # noqa
     show_default="the shipped model",
     help="The artefact to run, written by seg-export.",
 )
-@_choice("engine", Engine, "What runs an .onnx; auto is OpenVINO.")
+@_choice("runner", RunnerName, "What runs an .onnx; auto is OpenVINO.")
 @click.option("--trust", is_flag=True, help="Run a TensorRT engine whose hash is not its manifest's.")
 @_choice("view", View, "What videos, windows and previews show.")
 @click.option(
@@ -89,7 +89,7 @@ def main(**values: object) -> None:
     options = RunOptions(**values)  # type: ignore[arg-type] # click has checked the types
     options = replace(options, inputs=tuple(expand(options.inputs)))
     throughput = not any(is_live(word) for word in options.inputs)
-    with open_runner(options.model, options.engine, trust=options.trust, throughput=throughput) as runner:
+    with open_runner(options.model, options.runner, trust=options.trust, throughput=throughput) as runner:
         failures = [failure for word in options.inputs if (failure := _failure(options, word, runner))]
     if len(failures) == 1 == len(options.inputs):
         raise failures[0]

@@ -123,7 +123,9 @@ def _signature(ports: list[ov.Output]) -> list[str]:
 
 
 def _type(port: ov.Output) -> str:
-    return str(np.dtype(port.element_type.to_dtype()).name)
+    kind = np.dtype(port.element_type.to_dtype())
+    # Types of 4 bits are numpy's uint8, too, with two values a byte.
+    return str(kind.name if port.element_type.bitwidth == 8 * kind.itemsize else port.element_type.to_string())
 
 
 def _shape(port: ov.Output) -> list[int]:

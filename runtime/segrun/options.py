@@ -6,7 +6,7 @@ from typing import Literal
 
 from segdata.shipped import DEFAULT_ONNX
 
-Engine = Literal["auto", "openvino", "onnxruntime"]
+RunnerName = Literal["auto", "openvino", "onnxruntime"]
 View = Literal["overlay", "mask", "side-by-side"]
 Encoder = Literal["auto", "libx264", "h264_nvenc"]
 MaskValues = Literal["ids", "colours"]
@@ -33,7 +33,7 @@ class RunOptions:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...] = ()
     model: Path = DEFAULT_ONNX
-    engine: Engine = "auto"
+    runner: RunnerName = "auto"
     trust: bool = False
     view: View = "overlay"
     alpha: float = 0.5

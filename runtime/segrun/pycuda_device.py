@@ -134,7 +134,8 @@ def _first_device(driver: Any) -> Any:  # noqa: ANN401
         return driver.Device(0)
     except driver.Error as error:
         raise MissingDependencyError(
-            f"CUDA finds no GPU ({_one_line(error)}); check nvidia-smi, or use --engine rtx"
+            f"CUDA finds no GPU ({_one_line(error)}); check nvidia-smi; without a GPU, .onnx files run on the CPU and "
+            "TensorRT-RTX builds engines"
         ) from None
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from segdata.errors import ContractError, EdgeSegError, InputError
 from segdata.spec import CALIBRATION_KEY, PRECISION_KEY, SPEC_KEY, ModelSpec, Precision
 from segdata.validation import short
-from segrun.options import Engine
+from segrun.options import RunnerName
 
 Frames = npt.NDArray[np.uint8]
 """RGB, uint8 [N, H, W, 3]."""
@@ -46,7 +46,7 @@ class Runner(ABC):
     def __call__(self, frames: Frames) -> Labels:
         """Return the labels of `frames`; the result belongs to the caller.
 
-        Raises ContractError if `frames` are not uint8 of the artefact's shape or a label is no class of its spec,
+        Raises ContractError if `frames` are not uint8 of the artefact's shape or labels of another shape or class,
         EdgeSegError if the runner is closed.
         """
         return self._known(self._infer(self._checked(frames)))
@@ -101,7 +101,12 @@ class Runner(ABC):
                 yield self._known(labels)
 
     def _known(self, labels: Labels) -> Labels:
-        """Return `labels`; raise ContractError if one of them is no class, whose name nobody knows."""
+        """Return `labels`; raise ContractError for another shape, or a label without a class: it has no name."""
+        wanted = (self.batch, self.spec.height, self.spec.width)
+        if labels.shape != wanted:
+            raise ContractError(
+                f"got labels {list(labels.shape)} from the network, need {list(wanted)}; export it again"
+            )
         if labels.max(initial=0) >= self.spec.class_count:
             raise ContractError(
                 f"got class {labels.max()} from the network, its spec has {self.spec.class_count}; export it again"
@@ -149,7 +154,7 @@ def _batch_of(signature: list[str]) -> int:
     return int(head) if head.isdigit() and int(head) > 0 else 1
 
 
-def open_runner(path: Path, engine: Engine = "auto", *, trust: bool = False, throughput: bool = False) -> Runner:
+def open_runner(path: Path, runner: RunnerName = "auto", *, trust: bool = False, throughput: bool = False) -> Runner:
     """Return the runner for an artefact.
 
     An .engine runs on TensorRT or TensorRT-RTX, as its manifest says; an .onnx on the CPU, by OpenVINO ("auto") or by
@@ -167,7 +172,7 @@ def open_runner(path: Path, engine: Engine = "auto", *, trust: bool = False, thr
         return TensorRTRunner(path, trust=trust)
     if path.suffix != ".onnx":
         raise InputError(f"{path}: got a {path.suffix or 'file without suffix'}, need .onnx or .engine from seg-export")
-    if engine == "onnxruntime":
+    if runner == "onnxruntime":
         from segrun.onnxruntime_runner import OnnxRuntimeRunner
 
         return OnnxRuntimeRunner(path)

@@ -16,7 +16,7 @@ from segdata.shipped import DEFAULT_ONNX
 from segrun.excerpt import excerpt
 from segrun.frame import Frame, FrameMaker, Segmented
 from segrun.open_source import open_source
-from segrun.options import Engine, RunOptions
+from segrun.options import RunnerName, RunOptions
 from segrun.runner import Frames, open_runner
 
 
@@ -26,12 +26,12 @@ class Segmenter:
     `classes` are the names that the ids in labels stand for, `colours` their RGB colours.
     """
 
-    def __init__(self, model: Path | str = DEFAULT_ONNX, engine: Engine = "auto") -> None:
+    def __init__(self, model: Path | str = DEFAULT_ONNX, runner: RunnerName = "auto") -> None:
         """Open an artefact of one frame written by seg-export; the shipped one if none is named.
 
         Raises what `open_runner` does, and InputError if the artefact takes several frames at once.
         """
-        self._runner = open_runner(Path(model), engine)
+        self._runner = open_runner(Path(model), runner)
         self.spec = self._runner.spec
         self.classes, self.colours = self.spec.class_names, self.spec.colours
         if self._runner.batch != 1:

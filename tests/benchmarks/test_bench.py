@@ -51,7 +51,7 @@ CARD = Card("NVIDIA GeForce GTX 1660 Ti", "570.86", 1770, 6001, 61, (), 300.0)
 
 def options_for(made: "Artefacts", drive: Path, /, **values: Any) -> BenchOptions:  # noqa: ANN401 - its fields
     paths = tuple(made.onnx[precision] for precision in ORDER)
-    few = BenchOptions(paths, video=drive, engine="onnxruntime", frames=3, rounds=2)
+    few = BenchOptions(paths, video=drive, runner="onnxruntime", frames=3, rounds=2)
     return replace(few, **values)
 
 
@@ -68,7 +68,7 @@ def report(artefacts: "Artefacts", dataset: Dataset, street_video: Path) -> Benc
 @pytest.fixture
 def unweighed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory is measured in a process of its own, which takes a second an artefact."""
-    monkeypatch.setattr(segbench.contender, "peak_memory_mb", lambda path, engine: None)
+    monkeypatch.setattr(segbench.contender, "peak_memory_mb", lambda path, runner: None)
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_artefacts_take_turns_within_each_round(
         calls.append(("end to end", runner.precision, 0))
         return end_to_end(video, folder, runner)
 
-    def watched_memory(path: Path, engine: str) -> None:
+    def watched_memory(path: Path, runner: str) -> None:
         calls.append(("memory", path.name.split(".")[1], 0))
 
     monkeypatch.setattr(segbench.contender, "engine_rate", watched_engine)
@@ -375,7 +375,7 @@ class Lost(OnnxRuntimeRunner):
 def losing(monkeypatch: pytest.MonkeyPatch, at: int, *precisions: str) -> None:
     """Lose the device of some artefacts at frame `at` of their runner for files."""
 
-    def open_runner(path: Path, engine: str, *, throughput: bool = False) -> Runner:
+    def open_runner(path: Path, runner: str, *, throughput: bool = False) -> Runner:
         lost = throughput and path.name.split(".")[1] in precisions
         return Lost(path, at) if lost else OnnxRuntimeRunner(path)
 

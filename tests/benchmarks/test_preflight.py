@@ -25,7 +25,7 @@ from segdata.spec import Precision
 from segexport.onnx_cost import cost_of_onnx
 from segrun.manifest import Flavour
 from segrun.onnxruntime_runner import OnnxRuntimeRunner
-from segrun.options import Engine
+from segrun.options import RunnerName
 from segrun.runner import Frames, Labels, Runner
 from segrun.tensorrt_library import TensorRT
 from segrun.tensorrt_runner import TensorRTRunner
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 HEIGHT, WIDTH = 3, 4
 GTX = Gpu("NVIDIA GeForce GTX 1660 Ti", "7.5", "550.54, CUDA 12.4")
 T4 = Gpu("Tesla T4", "7.5", "550.54, CUDA 12.4")
-NO_DRIVER = MissingDependencyError("CUDA finds no GPU (no driver); check nvidia-smi, or use --engine rtx")
+NO_DRIVER = MissingDependencyError("CUDA finds no GPU (no driver); check nvidia-smi")
 NO_TENSORRT = MissingDependencyError("tensorrt cannot be imported (No module); run: pip install 'edgeseg[tensorrt]'")
 
 # How long the simulated engines take for a frame: on such a card float16 may well be the slowest.
@@ -128,8 +128,8 @@ class Machine:
         engine = model.with_suffix(".engine")
         return write_engine(engine, toy_spec(HEIGHT, WIDTH), model.stem.encode(), precision=model.stem)
 
-    def open_on_cpu(self, path: Path, engine: Engine) -> Runner:
-        return Paced(self.clock, {"openvino": 0.025, "onnxruntime": 0.040}.get(engine, 0.0))
+    def open_on_cpu(self, path: Path, runner: RunnerName) -> Runner:
+        return Paced(self.clock, {"openvino": 0.025, "onnxruntime": 0.040}.get(runner, 0.0))
 
 
 def run(machine: Machine) -> Preflight:
@@ -244,10 +244,10 @@ def test_a_gpu_that_fails_when_it_is_used_is_reported(fail_at: int) -> None:
 def test_a_cpu_library_that_lacks_leaves_the_other() -> None:
     machine = Machine(gpu=None, flavours=())
 
-    def open_on_cpu(path: Path, engine: Engine) -> Runner:
-        if engine == "onnxruntime":
+    def open_on_cpu(path: Path, runner: RunnerName) -> Runner:
+        if runner == "onnxruntime":
             raise ModuleNotFoundError("No module named 'onnxruntime'", name="onnxruntime")
-        return machine.open_on_cpu(path, engine)
+        return machine.open_on_cpu(path, runner)
 
     found = preflight(here=replace(machine.surroundings(), open_on_cpu=open_on_cpu), seconds=0.5)
     assert found.cpu[0].rate is not None

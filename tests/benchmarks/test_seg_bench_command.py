@@ -161,7 +161,7 @@ def test_what_was_asked_reaches_the_choice_of_artefacts(monkeypatch: pytest.Monk
     [
         (
             [],
-            "ARTEFACTS --all-precisions --data --video --engine --frames --rounds --max-drop --target-fps --min-miou "
+            "ARTEFACTS --all-precisions --data --video --runner --frames --rounds --max-drop --target-fps --min-miou "
             "--quality --estimate --json --markdown --html --debug preflight compare",
         ),
         (["compare"], "BEFORE AFTER --markdown --debug"),

@@ -23,7 +23,7 @@ from segdata.dataset import Dataset
 from segdata.errors import ContractError, InputError
 from segdata.prepare import prepare
 from segdata.pyav_reader import VideoReader
-from segrun.options import Engine
+from segrun.options import RunnerName
 from segrun.runner import open_runner
 from segtrain.checkpoint import load_checkpoint
 from segtrain.state import read_position
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 PACKAGES = ("data/segdata", "train/segtrain", "export/segexport", "runtime/segrun", "benchmarks/segbench")
 ROOT = Path(__file__).parents[2]
-ENGINES = [engine for engine in get_args(Engine) if engine != "auto"]
+RUNNERS = [name for name in get_args(RunnerName) if name != "auto"]
 
 
 # --- nothing is unpickled or evaluated
@@ -137,10 +137,10 @@ def test_a_preparation_does_not_write_through_a_link_an_earlier_run_left(
 # --- models
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("runner_name", RUNNERS)
 @pytest.mark.parametrize("place", ["beside", "above", "absolute"])
 def test_weights_in_another_file_are_not_read(
-    sound: Path, tmp_path: Path, refused: "Refused", engine: Engine, place: str
+    sound: Path, tmp_path: Path, refused: "Refused", runner_name: RunnerName, place: str
 ) -> None:
     model = onnx.load(sound / "onnx/tiny.fp32.onnx")
     folder = tmp_path / "models"
@@ -155,7 +155,7 @@ def test_weights_in_another_file_are_not_read(
     entry.value = {"beside": "weights.bin", "above": "../weights.bin", "absolute": str(weights)}[place]
     (folder / "pointing.onnx").write_bytes(model.SerializeToString())
     with refused(r"pointing\.onnx: its weights .* stand in another file, need one file", ContractError):
-        open_runner(folder / "pointing.onnx", engine)
+        open_runner(folder / "pointing.onnx", runner_name)
 
 
 # --- videos

@@ -30,7 +30,7 @@ from segdata.spec import SPEC_KEY, ModelSpec
 from segexport.calibrate import read_ranges
 from segexport.inspection import inspect_file
 from segrun.manifest import manifest_path, read_manifest
-from segrun.options import Engine
+from segrun.options import RunnerName
 from segrun.runner import LARGEST_RUN, open_runner
 from segtrain.checkpoint import load_checkpoint
 from segtrain.state import STATE_KEY, load_state, read_position
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from conftest import Refused
 
 ROOT = Path(__file__).parents[2]
-ENGINES = [engine for engine in get_args(Engine) if engine != "auto"]
+RUNNERS = [name for name in get_args(RunnerName) if name != "auto"]
 
 
 def copied(sound: Path, folder: str, tmp_path: Path) -> Path:
@@ -264,6 +264,18 @@ def test_the_state_of_an_optimiser_of_another_shape_is_refused(
         load_state(path, network, average, torch.optim.AdamW(network.parameters()))
 
 
+@pytest.mark.parametrize("step", [-1e30, 1e30, float("nan")])
+def test_an_optimiser_that_took_no_number_of_steps_is_refused(
+    sound: Path, tmp_path: Path, refused: "Refused", step: float
+) -> None:
+    path = copied(sound, "run", tmp_path) / "last.safetensors"
+    save_file(load_file(path) | {"optimizer.0.step": torch.tensor(step)}, path)
+    network = UNet(29, **OPTIONS)  # type: ignore[arg-type]
+    average = torch.optim.swa_utils.AveragedModel(network, use_buffers=True)
+    with refused("its tensors are not those of this network", ContractError):
+        load_state(path, network, average, torch.optim.AdamW(network.parameters()))
+
+
 # --- calibration
 
 
@@ -370,43 +382,45 @@ _DAMAGE: tuple[tuple[Damage, str], ...] = (
 )
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("runner_name", RUNNERS)
 @pytest.mark.parametrize(("damage", "said"), _DAMAGE, ids=[damage.__name__ for damage, _ in _DAMAGE])
 def test_a_graph_that_the_runtimes_would_stumble_over_is_refused(
-    sound: Path, tmp_path: Path, refused: "Refused", engine: Engine, damage: Damage, said: str
+    sound: Path, tmp_path: Path, refused: "Refused", runner_name: RunnerName, damage: Damage, said: str
 ) -> None:
     model = onnx.load(sound / "onnx/tiny.fp32.onnx")
     damage(model)
     path = tmp_path / "damaged.onnx"
     path.write_bytes(model.SerializeToString())
     with refused(rf"damaged\.onnx: .*{said}.*; export it again with seg-export", ContractError):
-        open_runner(path, engine)
+        open_runner(path, runner_name)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("runner_name", RUNNERS)
 def test_more_frames_at_once_than_memory_is_for_are_refused(
-    sound: Path, tmp_path: Path, refused: "Refused", engine: Engine
+    sound: Path, tmp_path: Path, refused: "Refused", runner_name: RunnerName
 ) -> None:
     model = onnx.load(sound / "onnx/tiny.fp32.onnx")
     with_many_frames(model)
     path = tmp_path / "many.onnx"
     path.write_bytes(model.SerializeToString())
     with refused(r"many\.onnx: ", EdgeSegError):
-        open_runner(path, engine)
+        open_runner(path, runner_name)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_metadata_that_is_no_text_is_refused(sound: Path, tmp_path: Path, refused: "Refused", engine: Engine) -> None:
+@pytest.mark.parametrize("runner_name", RUNNERS)
+def test_metadata_that_is_no_text_is_refused(
+    sound: Path, tmp_path: Path, refused: "Refused", runner_name: RunnerName
+) -> None:
     data = (sound / "onnx/tiny.fp32.onnx").read_bytes()
     path = tmp_path / "damaged.onnx"
     path.write_bytes(data.replace(b"cityscapes-29", b"\xff\xfescapes-29"))
     with refused(r"damaged\.onnx: ", EdgeSegError):
-        open_runner(path, engine)
+        open_runner(path, runner_name)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("runner_name", RUNNERS)
 def test_a_label_that_is_no_class_of_the_spec_is_refused(
-    sound: Path, tmp_path: Path, refused: "Refused", engine: Engine
+    sound: Path, tmp_path: Path, refused: "Refused", runner_name: RunnerName
 ) -> None:
     model = onnx.load(sound / "onnx/tiny.fp32.onnx")
     entry = next(entry for entry in model.metadata_props if entry.key == SPEC_KEY)
@@ -417,11 +431,40 @@ def test_a_label_that_is_no_class_of_the_spec_is_refused(
     path = tmp_path / "odd.onnx"
     path.write_bytes(model.SerializeToString())
     frames = np.zeros((1, SIDE, SIDE, 3), np.uint8)
-    with open_runner(path, engine) as run:
+    with open_runner(path, runner_name) as run:
         with refused("got class 28 from the network, its spec has 1", ContractError):
             run(frames)
         with refused("got class 28 from the network, its spec has 1", ContractError):
             list(run.stream([frames]))
+
+
+@pytest.mark.parametrize("runner_name", RUNNERS)
+def test_frames_of_four_bits_are_refused(
+    sound: Path, tmp_path: Path, refused: "Refused", runner_name: RunnerName
+) -> None:
+    model = onnx.load(sound / "onnx/tiny.fp32.onnx")
+    model.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT4
+    path = tmp_path / "odd.onnx"
+    path.write_bytes(model.SerializeToString())
+    with refused(r"odd\.onnx.*(cannot read it|breaks the graph contract)", EdgeSegError):
+        open_runner(path, runner_name)
+
+
+@pytest.mark.parametrize("runner_name", RUNNERS)
+def test_labels_of_another_shape_than_the_graph_says_are_refused(
+    sound: Path, tmp_path: Path, refused: "Refused", runner_name: RunnerName
+) -> None:
+    model = onnx.load(sound / "onnx/tiny.fp32.onnx")
+    for attribute in next(node for node in model.graph.node if node.op_type == "ArgMax").attribute:
+        if attribute.name == "axis":
+            attribute.i = 2  # over the rows, and not over the classes
+    del model.graph.value_info[:]
+    path = tmp_path / "odd.onnx"
+    path.write_bytes(model.SerializeToString())
+    frames = np.zeros((1, SIDE, SIDE, 3), np.uint8)
+    with refused(r"breaks the graph contract|cannot (read|run) it|got labels \[", EdgeSegError):  # noqa: SIM117
+        with open_runner(path, runner_name) as run:
+            run(frames)
 
 
 def test_frames_of_an_unknown_type_are_refused(sound: Path, tmp_path: Path, refused: "Refused") -> None:

@@ -19,14 +19,14 @@ from segexport.graph import DeployableGraph
 from segexport.to_onnx import to_onnx
 from segrun.onnxruntime_runner import OnnxRuntimeRunner
 from segrun.openvino_runner import OpenVINORunner
-from segrun.runner import Engine, Frames, Labels, Runner, open_runner
+from segrun.runner import Frames, Labels, Runner, RunnerName, open_runner
 
 if TYPE_CHECKING:
     from conftest import Artefacts
 
 Refused = Callable[..., AbstractContextManager[None]]
 
-ENGINES: tuple[Engine, ...] = ("openvino", "onnxruntime")
+RUNNERS: tuple[RunnerName, ...] = ("openvino", "onnxruntime")
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 
 # The least share of pixels equal to float32 PyTorch. Measured: ONNX Runtime 100, 99.98 and 99.60 %; OpenVINO, which may
@@ -54,15 +54,15 @@ def reference(artefacts: "Artefacts", frames: Frames) -> Labels:
         return DeployableGraph(artefacts.network, artefacts.spec)(torch.from_numpy(frames)).numpy()
 
 
-@pytest.fixture(scope="module", params=[(engine, precision) for precision in PRECISIONS for engine in ENGINES])
+@pytest.fixture(scope="module", params=[(name, precision) for precision in PRECISIONS for name in RUNNERS])
 def runner(artefacts: "Artefacts", request: pytest.FixtureRequest) -> Iterator[Runner]:
-    engine, precision = request.param
-    with open_runner(artefacts.onnx[precision], engine) as opened:
+    runner_name, precision = request.param
+    with open_runner(artefacts.onnx[precision], runner_name) as opened:
         yield opened
 
 
-def engine_of(runner: Runner) -> Engine:
-    return {"OpenVINO": ENGINES[0], "ONNX Runtime": ENGINES[1]}[runner.name]
+def name_of(runner: Runner) -> RunnerName:
+    return {"OpenVINO": RUNNERS[0], "ONNX Runtime": RUNNERS[1]}[runner.name]
 
 
 def segment(runner: Runner, frames: Frames) -> Labels:
@@ -78,15 +78,15 @@ def test_labels_are_those_of_the_float32_model(runner: Runner, frames: Frames, r
     labels = segment(runner, frames)
     assert labels.dtype == np.uint8
     assert len(np.unique(reference)) > 3
-    assert equal(labels, reference) >= LEAST_EQUAL[engine_of(runner), runner.precision]
+    assert equal(labels, reference) >= LEAST_EQUAL[name_of(runner), runner.precision]
 
 
 def test_a_runner_says_what_it_runs(runner: Runner, artefacts: "Artefacts", request: pytest.FixtureRequest) -> None:
-    engine, precision = request.node.callspec.params["runner"]
+    runner_name, precision = request.node.callspec.params["runner"]
     assert runner.spec == artefacts.spec
     assert runner.precision == precision
     assert runner.batch == 1
-    assert engine_of(runner) == engine
+    assert name_of(runner) == runner_name
     assert runner.computes.startswith("int8/") == (precision == "int8")
     assert runner.computes.removeprefix("int8/") in {"f32", "f16", "bf16"}
     assert runner.device
@@ -130,15 +130,15 @@ def test_other_frames_are_refused(runner: Runner, refused: Refused, wrong: Frame
         runner(wrong)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("runner_name", RUNNERS)
 def test_an_artefact_made_for_two_frames_takes_two(
-    artefacts: "Artefacts", frames: Frames, reference: Labels, tmp_path: Path, refused: Refused, engine: Engine
+    artefacts: "Artefacts", frames: Frames, reference: Labels, tmp_path: Path, refused: Refused, runner_name: RunnerName
 ) -> None:
     path = tmp_path / "pairs.onnx"
     onnx.save(to_onnx(artefacts.network, artefacts.spec, "fp32", batch=2), path)
-    with open_runner(path, engine) as runner:
+    with open_runner(path, runner_name) as runner:
         assert runner.batch == 2
-        assert equal(runner(frames[:2]), reference[:2]) >= LEAST_EQUAL[engine, "fp32"]
+        assert equal(runner(frames[:2]), reference[:2]) >= LEAST_EQUAL[runner_name, "fp32"]
         with refused(r"got frames uint8 \[1, 64, 64, 3\], need uint8 \[2, 64, 64, 3\]", ContractError):
             runner(frames[:1])
 
@@ -199,7 +199,7 @@ def with_unknown_operator(model: onnx.ModelProto) -> None:
     model.graph.node[-1].op_type = "Kast"
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("runner_name", RUNNERS)
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
@@ -217,20 +217,20 @@ def test_a_graph_that_is_no_artefact_is_refused(
     capfd: pytest.CaptureFixture[str],
     damage: Callable[[onnx.ModelProto], None],
     said: str,
-    engine: Engine,
+    runner_name: RunnerName,
 ) -> None:
     model = onnx.load(artefacts.onnx["fp32"])
     damage(model)
     path = tmp_path / "damaged.onnx"
     path.write_bytes(model.SerializeToString())
     with refused(f"^{path}.*{said}", EdgeSegError):
-        open_runner(path, engine)
+        open_runner(path, runner_name)
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("runner_name", RUNNERS)
 def test_a_spec_of_another_size_than_the_graph_is_refused(
-    artefacts: "Artefacts", tmp_path: Path, refused: Refused, engine: Engine
+    artefacts: "Artefacts", tmp_path: Path, refused: Refused, runner_name: RunnerName
 ) -> None:
     model = onnx.load(artefacts.onnx["fp32"])
     larger = replace(artefacts.spec, height=128, width=128)
@@ -238,23 +238,23 @@ def test_a_spec_of_another_size_than_the_graph_is_refused(
     path = tmp_path / "larger.onnx"
     onnx.save(model, path)
     with refused(r"got frames uint8 \[1, 64, 64, 3\].*need frames uint8 \[1, 128, 128, 3\]", ContractError):
-        open_runner(path, engine)
+        open_runner(path, runner_name)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("runner_name", RUNNERS)
 @pytest.mark.parametrize("spec", ["", "not JSON", '{"height": 64}'])
 def test_a_spec_that_is_none_is_refused(
-    artefacts: "Artefacts", tmp_path: Path, refused: Refused, spec: str, engine: Engine
+    artefacts: "Artefacts", tmp_path: Path, refused: Refused, spec: str, runner_name: RunnerName
 ) -> None:
     model = onnx.load(artefacts.onnx["fp32"])
     onnx.helper.set_model_props(model, {SPEC_KEY: spec, PRECISION_KEY: "fp32"})
     path = tmp_path / "odd.onnx"
     onnx.save(model, path)
     with refused("its model spec is not one edgeseg wrote .*; export it again", ContractError):
-        open_runner(path, engine)
+        open_runner(path, runner_name)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("runner_name", RUNNERS)
 @pytest.mark.parametrize("kept", [0, 100, 0.5, 0.99], ids=["empty", "100 bytes", "half", "all but 1 %"])
 def test_a_truncated_file_is_refused(
     artefacts: "Artefacts",
@@ -262,24 +262,24 @@ def test_a_truncated_file_is_refused(
     refused: Refused,
     capfd: pytest.CaptureFixture[str],
     kept: float,
-    engine: Engine,
+    runner_name: RunnerName,
 ) -> None:
     whole = artefacts.onnx["fp32"].read_bytes()
     path = tmp_path / "truncated.onnx"
     path.write_bytes(whole[: int(kept * len(whole)) if isinstance(kept, float) else kept])
     with refused(f"^{path}: .*(not an ONNX file|without edgeseg's model spec)", EdgeSegError):
-        open_runner(path, engine)
+        open_runner(path, runner_name)
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("runner_name", RUNNERS)
 def test_a_text_file_is_refused(
-    tmp_path: Path, refused: Refused, capfd: pytest.CaptureFixture[str], engine: Engine
+    tmp_path: Path, refused: Refused, capfd: pytest.CaptureFixture[str], runner_name: RunnerName
 ) -> None:
     path = tmp_path / "readme.onnx"
     path.write_text("This is the model, see the other file.\n" * 9)
     with refused(f"^{path}: not an ONNX file"):
-        open_runner(path, engine)
+        open_runner(path, runner_name)
     assert capfd.readouterr() == ("", "")
 
 

@@ -34,12 +34,12 @@ def streams(path: Path) -> tuple[int, Fraction, list[bytes]]:
 
 
 @pytest.mark.parametrize(
-    ("engine", "said"), [("auto", "on OpenVINO"), ("onnxruntime", "on ONNX Runtime (CPU, f32)")], ids=["auto", "ort"]
+    ("runner", "said"), [("auto", "on OpenVINO"), ("onnxruntime", "on ONNX Runtime (CPU, f32)")], ids=["auto", "ort"]
 )
 def test_a_video_is_segmented(
-    artefacts: "Artefacts", street_video: Path, tmp_path: Path, engine: str, said: str
+    artefacts: "Artefacts", street_video: Path, tmp_path: Path, runner: str, said: str
 ) -> None:
-    done = seg_run(street_video, "--model", artefacts.onnx["fp16"], "--engine", engine, cwd=tmp_path)
+    done = seg_run(street_video, "--model", artefacts.onnx["fp16"], "--runner", runner, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     *_, account, last = done.stdout.splitlines()
     assert account.startswith("12 frames read = 12 shown + 0 dropped, ")
@@ -161,7 +161,7 @@ def test_what_cannot_be_used_is_refused_in_one_line(
     assert sorted((path.name, path.read_bytes()) for path in tmp_path.iterdir()) == before
 
 
-@pytest.mark.parametrize("arguments", [[], ["a.mp4", "--alpha", "2"], ["a.mp4", "--engine", "tensorrt"], ["--fast"]])
+@pytest.mark.parametrize("arguments", [[], ["a.mp4", "--alpha", "2"], ["a.mp4", "--runner", "tensorrt"], ["--fast"]])
 def test_a_wrong_call_is_a_usage_error(tmp_path: Path, arguments: list[str]) -> None:
     done = seg_run(*arguments, cwd=tmp_path)
     assert done.returncode == 2

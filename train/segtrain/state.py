@@ -21,6 +21,8 @@ from segtrain.history import EpochFigures
 
 STATE_KEY = "edgeseg.training"
 
+_MOST_STEPS = 1 << 24  # beyond, float32 does not count
+
 
 @dataclass(frozen=True)
 class Position:
@@ -90,6 +92,7 @@ def _fits(states: dict[int, dict[str, Tensor]], optimizer: torch.optim.Optimizer
     return set(states) <= set(range(len(parameters))) and all(
         state.keys() == {"step", "exp_avg", "exp_avg_sq"}
         and state["step"].numel() == 1
+        and 0 <= state["step"].item() <= _MOST_STEPS
         and all(state[name].shape == parameters[index].shape for name in ("exp_avg", "exp_avg_sq"))
         and all(tensor.dtype == torch.float32 for tensor in state.values())
         for index, state in states.items()
