@@ -22,6 +22,8 @@ CALIBRATION_SPLIT = "val"
 """The split whose frames are parted into calibration and evaluation."""
 
 
+_LONGEST_SPLIT = 200  # characters of a name, which becomes that of a file and stands in errors
+
 _Byte = Annotated[int, Ge(0), Le(255)]
 _Pixels = Annotated[int, Ge(0), Lt(1 << 63)]
 
@@ -67,15 +69,18 @@ class DatasetFacts:
             raise ValueError("names and sha256 differ in number")
         if any(not 0 <= index < val for index in self.calibration):
             raise ValueError("calibration names frames that are not in val")
-        if any(
-            name in {"", ".", ".."} or name != Path(name).name or "\\" in name or "\0" in name for name in self.splits
-        ):
-            raise ValueError("the name of a split leads out of its folder")
+        if not all(map(_is_file_name, self.splits)):
+            raise ValueError("the name of a split is no short name of a file")
         return self
 
     def to_json(self) -> str:
         """Return the facts as indented JSON."""
         return json.dumps(asdict(self), indent=1)
+
+
+def _is_file_name(name: str) -> bool:
+    apart = name in {"", ".", ".."} or name != Path(name).name or "\\" in name or "\0" in name
+    return not apart and len(name) <= _LONGEST_SPLIT
 
 
 @plain_dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from segdata.colour_labels import decode_colours
 from segdata.errors import InputError
+from segdata.image_file import PNG, decode_image
 from segdata.labels import CITYSCAPES_19, CITYSCAPES_29, IGNORE_INDEX, LABEL_SPACES, LabelSpace, conversion
 from segdata.layouts import Pair
 
@@ -19,8 +20,6 @@ UNKNOWN_LIMIT = 0.01
 _OFFICIAL_IDS = {label_id for ids in CITYSCAPES_29.label_ids for label_id in ids}
 _LOSSLESS = (".png",)
 
-_JPEG, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
-_PNG, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 _PNG_KINDS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey and alpha", 6: "RGBA"}
 _ID_KIND = "grey PNG of 8 bits"
 
@@ -90,27 +89,15 @@ def _bytes(path: Path) -> bytes:
 
 
 def _decode(path: Path, data: bytes, flags: int) -> npt.NDArray[np.uint8]:
-    try:
-        image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags) if _is_whole(data) else None
-    except cv2.error:  # an empty file, or more pixels than OpenCV takes
-        image = None
+    image = decode_image(data, flags)
     if image is None:
         raise InputError(f"{path}: not a whole image; replace the file or remove the pair")
-    return np.asarray(image, dtype=np.uint8)
-
-
-def _is_whole(data: bytes) -> bool:
-    """Return whether a JPEG or PNG has its end; OpenCV takes zeros after half a JPEG for its pixels."""
-    if data.startswith(_JPEG):
-        return data.rfind(_JPEG_END) > data.rfind(_JPEG_SCAN)  # a thumbnail ends before the last scan starts
-    if data.startswith(_PNG):
-        return _PNG_END in data
-    return True
+    return image
 
 
 def _kind(data: bytes) -> str:
     """Return in words what an image file holds."""
-    if not data.startswith(_PNG):
+    if not data.startswith(PNG):
         return "no PNG"
     depth, colour_type = data[24], data[25]  # the PNG header's place for them
     return f"{_PNG_KINDS[colour_type]} PNG of {depth} bits"

@@ -6,9 +6,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from segdata.errors import InputError
+from segdata.image_file import decode_image
 from segdata.pyav_reader import Decoded, SoundStream
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
@@ -55,13 +55,13 @@ class ImageSource:
             self._next += 1
             try:
                 # Read by Python: OpenCV cannot open every name there is on Windows.
-                image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.is_file() else None
-            except (OSError, cv2.error):
+                image = decode_image(path.read_bytes(), cv2.IMREAD_COLOR) if path.is_file() else None
+            except OSError:
                 image = None
             if image is None:
                 self.corrupt_packets += 1
             else:
-                yield Decoded.from_bgr(np.asarray(image, np.uint8), pts, self.time_base, path.stem)
+                yield Decoded.from_bgr(image, pts, self.time_base, path.stem)
 
     def seek(self, seconds: Fraction) -> bool:
         """Go on reading at the image that is shown at `seconds`."""

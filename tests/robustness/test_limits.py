@@ -518,21 +518,30 @@ def png_of(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
-def test_an_image_of_far_too_many_pixels_is_skipped(tmp_path: Path) -> None:
+def png_of_a_chunk_that_lies() -> bytes:
+    """Return a small file whose pixels say they are 3 GB long; OpenCV would make room for them."""
+    data = png_of(64, 48)
+    at = data.index(b"IDAT")
+    return data[: at - 4] + struct.pack(">I", 3 << 30) + data[at:]
+
+
+@pytest.mark.parametrize("content", [png_of(10_000, 8_000), png_of_a_chunk_that_lies()], ids=["pixels", "chunk"])
+def test_an_image_that_would_fill_the_memory_is_skipped(tmp_path: Path, content: bytes) -> None:
     bomb = tmp_path / "bomb.png"
-    bomb.write_bytes(png_of(10_000, 8_000))
+    bomb.write_bytes(content)
     assert bomb.stat().st_size < 1 << 20
     code = """
-import sys
+import resource, sys
 from segrun.image_source import ImageSource
 from pathlib import Path
 source = ImageSource("bomb", [Path(sys.argv[1])])
 print(len(list(source.read())), source.corrupt_packets)
+assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 1 << 20  # KiB
 """
     # By the folders, as an installed package is found: old editable installs leave out `__init__.py`.
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(str(ROOT / folder) for folder in ("data", "runtime"))}
     done = subprocess.run([sys.executable, "-c", code, str(bomb)], capture_output=True, text=True, env=environment)
-    assert done.stdout == "0 1\n", done.stderr
+    assert (done.returncode, done.stdout) == (0, "0 1\n"), done.stderr
 
 
 def test_a_spec_that_cannot_be_is_refused(refused: "Refused") -> None:
