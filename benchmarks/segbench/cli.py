@@ -103,10 +103,10 @@ def _write(report: "BenchReport", options: BenchOptions) -> None:
 @click.command("preflight", cls=Command)
 @click.argument("model", type=_PATH, required=False)
 def preflight_command(model: Path | None) -> None:
-    """Say, in under two minutes, what this machine can run and what to export for it.
+    """Say, in under two minutes, what this machine can run, what it lacks, and what to export for it.
 
-    Looks for an NVIDIA driver and card, for TensorRT, builds MODEL (an .onnx file; the shipped model if not given) in
-    each precision and times what can be run.
+    Looks at what is installed, for an NVIDIA driver and GPU, and for TensorRT; builds MODEL (an .onnx file; the shipped
+    model if not given) in each precision and times what runs. What lacks is shown with the command that mends it.
     """
     from segbench.preflight import preflight
     from segbench.preflight_table import print_preflight

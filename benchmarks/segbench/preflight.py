@@ -1,4 +1,4 @@
-"""What this machine can do, found out in under two minutes: driver, card, TensorRT, which precisions build and pay.
+"""What this machine can do, found out in under two minutes: what is installed, the GPU, which precisions build and pay.
 
 Nothing that lacks is an error here: it is what a preflight is asked for.
 """
@@ -58,6 +58,7 @@ def preflight(
     library = next((loaded[flavour] for flavour in loaded if gpu or flavour == "tensorrt-rtx"), None)
     found = Preflight(
         model=path.name,
+        installed=tuple(here.installed()),
         gpu=gpu,
         gpu_problem=gpu_problem,
         tensor_cores=has_tensor_cores(gpu.name, gpu.compute_capability) if gpu else None,

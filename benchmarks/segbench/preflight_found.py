@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from segbench.installed import Extra
 from segbench.results import Rate
 from segdata.spec import Precision
 from segrun.manifest import Flavour
@@ -50,10 +51,12 @@ class CpuProbe:
 class Preflight:
     """All that was found. `target` says, in words, what the engines were built for; `advice` what follows.
 
-    `gpu_problem` says why there is no GPU to use, and what mends it; `tensor_cores` is None then.
+    `installed` are the parts of edgeseg. `gpu_problem` says why there is no GPU to use, and what mends it;
+    `tensor_cores` is None then.
     """
 
     model: str
+    installed: tuple[Extra, ...]
     gpu: Gpu | None
     gpu_problem: str | None
     tensor_cores: bool | None

@@ -15,7 +15,7 @@ def as_table(found: Preflight) -> Table:
     table.add_column("checked", no_wrap=True)
     table.add_column("usable", no_wrap=True)
     table.add_column("found", overflow="fold")
-    for checked, usable, text in [*_gpu_rows(found), *_engine_rows(found), *_cpu_rows(found)]:
+    for checked, usable, text in [*_installed_rows(found), *_gpu_rows(found), *_engine_rows(found), *_cpu_rows(found)]:
         table.add_row(checked, usable, Text(text))
     return table
 
@@ -28,6 +28,12 @@ def print_preflight(found: Preflight, console: Console) -> None:
 
 
 _Row = tuple[str, str, str]
+
+
+def _installed_rows(found: Preflight) -> list[_Row]:
+    return [
+        (extra.serves, _yes(extra.problem), extra.problem or ", ".join(extra.packages)) for extra in found.installed
+    ]
 
 
 def _gpu_rows(found: Preflight) -> list[_Row]:

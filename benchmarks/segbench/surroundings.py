@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from segbench.installed import Extra, installed
 from segbench.nvml import card_state, load_nvml
 from segbench.preflight_found import Gpu
 from segdata.command import missing_dependency
@@ -51,6 +52,7 @@ def write_models(path: Path, folder: Path) -> dict[Precision, Path]:
 class Surroundings:
     """What a preflight asks of the machine; a test gives it another. Each may raise EdgeSegError."""
 
+    installed: Callable[[], list[Extra]] = installed
     find_gpu: Callable[[], Gpu] = find_gpu
     load: Callable[[Flavour], TensorRT] = load_tensorrt
     write_models: Callable[[Path, Path], dict[Precision, Path]] = write_models

@@ -13,6 +13,7 @@ from rich.console import Console
 from simulated_device import Simulation
 from simulated_tensorrt import Program, libraries_of, toy_program
 
+from segbench.installed import Extra
 from segbench.preflight import BUILD_SECONDS, preflight
 from segbench.preflight_found import EngineProbe, Gpu, Preflight
 from segbench.preflight_table import print_preflight
@@ -145,6 +146,15 @@ def shown(found: Preflight) -> str:
 
 def by_precision(found: Preflight) -> dict[str, EngineProbe]:
     return {engine.precision: engine for engine in found.engines}
+
+
+def test_the_table_says_what_is_installed_and_what_mends_what_is_not() -> None:
+    lacks = Extra("train", "seg-train", (), "torch is not installed; run: pip install 'edgeseg[train]'")
+    has = Extra("serve", "seg-run --serve", ("aiohttp 3.14.5",))
+    here = replace(Machine().surroundings(), installed=lambda: [lacks, has])
+    lines = [" ".join(line.split()) for line in shown(preflight(here=here, seconds=0.5)).splitlines()]
+    assert f"seg-train no {lacks.problem}" in lines
+    assert "seg-run --serve yes aiohttp 3.14.5" in lines
 
 
 def test_a_gtx_1660_ti_is_timed_in_every_precision_and_has_no_tensor_cores() -> None:
