@@ -1,27 +1,18 @@
 """seg-data: images + labels -> a prepared dataset; synthetic scenes where there are none."""
 
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import click
 
-from segdata.command import Command, Group, progress_bar
+from segdata.command import Command, Group, parse_size, progress_bar
 from segdata.options import CheckOptions, PrepareOptions, ShowOptions, Size, SynthOptions
 
 
 @click.group(cls=Group)
 def main() -> None:
     """Prepare datasets for training, and make synthetic ones."""
-
-
-def parse_size(text: str) -> Size:
-    """Return the width and height of `128` or `256x128`; raise click's usage error for anything else."""
-    parts = re.fullmatch(r"([0-9]{1,5})(?:x([0-9]{1,5}))?", text)
-    if parts is None:
-        raise click.BadParameter(f"{text!r} is no size; write 128, or 256x128 for width and height")
-    return int(parts[1]), int(parts[2] or parts[1])
 
 
 SOURCE_HELP = """

@@ -1,7 +1,10 @@
-"""What the five commands share: one-line errors, exit codes, progress bars."""
+"""What the five commands share: one-line errors, exit codes, progress bars, how a size is written."""
 
+import os
 import re
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,16 +14,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from segdata.errors import EdgeSegError, MissingDependencyError
+from segdata.options import Size
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells count it: 128 + SIGINT."""
 
 # Which extra of edgeseg brings a module.
 _EXTRAS = {
-    "torch": "train", "lightning_fabric": "train", "kornia": "train", "matplotlib": "train", "safetensors": "train",
+    "torch": "train", "lightning_fabric": "train", "kornia": "train", "safetensors": "train",
     "tomli_w": "train",
     "onnx": "export", "onnxruntime": "export", "onnxscript": "export",
-    "jinja2": "report",
+    "jinja2": "report", "matplotlib": "report",
     "aiohttp": "serve",
     "tensorrt_rtx": "rtx", "tensorrt": "tensorrt", "pycuda": "tensorrt",
 }  # fmt: skip
@@ -62,16 +66,40 @@ class Command(click.Command):
         """Run the command."""
         debug = ctx.params.pop("debug")
         try:
-            return super().invoke(ctx)
+            with _ended_by_sigterm():
+                return super().invoke(ctx)
         except (EdgeSegError, ImportError) as error:
             if debug:
                 raise
             mendable = missing_dependency(error) if isinstance(error, ImportError) else error
-            _OneLine(mendable).show()
+            if _speaks():
+                _OneLine(mendable).show()
             ctx.exit(mendable.exit_code)
         except KeyboardInterrupt:
-            click.echo("Interrupted; what was there before is unchanged.", err=True)
+            if _speaks():
+                click.echo("Interrupted; what was there before is unchanged.", err=True)
             sys.exit(INTERRUPTED)
+
+
+def _speaks() -> bool:
+    """Return whether this is the one process of its machine that says what all of them meet (`--devices`, torchrun)."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Have SIGTERM end the block as Ctrl-C does, so that no half of a file stays.
+
+    Not where a launcher started this process: it may hang in the others, where Python hears no signal.
+    """
+    if threading.current_thread() is not threading.main_thread() or "LOCAL_RANK" in os.environ:
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def dispatch(program: str, main: click.Command, others: dict[str, click.Command]) -> None:
@@ -93,6 +121,14 @@ class Group(click.Group):
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - click's own signature
         super().__init__(*args, **kwargs)
         self.context_settings.setdefault("help_option_names", ["-h", "--help"])
+
+
+def parse_size(text: str) -> Size:
+    """Return the width and height of `128` or `256x128`; raise click's usage error for anything else."""
+    parts = re.fullmatch(r"([0-9]{1,5})(?:x([0-9]{1,5}))?", text)
+    if parts is None:
+        raise click.BadParameter(f"{text!r} is no size; write 128, or 256x128 for width and height")
+    return int(parts[1]), int(parts[2] or parts[1])
 
 
 def missing_dependency(error: ImportError) -> EdgeSegError:

@@ -124,7 +124,7 @@ class Dataset:
     def split(self, name: str) -> SplitArrays:
         """Open one split; raise InputError if the dataset lacks it, or if its arrays are not what it says."""
         if name not in self.facts.splits:
-            raise InputError(f"{self.folder} has the splits {short(', '.join(self.facts.splits))}; need {name}")
+            raise InputError(f"{self.folder} has the splits {short(', '.join(self.facts.splits))}; need {name}; name another dataset")
         names = self.facts.splits[name].names
         shape = (len(names), self.facts.height, self.facts.width)
         images = self._array(images_file(name), (*shape, 3))
@@ -152,12 +152,12 @@ class Dataset:
         if (facts.height, facts.width) != (spec.height, spec.width):
             raise InputError(
                 f"{self.folder} holds {facts.width}x{facts.height} frames, the model takes {spec.width}x{spec.height}; "
-                f"prepare the dataset with --size {spec.height}"
+                f"prepare the dataset with --size {size_folder(spec.width, spec.height)}"
             )
         if facts.class_names != spec.class_names:
             raise InputError(
                 f"{self.folder} has the classes of {facts.label_space}, the model those of {spec.label_space}; "
-                "need the same"
+                "prepare it with the model's --label-space"
             )
 
     def _array(self, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:

@@ -54,11 +54,11 @@ def check(options: TrainOptions) -> Path:
 
 
 def test_the_size_picks_the_dataset_in_a_folder_of_several(prepared: Path) -> None:
-    for size in (32, 256):
+    for name, size in {"32": (32, 32), "256": (256, 256), "64x32": (64, 32)}.items():
         dataset = open_dataset(TrainOptions(prepared, size=size))
-        assert dataset.folder == prepared / str(size)
-        assert (dataset.facts.height, dataset.facts.width) == (size, size)
-    assert open_dataset(TrainOptions(prepared / "32", size=32)).folder == prepared / "32"
+        assert dataset.folder == prepared / name
+        assert (dataset.facts.width, dataset.facts.height) == size
+    assert open_dataset(TrainOptions(prepared / "32", size=(32, 32))).folder == prepared / "32"
     assert open_dataset(TrainOptions(prepared / "64x32")).folder == prepared / "64x32"
 
 
@@ -66,23 +66,25 @@ def test_a_size_that_was_not_prepared_or_none_where_there_are_several_is_refused
     prepared: Path, tmp_path: Path, refused: Refused
 ) -> None:
     with refused("48"):
-        open_dataset(TrainOptions(prepared, size=48))
+        open_dataset(TrainOptions(prepared, size=(48, 48)))
     with refused(str(prepared)):
         open_dataset(TrainOptions(prepared))
     with refused("none"):
-        open_dataset(TrainOptions(tmp_path / "none", size=32))
+        open_dataset(TrainOptions(tmp_path / "none", size=(32, 32)))
 
 
 def test_what_fits_gets_its_folder(options: TrainOptions) -> None:
     assert check(options) == options.output
-    assert check(replace(options, dataset=options.dataset.parent, size=32)) == options.output
+    assert check(replace(options, dataset=options.dataset.parent, size=(32, 32))) == options.output
     assert run_folder(replace(options, output=None), open_dataset(options)) == Path("runs/unet-32")
+    oblong = replace(options, dataset=options.dataset.parent, size=(64, 32), output=None)
+    assert check(oblong) == Path("runs/unet-64x32")
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"size": 64}, "got --size 64 but .* holds 32x32 frames"),
+        ({"size": (64, 64)}, "got --size 64 but .* holds 32x32 frames"),
         ({"depth": 5}, "got 32x32 frames, need height and width divisible by 64"),
         ({"batch_size": TRAIN + 1}, f"got batches of {TRAIN + 1} but {TRAIN} training frames; lower --batch-size"),
         ({"batch_size": 4}, "got one step in 1 epoch, need 2: raise --epochs"),

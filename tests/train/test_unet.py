@@ -6,9 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from segtrain.unet import BLOCKS, UPSAMPLES, UNet
+from segtrain.presets import Block, Upsample
+from segtrain.unet import UNet
 
-KINDS = list(product(BLOCKS, UPSAMPLES))
+KINDS = list(product(get_args(Block), get_args(Upsample)))
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4])

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from segdata.command import Command, progress_bar
+from segdata.command import Command, parse_size, progress_bar
 from segtrain.options import TrainOptions
 from segtrain.presets import PRESETS
 
@@ -24,7 +24,13 @@ _FROM_ARCH = "from --arch"
 @click.command(cls=Command)
 @click.argument("dataset", type=_PATH)
 @click.option("-o", "--output", type=_PATH, show_default="runs/unet-SIZE", help="Folder of the run.")
-@click.option("--size", type=int, show_default="DATASET's", help="Take DATASET/SIZE of a folder of several sizes.")
+@click.option(
+    "--size",
+    type=parse_size,
+    metavar="N|WxH",
+    show_default="DATASET's",
+    help="Take DATASET/SIZE of a folder of several sizes.",
+)
 @click.option(
     "--arch", type=click.Choice(list(PRESETS)), default=TrainOptions.arch, help="Each costs 4 times the last."
 )

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from segdata.options import Size
 from segtrain.presets import PRESETS, Architecture, ArchitectureName, Block, Upsample
 
 PrecisionChoice = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
@@ -24,7 +25,7 @@ class TrainOptions:
 
     dataset: Path
     output: Path | None = None
-    size: int | None = None
+    size: Size | None = None
     arch: ArchitectureName = "small"
     width: int | None = None
     depth: int | None = None

@@ -19,6 +19,7 @@ from segtrain.loop import Outcome
 from segtrain.options import TrainOptions
 from segtrain.panels import plot_panels, predict
 from segtrain.plots import plot_confusion, plot_curves, plot_iou, save
+from segtrain.setting import plain
 
 PANELS = 6
 
@@ -26,11 +27,9 @@ PANELS = 6
 def write_config(folder: Path, options: TrainOptions, spec: ModelSpec, epochs: int) -> None:
     """Write `config.toml`: every option as it was in the end, and the network; None stands as an absent key."""
     values = asdict(options) | {"epochs": epochs}
-    plain = {
-        name: str(value) if isinstance(value, Path) else value for name, value in values.items() if value is not None
-    }
+    written = {name: plain(value) for name, value in values.items() if value is not None}
     with replacing(folder / "config.toml") as temporary:
-        temporary.write_text(tomli_w.dumps({"options": plain, "network": dict(spec.options)}), encoding="utf-8")
+        temporary.write_text(tomli_w.dumps({"options": written, "network": dict(spec.options)}), encoding="utf-8")
 
 
 def write_pictures(folder: Path, dataset: Dataset, outcome: Outcome) -> None:
@@ -65,7 +64,7 @@ class TensorBoardLog:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
-            raise MissingDependencyError("tensorboard is not installed; run: pip install tensorboard") from None
+            raise MissingDependencyError("tensorboard is not installed; run: pip install 'edgeseg[tensorboard]'") from None
         self._folder = folder / "tensorboard"
         with on_disk(self._folder):
             self._writer = SummaryWriter(str(self._folder))

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-from segdata.dataset import DATASET_FILE, Dataset, SplitArrays
+from segdata.dataset import DATASET_FILE, Dataset, SplitArrays, size_folder
 from segdata.errors import InputError
 from segdata.files import on_disk
 from segdata.spec import ModelSpec
@@ -22,7 +22,7 @@ def open_dataset(options: TrainOptions) -> Dataset:
     """Open the dataset, or the one of `size` in a folder of several; raise InputError if there is none."""
     folder = options.dataset
     if options.size is not None and not (folder / DATASET_FILE).is_file() and folder.is_dir():
-        folder = folder / str(options.size)
+        folder = folder / size_folder(*options.size)
     return Dataset(folder)
 
 
@@ -33,16 +33,17 @@ def devices_of(options: TrainOptions) -> int | None:
 
 def run_folder(options: TrainOptions, dataset: Dataset) -> Path:
     """Return the folder of the run."""
-    return options.output or Path("runs") / f"unet-{dataset.facts.height}"
+    return options.output or Path("runs") / f"unet-{size_folder(dataset.facts.width, dataset.facts.height)}"
 
 
 def check_run(options: TrainOptions, dataset: Dataset) -> Path:
     """Return the folder of the run; raise InputError if these options cannot train on this dataset, or not there."""
     facts = dataset.facts
-    if options.size is not None and (facts.height, facts.width) != (options.size, options.size):
+    if options.size is not None and (facts.width, facts.height) != options.size:
+        wanted = size_folder(*options.size)
         raise InputError(
-            f"got --size {options.size} but {dataset.folder} holds {facts.width}x{facts.height} frames; "
-            f"prepare it again with --size {options.size}"
+            f"got --size {wanted} but {dataset.folder} holds {facts.width}x{facts.height} frames; "
+            f"prepare it again with --size {wanted}"
         )
     multiple = options.architecture().multiple
     if facts.height % multiple or facts.width % multiple:
@@ -89,11 +90,7 @@ def spec_for(options: TrainOptions, dataset: Dataset) -> ModelSpec:
 
 def settings_of(options: TrainOptions, resumed: Position | None) -> dict[str, object]:
     """Return what decides the result, as JSON has it; raise InputError if a run to resume was begun with others."""
-    settings = {
-        name: str(value) if isinstance(value, Path) else value
-        for name, value in asdict(options).items()
-        if name not in _MAY_CHANGE
-    }
+    settings = {name: plain(value) for name, value in asdict(options).items() if name not in _MAY_CHANGE}
     if resumed is not None and resumed.settings != settings:
         names = [name for name in settings | resumed.settings if settings.get(name) != resumed.settings.get(name)]
         differences = ", ".join(
@@ -101,6 +98,13 @@ def settings_of(options: TrainOptions, resumed: Position | None) -> dict[str, ob
         )
         raise InputError(f"got {differences}; resume with the options the run was begun with, or begin another")
     return settings
+
+
+def plain(value: object) -> object:
+    """Return the value of an option as it is written: a path as text, a size as 128 or 256x128."""
+    if isinstance(value, tuple):
+        return size_folder(*value)
+    return str(value) if isinstance(value, Path) else value
 
 
 def find_truth(options: TrainOptions, dataset: Dataset) -> SplitArrays | None:

@@ -58,7 +58,6 @@ class ResidualBlock(nn.Module):
 
 
 BLOCKS = {"plain": PlainBlock, "separable": SeparableBlock, "residual": ResidualBlock}
-UPSAMPLES = ("transpose", "resize")
 
 
 def _upsample(kind: str, in_channels: int, out_channels: int) -> nn.Module:
