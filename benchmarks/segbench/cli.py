@@ -27,7 +27,7 @@ _PATH = click.Path(path_type=Path)
     metavar="DATASET",
     help="Prepared dataset, or a folder of several sizes: accuracy is measured on val frames that calibrate nothing.",
 )
-@click.option("--video", type=_PATH, help="Video to time; a synthetic drive if not given.")
+@click.option("--video", type=_PATH, metavar="FILE", help="Video to time; a synthetic drive if not given.")
 @click.option(
     "--runner",
     type=click.Choice(get_args(RunnerName)),
@@ -39,18 +39,21 @@ _PATH = click.Path(path_type=Path)
 @click.option("--max-drop", type=float, metavar="POINTS", help="Recommend the fastest that loses no more mIoU.")
 @click.option("--target-fps", type=float, metavar="FPS", help="Recommend the most accurate that is as fast.")
 @click.option("--min-miou", type=float, metavar="POINTS", help="Recommend the fastest that is as accurate.")
-@click.option("--quality", type=_PATH, metavar="DIR", help="Compare on the video, unlabelled; worst frames go there.")
+@click.option(
+    "--quality", type=_PATH, metavar="FOLDER", help="Compare on the video, unlabelled; worst frames go there."
+)
 @click.option("--estimate", metavar="DEVICE", help="Measure nothing: estimate for a device, as gtx-1660-ti.")
-@click.option("--json", type=_PATH, help="Write all figures there; seg-bench compare reads them.")
-@click.option("--markdown", type=_PATH, help="Write the report there as Markdown.")
-@click.option("--html", type=_PATH, help="Write the report there as a page with plots (extra: report).")
+@click.option("--json", type=_PATH, metavar="FILE", help="Write all figures there; seg-bench compare reads them.")
+@click.option("--markdown", type=_PATH, metavar="FILE", help="Write the report there as Markdown.")
+@click.option("--html", type=_PATH, metavar="FILE", help="Write the report there as a page with plots (extra: report).")
 def bench_command(artefacts: tuple[Path, ...], **values: object) -> None:
     """Measure ARTEFACTS: .onnx and .engine files; the shipped models if none is given.
 
     A checkpoint stands for its exports in every precision. Engine FPS is the network alone, end-to-end FPS is all that
     seg-run does: decode, shrink, network, overlay, encode.
 
-    See also: seg-bench preflight --help, and seg-bench compare --help
+    seg-bench preflight says what this machine can run and what it lacks; seg-bench compare A.json B.json what changed
+    between two reports.
     """
     from segbench.artefacts import artefacts_of
     from segbench.bench import bench, check_options
@@ -120,7 +123,7 @@ def preflight_command(model: Path | None) -> None:
 @click.command("compare", cls=Command)
 @click.argument("before", type=_PATH)
 @click.argument("after", type=_PATH)
-@click.option("--markdown", type=_PATH, help="Write the comparison there as Markdown.")
+@click.option("--markdown", type=_PATH, metavar="FILE", help="Write the comparison there as Markdown.")
 def compare_command(before: Path, after: Path, markdown: Path | None) -> None:
     """Say what changed from the JSON report BEFORE to AFTER, and whether that is more than noise."""
     from segbench.compare import compare

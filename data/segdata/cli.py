@@ -105,9 +105,16 @@ def check(**values: object) -> None:
         sys.exit(1)
 
 
-@main.command(cls=Command)
+@main.command(cls=Command, short_help="Draw DATASET: a sheet of frames, and how common each class is.")
 @click.argument("dataset", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=ShowOptions.output, help="Folder to write to.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    default=ShowOptions.output,
+    help="Folder to write to.",
+)
 @click.option("--split", default=ShowOptions.split, help="The split the frames are from.")
 @click.option("--frames", default=ShowOptions.frames, help="Frames on the sheet.")
 def show(**values: object) -> None:
@@ -118,7 +125,7 @@ def show(**values: object) -> None:
         click.echo(path)
 
 
-@main.command(cls=Command)
+@main.command(cls=Command, short_help="Make synthetic street scenes with exact labels, and a video, in TARGET.")
 @click.argument("target", type=click.Path(path_type=Path))
 @click.option("--train", default=SynthOptions.train, help="Training frames to make.")
 @click.option("--val", default=SynthOptions.val, help="Validation frames to make.")

@@ -25,7 +25,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--int8", is_flag=True, help="Export INT8 with explicit Q/DQ, for TensorRT and CPUs alike.")
 @click.option("--all", "all_precisions", is_flag=True, help="Export all three; so does naming none.")
 @click.option("--size", type=int, show_default="256", help="Without CHECKPOINT: the shipped model of this size.")
-@click.option("-o", "--output", type=_PATH, default=ExportOptions.output, help="Folder to write to.")
+@click.option("-o", "--output", type=_PATH, metavar="FOLDER", default=ExportOptions.output, help="Folder to write to.")
 @click.option("--batch", type=click.IntRange(1), default=ExportOptions.batch, help="Frames the graph takes at once.")
 @click.option(
     "--calibration",
@@ -48,7 +48,7 @@ _PATH = click.Path(path_type=Path)
     "--qat", type=click.IntRange(1), metavar="EPOCHS", help="Train on with INT8 in place if it loses too much."
 )
 @click.option("--verify/--no-verify", default=ExportOptions.verify, help="Keep only what agrees with the float model.")
-@click.option("--triton", type=_PATH, metavar="DIR", help="Write a Triton model repository, too.")
+@click.option("--triton", type=_PATH, metavar="FOLDER", help="Write a Triton model repository, too.")
 @click.option(
     "--engine",
     type=click.Choice(["auto", "tensorrt", "rtx", "none"]),
@@ -58,19 +58,22 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--cc",
     "compute_capability",
+    metavar="MAJOR.MINOR",
     default=ExportOptions.compute_capability,
     help="Compute capability the engines are for; 7.5 is the GTX 1660 Ti.",
 )
 @click.option("--workspace-mb", type=int, help="GPU memory that a layer of an engine may use, in MiB.")
 @click.option("--optimization-level", type=int, help="How hard TensorRT searches: 0 builds fastest, 5 runs fastest.")
-@click.option("--timing-cache", type=_PATH, help="File of kernel timings, read and written; not for TensorRT-RTX.")
+@click.option(
+    "--timing-cache", type=_PATH, metavar="FILE", help="File of kernel timings, read and written; not for TensorRT-RTX."
+)
 @click.option("--version-compatible", is_flag=True, help="Engines that later TensorRT versions run; not for RTX.")
 @click.option("--build-log", is_flag=True, help="Write all that TensorRT says to NAME.engine.log.")
 def export_command(fp32: bool, fp16: bool, int8: bool, all_precisions: bool, **values: object) -> None:
     """Export CHECKPOINT (the shipped model if not given) to ONNX and TensorRT engines.
 
     Each file is compared with the float32 model, in ONNX Runtime and in OpenVINO, before it is kept. TensorRT-RTX
-    builds engines without a GPU. What a file is, says: seg-export inspect FILE
+    builds engines without a GPU. seg-export inspect FILE says what a file is.
     """
     from segexport.export import export
 

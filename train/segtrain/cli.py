@@ -23,7 +23,7 @@ _FROM_ARCH = "from --arch"
 
 @click.command(cls=Command)
 @click.argument("dataset", type=_PATH)
-@click.option("-o", "--output", type=_PATH, show_default="runs/unet-SIZE", help="Folder of the run.")
+@click.option("-o", "--output", type=_PATH, metavar="FOLDER", show_default="runs/unet-SIZE", help="Folder of the run.")
 @click.option(
     "--size",
     type=parse_size,
@@ -89,9 +89,15 @@ _FROM_ARCH = "from --arch"
 )
 @click.option("--devices", type=click.IntRange(1), show_default="all GPUs, or 1 process", help="Processes a machine.")
 @click.option("--nodes", type=click.IntRange(1), default=TrainOptions.nodes, help="Machines, under torchrun.")
-@click.option("--init", type=_PATH, help="Begin with a checkpoint's weights, of any size.")
+@click.option("--init", type=_PATH, metavar="CHECKPOINT", help="Begin with a checkpoint's weights, of any size.")
 @click.option("--resume", is_flag=True, help="Go on with the run in the folder.")
-@click.option("--truth", type=_PATH, show_default="DATASET/../256 if there", help="Score val on larger labels, too.")
+@click.option(
+    "--truth",
+    type=_PATH,
+    metavar="DATASET",
+    show_default="DATASET/../256 if there",
+    help="Score val on larger labels, too.",
+)
 @click.option("--tensorboard", is_flag=True, help="Write logs for TensorBoard.")
 @click.option("--seed", default=TrainOptions.seed, help="Seed of weights, order and augmentation.")
 def main(**values: object) -> None:
