@@ -202,19 +202,22 @@ def _datasets(folder: Path | None, contenders: Sequence[Contender]) -> dict[Path
 def _doubts(results: Sequence[ArtefactResult], before: Machine, after: Machine) -> list[str]:
     """Return why the figures may be worth less than they look."""
     doubts = []
-    for result in results:
-        for what, rate in (("engine", result.engine), ("end-to-end", result.end_to_end)):
-            if rate.spread > SPREAD_LIMIT:
-                doubts.append(
-                    f"{result.artefact}: the rounds of {what} FPS lie {rate.spread:.0%} apart; on a quiet machine, and "
-                    "with more --rounds, they are worth more"
-                )
+    if wide := [f"{result.artefact} ({spreads})" for result in results if (spreads := _wide_spreads(result))]:
+        doubts.append(
+            f"rounds of FPS lie over {SPREAD_LIMIT:.0%} apart, and are worth more on a quiet machine with more --rounds: "
+            + ", ".join(wide)
+        )
     if before.load is not None and before.load > before.cores / 2:
         doubts.append(f"the machine was busy before: a load of {before.load:.1f} on {before.cores} cores")
     for when, machine in (("before", before), ("after", after)):
         if machine.card and machine.card.throttled_by:
             doubts.append(f"the card was slowed down by {', '.join(machine.card.throttled_by)} {when} the measurement")
     return doubts
+
+
+def _wide_spreads(result: ArtefactResult) -> str:
+    rates = {"engine": result.engine, "end-to-end": result.end_to_end}
+    return ", ".join(f"{what} {rate.spread:.0%}" for what, rate in rates.items() if rate.spread > SPREAD_LIMIT)
 
 
 def _make_video(folder: Path) -> Path:

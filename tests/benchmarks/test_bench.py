@@ -464,7 +464,7 @@ def test_rounds_that_lie_far_apart_are_warned_of(
     monkeypatch.setattr(segbench.contender, "engine_rate", lambda *_: next(rates))
     said = warnings_of(artefacts, street_video)
     assert bool(said) is warned
-    assert not warned or said[0].startswith("small.fp32.onnx: the rounds of engine FPS lie 8% apart;")
+    assert not warned or said[0].endswith("with more --rounds: small.fp32.onnx (engine 8%)")
 
 
 def test_end_to_end_rounds_that_lie_far_apart_are_warned_of(
@@ -477,7 +477,8 @@ def test_end_to_end_rounds_that_lie_far_apart_are_warned_of(
 
     monkeypatch.setattr(segbench.contender, "end_to_end", uneven)
     (said,) = warnings_of(artefacts, street_video)
-    assert said.startswith("small.fp32.onnx: the rounds of end-to-end FPS lie 67% apart;")  # 12 and 6
+    assert said.startswith("rounds of FPS lie over 5% apart")
+    assert said.endswith(": small.fp32.onnx (end-to-end 67%)")  # 12 and 6
 
 
 def test_a_busy_machine_is_warned_of_and_its_load_is_that_before(
