@@ -204,8 +204,8 @@ def _doubts(results: Sequence[ArtefactResult], before: Machine, after: Machine) 
     doubts = []
     if wide := [f"{result.artefact} ({spreads})" for result in results if (spreads := _wide_spreads(result))]:
         doubts.append(
-            f"rounds of FPS lie over {SPREAD_LIMIT:.0%} apart, and are worth more on a quiet machine with more --rounds: "
-            + ", ".join(wide)
+            f"rounds of FPS lie over {SPREAD_LIMIT:.0%} apart, better on a quiet machine and with more --rounds: "
+            f"{', '.join(wide)}"
         )
     if before.load is not None and before.load > before.cores / 2:
         doubts.append(f"the machine was busy before: a load of {before.load:.1f} on {before.cores} cores")
