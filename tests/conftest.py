@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import cv2
@@ -14,6 +15,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from hypothesis import settings
 
 from segdata.dataset import Dataset
 from segdata.errors import EdgeSegError, InputError
@@ -28,6 +30,14 @@ from segexport.to_int8 import to_int8
 from segexport.to_onnx import to_onnx
 from segtrain.checkpoint import load_checkpoint, save_checkpoint
 from segtrain.unet import UNet
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+
+# The same examples in every run: what changed is the code. `HYPOTHESIS_PROFILE=search` looks for new ones.
+settings.register_profile("same", derandomize=True)
+settings.register_profile("search", max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 SIZE = 64  # pixels a side, of the small dataset and of the small network
 TRAINING_STEPS = 40
@@ -112,6 +122,26 @@ def street_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for stream in (picture, sound):
             container.mux(stream.encode())
     return path
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Chrome"]:
+    """A browser that says what its console and its network say."""
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        pytest.skip("chromium or chromedriver is not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless", "--no-sandbox", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    chrome = webdriver.Chrome(options, Service(driver))
+    chrome.set_page_load_timeout(20)
+    yield chrome
+    chrome.quit()
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,10 @@ _ONE_FILE = {"format_whitelist": ",".join(sorted(av.formats_available - _LISTS))
 _MICROSECONDS = 1_000_000  # the unit of a container's duration, AV_TIME_BASE
 _NO_TIMESTAMPS = 0x80  # FFmpeg's AVFMT_NOTIMESTAMPS
 
+# Of MPEG program streams. A packet's time there is that of the first frame that begins in it, and after a seek FFmpeg
+# gives it to the rest of a frame that the packet begins with: the frames that follow have the times of others.
+_WRONG_AFTER_SEEK = {"mpeg"}
+
 
 if TYPE_CHECKING:
     AnyPacket = Packet[Any]  # generic in PyAV's types, not at run time
@@ -143,7 +147,8 @@ class VideoReader:
         self.broke_off: str | None = None
         self.timed = not self._container.format.flags & _NO_TIMESTAMPS
         # To try and fail costs a pipe, and a file without times, the frames that were looked through.
-        self._seekable = self.timed and (isinstance(video, Path | str) or video.seekable())
+        known = self.timed and self._container.format.name not in _WRONG_AFTER_SEEK
+        self._seekable = known and (isinstance(video, Path | str) or video.seekable())
         self._picture_times, self._sound_times = Timeline(), Timeline()
 
     def __enter__(self) -> "VideoReader":

@@ -11,6 +11,7 @@ import click
 
 from segdata.command import INTERRUPTED, Command, progress_bar
 from segdata.errors import EdgeSegError, IncompleteError
+from segrun.interrupt import Interrupts
 from segrun.options import Encoder, MaskValues, RunnerName, RunOptions, View
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def _seconds(name: str, text: str, **limits: Any) -> Callable[..., Any]:  # noqa
 @click.option(
     "--model",
     type=click.Path(path_type=Path),
+    metavar="FILE",
     default=RunOptions.model,
     show_default="the shipped model",
     help="The artefact to run, written by seg-export.",
@@ -61,7 +63,9 @@ def _seconds(name: str, text: str, **limits: Any) -> Callable[..., Any]:  # noqa
 @_choice("encoder", Encoder, "What encodes video; auto is the graphics card if it can.")
 @_seconds("start", "Begin there.")
 @_seconds("duration", "Take so much.  [default: all]", min_open=True)
-@click.option("--every", type=click.IntRange(1), default=RunOptions.every, help="Take only each so many-th frame.")
+@click.option(
+    "--every", type=click.IntRange(1), metavar="N", default=RunOptions.every, help="Take every Nth frame alone."
+)
 @click.option("--raw", metavar="WxH[:FORMAT][@RATE]", help="What raw frames standard input has, as 1280x720:rgb24@25.")
 @_seconds("timeout", "How long an address may say nothing.", min_open=True)
 @_seconds("reconnect", "How long to try an address anew after that.")
@@ -83,24 +87,28 @@ def main(**values: object) -> None:
     Every frame of a file is kept, with its time and the audio; a live source drops what there was no time for, and says
     how much. Ctrl-C finishes what was begun. Needs no GPU.
     """
+    with Interrupts(last=True) as interrupts:
+        _run_all(RunOptions(**values), interrupts)  # type: ignore[arg-type] # click has checked the types
+
+
+def _run_all(options: RunOptions, interrupts: Interrupts) -> None:
     from segrun.open_source import expand, is_live
     from segrun.runner import open_runner
 
-    options = RunOptions(**values)  # type: ignore[arg-type] # click has checked the types
     options = replace(options, inputs=tuple(expand(options.inputs)))
     throughput = not any(is_live(word) for word in options.inputs)
     with open_runner(options.model, options.runner, trust=options.trust, throughput=throughput) as runner:
-        failures = [failure for word in options.inputs if (failure := _failure(options, word, runner))]
+        failures = [failure for word in options.inputs if (failure := _failure(options, word, runner, interrupts))]
     if len(failures) == 1 == len(options.inputs):
         raise failures[0]
     if failures:
         raise IncompleteError(f"{len(failures)} of {len(options.inputs)} inputs failed; each is named above")
 
 
-def _failure(options: RunOptions, word: str, runner: "Runner") -> EdgeSegError | None:
+def _failure(options: RunOptions, word: str, runner: "Runner", interrupts: Interrupts) -> EdgeSegError | None:
     """Run one input; return its error, which must not keep the next input from its turn."""
     try:
-        _run(options, word, runner)
+        _run(options, word, runner, interrupts)
     except EdgeSegError as error:
         if len(options.inputs) > 1:
             click.echo(f"Error: {error}", err=True)
@@ -108,13 +116,16 @@ def _failure(options: RunOptions, word: str, runner: "Runner") -> EdgeSegError |
     return None
 
 
-def _run(options: RunOptions, word: str, runner: "Runner") -> None:
+def _run(options: RunOptions, word: str, runner: "Runner", interrupts: Interrupts) -> None:
     from segrun.open_source import is_live
     from segrun.run import run
 
+    interrupts.forget()  # those that ended a live input before this one
     say = partial(click.echo, err="-" in options.outputs)
     with progress_bar("Segmenting", "frames") as bar:
-        report = run(options, word, runner, bar.start, bar.advance, lambda address: say(f"Watch it at {address}"))
+        report = run(
+            options, word, runner, bar.start, bar.advance, lambda address: say(f"Watch it at {address}"), interrupts
+        )
     say(
         f"{report.frames_read} frames read = {report.frames_shown} shown + {report.frames_dropped} dropped, "
         f"{report.fps:.1f} FPS end to end on {runner.name} ({runner.device}, {runner.computes})"

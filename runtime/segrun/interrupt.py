@@ -4,29 +4,63 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
+from types import FrameType, TracebackType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-@contextmanager
-def stopping_on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` at the first SIGINT or SIGTERM in the block; a second raises KeyboardInterrupt.
+class Interrupts:
+    """Hears SIGINT and SIGTERM during a block.
 
-    Outside the main thread, where Python takes no signals, the block just runs.
+    The first raises KeyboardInterrupt, unless it comes in a block of `held`; what comes after it in the block, or with
+    `last` after the block, does nothing: Python on its way out would die of it. Outside the main thread, where Python
+    takes no signals, the block just runs.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
-    def first(number: int, frame: FrameType | None) -> None:
-        for name in _SIGNALS:
-            signal.signal(name, signal.default_int_handler)
-        stop()
+    def __init__(self, last: bool = False) -> None:
+        self._last = last
+        self._heard = 0
+        self._held = self._raised = False
+        self._steps: tuple[Callable[[], None], ...] = ()
+        self._before: dict[signal.Signals, signal._HANDLER] = {}
 
-    before = {name: signal.signal(name, first) for name in _SIGNALS}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
+    def __enter__(self) -> "Interrupts":
+        if threading.current_thread() is threading.main_thread():
+            self._before = {name: signal.signal(name, self._hear) for name in _SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        leaving = self._last and self._heard
+        for name, handler in self._before.items():
+            signal.signal(name, signal.SIG_IGN if leaving else handler)
+        if self._raised and isinstance(error, Exception):  # what a library that was being imported made of it
+            raise KeyboardInterrupt from None
+
+    def forget(self) -> None:
+        """Take the next signal for the first."""
+        self._heard = 0
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Raise nothing in the block: between any two lines, it would leave files that nobody removes."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held, self._steps = False, ()
+
+    def take(self, stop: Callable[[], None], abandon: Callable[[], None]) -> None:
+        """In the block of `held`: call `stop` at the first signal, `abandon` at the second, also if it came before."""
+        self._steps = (stop, abandon)
+        for step in self._steps[: self._heard]:
+            step()
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        self._heard += 1
+        if not self._held and self._heard == 1:
+            self._raised = True
+            raise KeyboardInterrupt
+        for step in self._steps[: self._heard]:
+            step()

@@ -1,11 +1,12 @@
 """Which sinks the words on the command line name."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from segdata.errors import InputError
 from segdata.spec import ModelSpec
+from segrun.open_source import name_of
 from segrun.options import RunOptions
 from segrun.sink import Sink
 from segrun.source import Source
@@ -27,6 +28,11 @@ def output_names(options: RunOptions, name: str) -> tuple[str, ...]:
     fixed = [output for output in outputs if "{name}" not in output and output != "-"]
     if fixed and len(options.inputs) > 1:
         raise InputError(f"got {len(options.inputs)} inputs but one output {fixed[0]}; put {{name}} into it")
+    namesakes = [word for word in options.inputs if name_of(word) == name]
+    if len(namesakes) > 1 and any("{name}" in output for output in outputs):
+        raise InputError(
+            f"got {' and '.join(namesakes[:2])}, whose results would have one name; rename one, or run them apart"
+        )
     return tuple(output.replace("{name}", name) for output in outputs)
 
 
@@ -39,10 +45,15 @@ def open_sinks(options: RunOptions, names: Sequence[str], source: Source, spec: 
     try:
         sinks.extend(_made(options, names, source, spec))
     except BaseException:
-        for sink in sinks:
-            sink.discard()
+        discard(sinks)
         raise
     return sinks
+
+
+def discard(sinks: Iterable[Sink]) -> None:
+    """Let go of sinks that no pipeline has."""
+    for sink in sinks:
+        sink.discard()
 
 
 def _made(options: RunOptions, names: Sequence[str], source: Source, spec: ModelSpec) -> Iterator[Sink]:

@@ -1,5 +1,6 @@
 """Reading, inference and writing at the same time, each in a thread of its own, every frame accounted for."""
 
+import math
 import threading
 import time
 from collections import deque
@@ -23,6 +24,7 @@ IN_FLIGHT = 4
 """Frames that wait before the network, and after it, where none may be dropped."""
 
 _PATIENCE = 1.0  # seconds that a stopped run waits for a source that says nothing
+_TO_CLEAR_UP = 5.0  # seconds that an abandoned run waits for what removes its files
 _LATENCIES_KEPT = 10_000
 
 
@@ -55,7 +57,7 @@ class Pipeline:
         self._decoded = Channel[Frame](1 if source.live else IN_FLIGHT, drop_oldest=source.live)
         self._results = Channel[Segmented | AudioPacket](IN_FLIGHT)
         self._clock = StageClock()
-        self._stopping = self._interrupted = self._discarding = False
+        self._stopping = self._interrupted = self._discarding = self._completed = False
         self._errors: list[BaseException] = []
         self._latencies: deque[float] = deque(maxlen=_LATENCIES_KEPT)
         self._read = self._shown = 0
@@ -66,7 +68,8 @@ class Pipeline:
         """Run to the end of the source, or until `stop`; call `on_frame` after each frame that was shown.
 
         The first error of any stage ends the run and is raised here, after every sink has completed what it has.
-        Raises NoFrameError if there is no frame at all. A KeyboardInterrupt leaves no files.
+        Raises NoFrameError if there is no frame at all, KeyboardInterrupt after `abandon`, unless every sink was
+        complete by then. A KeyboardInterrupt leaves no files.
         """
         self._started = time.perf_counter()
         reader = threading.Thread(target=self._read_frames, name="segrun-read", daemon=True)
@@ -82,21 +85,25 @@ class Pipeline:
                 self._errors.append(error)
             self._decoded.cancel()
             self._results.close()
-            _join(writer)
-            _join(reader, _PATIENCE if self._stopping else None)
-        except BaseException:  # Ctrl-C, once more or without a handler
+            _join(writer, lambda: self._discarding)
+            _join(writer, patience=_TO_CLEAR_UP)
+            _join(reader, lambda: self._stopping)
+            _join(reader, patience=_PATIENCE)
+        except BaseException:  # Ctrl-C without a handler
             self._discarding = True
             self._decoded.cancel()
             self._results.cancel()
-            _join(writer, _PATIENCE)
-            _join(reader, _PATIENCE)
+            _join(writer, patience=_TO_CLEAR_UP)
+            _join(reader, patience=_PATIENCE)
             raise
         finally:
             self._ended = time.perf_counter()
+        if self._discarding and not self._completed:
+            raise KeyboardInterrupt
         if self._errors:
             raise self._errors[0]
         report = self.report()
-        if report.frames_read == 0:
+        if report.frames_read == 0 and not report.interrupted:
             raise NoFrameError(f"{self._source.name}: no frame could be decoded; the file is broken: get it again")
         if report.frames_lost:
             raise EdgeSegError(f"{report.frames_lost} of {report.frames_read} frames were lost: please report this")
@@ -105,6 +112,10 @@ class Pipeline:
     def stop(self) -> None:
         """Have the run end after the frames that are on their way. May be called from a signal handler."""
         self._stopping = self._interrupted = True
+
+    def abandon(self) -> None:
+        """Have the run end at once and leave no files that are not whole. May be called from a signal handler."""
+        self._stopping = self._interrupted = self._discarding = True
 
     def report(self) -> RunReport:
         """Return the account so far."""
@@ -183,7 +194,7 @@ class Pipeline:
     def _arriving(self) -> Iterator[Frame]:
         """Yield the frames as they come, until the source ends, or has been silent for long after `stop`."""
         silent_since = time.perf_counter()
-        while not (self._stopping and time.perf_counter() - silent_since > _PATIENCE):
+        while not (self._stopping and (self._discarding or time.perf_counter() - silent_since > _PATIENCE)):
             start = time.perf_counter()
             try:
                 frame = self._decoded.get()
@@ -199,6 +210,8 @@ class Pipeline:
         """The third thread: draw, and hand to each sink."""
         try:
             for item in self._results:
+                if self._discarding:
+                    break
                 if isinstance(item, Segmented):
                     self._write_frame(item)
                     on_frame()
@@ -229,14 +242,16 @@ class Pipeline:
         self._latencies.append(time.perf_counter() - segmented.frame.decoded_at)
 
     def _end_sinks(self) -> None:
+        discarding = self._discarding  # it may change meanwhile
         for sink in self._sinks:
             try:
-                if self._discarding:
+                if discarding:
                     sink.discard()
                 else:
                     sink.finish()
             except Exception as error:
                 self._errors.append(error)
+        self._completed = not discarding
 
 
 def _stacked(frames: list[Frame], batch: int) -> Frames:
@@ -244,8 +259,8 @@ def _stacked(frames: list[Frame], batch: int) -> Frames:
     return np.stack([frame.small for frame in padded])
 
 
-def _join(thread: threading.Thread, patience: float | None = None) -> None:
-    """Wait for a thread; at most `patience` seconds if it may be stuck in a source that says nothing."""
-    give_up = time.perf_counter() + patience if patience is not None else None
-    while thread.is_alive() and (give_up is None or time.perf_counter() < give_up):
+def _join(thread: threading.Thread, until: Callable[[], bool] = lambda: False, patience: float = math.inf) -> None:
+    """Wait for a thread, or until `until`; at most `patience` seconds if it may be stuck."""
+    give_up = time.perf_counter() + patience
+    while thread.is_alive() and not until() and time.perf_counter() < give_up:
         thread.join(0.1)

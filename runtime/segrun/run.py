@@ -1,12 +1,13 @@
 """One input from end to end, as the options say."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from segdata.errors import EdgeSegError, InputError
 from segrun.drawing import Drawing
 from segrun.excerpt import excerpt
-from segrun.interrupt import stopping_on_signals
-from segrun.open_sinks import open_sinks, output_names
+from segrun.interrupt import Interrupts
+from segrun.open_sinks import discard, open_sinks, output_names
 from segrun.open_source import name_of, open_source
 from segrun.options import RunOptions
 from segrun.pipeline import NoFrameError, Pipeline
@@ -21,33 +22,40 @@ def run(
     on_start: Callable[[int | None], None] = lambda _: None,
     on_frame: Callable[[], None] = lambda: None,
     on_address: Callable[[str], None] = lambda _: None,
+    interrupts: Interrupts | None = None,
 ) -> RunReport:
     """Segment the input `word` with `runner` into what `options` name; Ctrl-C ends it in good order.
 
     `on_start` is told how many frames to expect, None if nobody knows; `on_frame` is called after each, from another
-    thread; `on_address` is told where the preview can be seen.
+    thread; `on_address` is told where the preview can be seen. `interrupts` are those of a block the caller is in.
 
     Raises InputError if the input cannot be read or an output cannot be written, and whatever a stage raises; what was
     written before plays, and the error says how much that is.
     """
     names = output_names(options, name_of(word))
-    source = open_source(word, options)
-    try:
-        sinks = open_sinks(options, names, source, runner.spec)
-        items = excerpt(source, options.start, options.duration, options.every)
-        drawing = Drawing(runner.spec, options.view, options.alpha, options.legend, options.show_fps)
-        pipeline = Pipeline(source, runner, sinks, drawing, items)
-        for address in filter(None, (sink.address for sink in sinks)):
-            on_address(address)
-        on_start(_expected(source.expected_frames, options))
-        with stopping_on_signals(pipeline.stop):
-            return _finished(pipeline, on_frame)
-    except NoFrameError:
-        if options.start == 0 or source.corrupt_packets:
-            raise
-        raise InputError(f"{word}: ends before {options.start:g} seconds; give an earlier --start") from None
-    finally:
-        source.close()
+    with nullcontext(interrupts) if interrupts else Interrupts() as heard:
+        source = open_source(word, options)
+        try:
+            with heard.held():
+                sinks = open_sinks(options, names, source, runner.spec)
+                try:
+                    items = excerpt(source, options.start, options.duration, options.every)
+                    drawing = Drawing(runner.spec, options.view, options.alpha, options.legend, options.show_fps)
+                    pipeline = Pipeline(source, runner, sinks, drawing, items)
+                    for address in filter(None, (sink.address for sink in sinks)):
+                        on_address(address)
+                    on_start(_expected(source.expected_frames, options))
+                except BaseException:
+                    discard(sinks)
+                    raise
+                heard.take(pipeline.stop, pipeline.abandon)
+                return _finished(pipeline, on_frame)
+        except NoFrameError:
+            if options.start == 0 or source.corrupt_packets:
+                raise
+            raise InputError(f"{word}: ends before {options.start:g} seconds; give an earlier --start") from None
+        finally:
+            source.close()
 
 
 def _finished(pipeline: Pipeline, on_frame: Callable[[], None]) -> RunReport:

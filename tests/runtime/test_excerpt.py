@@ -5,7 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from small_media import NUMBERS, every, in_time, number_of, write_numbered
 
@@ -92,6 +92,7 @@ def test_every_frame_of_the_time_and_no_other_is_taken(videos: Path, name: str) 
     duration=st.none() | st.integers(1, 300).map(lambda hundredths: hundredths / 100),
     step=st.integers(1, 7),
 )
+@example(name="program.mpg", start=6.72, duration=None, step=1)
 def test_it_is_what_reading_all_and_choosing_gives(
     videos: Path, name: str, start: float, duration: float | None, step: int
 ) -> None:

@@ -282,6 +282,43 @@ def test_a_second_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("out.mp4", b"the last good file")]
 
 
+def test_a_run_that_is_abandoned_leaves_nothing_behind(tmp_path: Path) -> None:
+    source, target = CountingSource(count=100_000), tmp_path / "out.mp4"
+    target.write_bytes(b"the last good file")
+    watcher = Watcher()
+    run = pipeline(source, SkyAndPerson(), VideoSink(target, source), watcher)
+    error = finished(lambda: run.run(lambda: run.abandon() if len(watcher.taken) == 10 else None))
+    assert isinstance(error, KeyboardInterrupt)
+    assert (watcher.finished, watcher.discarded, len(watcher.taken)) == (0, 1, 10)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("out.mp4", b"the last good file")]
+
+
+def test_what_is_complete_stays_where_a_run_is_abandoned_too_late(tmp_path: Path) -> None:
+    class Last(Watcher):
+        def finish(self) -> None:
+            super().finish()
+            run.abandon()
+
+    source, target, last = CountingSource(), tmp_path / "out.mp4", Last()
+    run = pipeline(source, SkyAndPerson(), last, VideoSink(target, source))
+    report = finished(run.run)
+    assert isinstance(report, RunReport)
+    assert report.interrupted
+    assert report.outputs == (target,)
+    assert report.frames_shown == frame_count(target) == FRAMES
+    assert last.discarded == 0
+
+
+def test_a_run_that_is_stopped_before_its_first_frame_leaves_nothing_and_is_no_error(tmp_path: Path) -> None:
+    source, target = CountingSource(), tmp_path / "out.mp4"
+    run = pipeline(source, SkyAndPerson(), VideoSink(target, source))
+    run.stop()
+    report = finished(run.run)
+    assert isinstance(report, RunReport)
+    assert (report.interrupted, report.frames_read, report.outputs) == (True, 0, ())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_no_frame_at_all_is_an_error_and_an_older_file_stays(tmp_path: Path) -> None:
     target = tmp_path / "out.mp4"
     target.write_bytes(b"the last good file")

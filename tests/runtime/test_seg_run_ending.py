@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 COMMAND = Path(sys.executable).parent / "seg-run"
 WATCHDOG = 60  # seconds after which a process counts as hung
+PIPE_HOLDS = 65536 // (64 * 64)  # frames' labels
 
 
 @contextmanager
@@ -92,20 +93,51 @@ def test_sigterm_completes_the_file_too(artefacts: "Artefacts", stream: bytes, t
 def test_a_second_ctrl_c_quits_at_once_and_leaves_no_video(
     artefacts: "Artefacts", stream: bytes, tmp_path: Path
 ) -> None:
+    arguments = ["-", "--model", artefacts.onnx["fp16"], "-o", "out.mp4", "-o", "facts.jsonl", "-o", "-"]
+    with running(*arguments, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(stream * 3)
+        process.stdin.flush()
+        wait_for_frames(tmp_path / "facts.jsonl", PIPE_HOLDS + 1)  # it cannot end: nobody takes the labels of the last
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)  # the same once more, which the system does not make one of
+        process.stdout.read()
+        assert process.wait(WATCHDOG) == 130
+        assert process.stderr is not None
+        said = process.stderr.read().decode()
+    assert "what was there before is unchanged" in said
+    assert "Traceback" not in said
+    assert [path.name for path in tmp_path.iterdir()] == ["facts.jsonl"]
+
+
+def test_ctrl_c_again_and_again_leaves_a_whole_video_or_none(
+    artefacts: "Artefacts", stream: bytes, tmp_path: Path
+) -> None:
+    """Whenever the second one strikes, and those after it: Python itself is killed by one that comes late."""
     arguments = ["-", "--model", artefacts.onnx["fp16"], "-o", "out.mp4", "-o", "facts.jsonl"]
     with running(*arguments, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         process.stdin.write(stream * 3)
         process.stdin.flush()
         wait_for_frames(tmp_path / "facts.jsonl", 12)
+        deadline = time.monotonic() + WATCHDOG
         process.send_signal(signal.SIGINT)
-        time.sleep(0.3)  # the first waits a second for the pipe to say more
-        process.send_signal(signal.SIGINT)
-        assert process.wait(WATCHDOG) == 130
+        while process.poll() is None:
+            assert time.monotonic() < deadline, "it does not end"
+            time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+        assert process.returncode == 130
         assert process.stderr is not None
-        assert "Traceback" not in process.stderr.read().decode()
-    assert not list(tmp_path.glob("*.mp4"))
-    assert not list(tmp_path.glob(".*"))
+        said = process.stderr.read().decode()
+    assert "Traceback" not in said
+    frames = (tmp_path / "facts.jsonl").read_text().count("\n")
+    names = sorted(path.name for path in tmp_path.iterdir())
+    if "Interrupted after" in said:
+        assert names == ["facts.jsonl", "out.mp4"]
+        assert frame_count(tmp_path / "out.mp4") == frames
+    else:
+        assert names == ["facts.jsonl"]
 
 
 def test_a_source_that_is_killed_leaves_a_file_of_what_it_gave(
