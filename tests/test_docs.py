@@ -8,7 +8,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from html.parser import HTMLParser
@@ -19,10 +18,11 @@ from urllib.parse import unquote, urldefrag, urlsplit
 import click
 import pytest
 
+from docs_desk import INSTEAD, NOT_HERE, lay, prepare, quick, why_not
+from docs_pages import DOCS, PAGES, PROGRAMS, ROOT, Block, blocks, find_shapes, inline, our_commands, python_blocks
 from segdata import errors
 from segdata.dataset import Dataset
 from segdata.label_files import find_label_space
-from segdata.shipped import shipped_checkpoint
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -32,18 +32,13 @@ else:
 if TYPE_CHECKING:
     from conftest import Artefacts
 
-ROOT = Path(__file__).parents[1]
-DOCS = ROOT / "docs"
-PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
 PACKAGES = ("data/segdata", "train/segtrain", "export/segexport", "runtime/segrun", "benchmarks/segbench")
 
 # Options that a page names although no command of ours has them, and why.
 NOT_OURS = {
-    ("export.md", "--int8-rest"): "the page says that there is none",
     ("install.md", "--index-url"): "pip's",
 }
 
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 
 
@@ -59,43 +54,9 @@ class Line:
         return f"{self.page.name}: {self.text}"
 
 
-def blocks(page: Path) -> list[str]:
-    """The indented and fenced blocks of a page that are not Python."""
-    text = page.read_text(encoding="utf-8")
-    found = [body for language, body in _FENCE.findall(text) if language != "python"]
-    text = _FENCE.sub("", text)
-    return found + re.findall(r"(?:(?<=\n\n)|^)((?: {4,}[^\n]*\n)+)", text)
-
-
-def inline(page: Path) -> list[str]:
-    """What stands in backticks in the text of a page."""
-    text = _FENCE.sub("", page.read_text(encoding="utf-8"))
-    # An indented line with backticks is a paragraph of a list.
-    text = "\n".join(line for line in text.split("\n") if not line.startswith("    ") or "`" in line)
-    return [" ".join(code.split()) for code in re.findall(r"`([^`]+)`", text)]
-
-
-def our_commands(block: str) -> Iterator[str]:
-    """Each call of a `seg-` command in a block of shell, parted at pipes and `&&`, without comments."""
-    for line in block.splitlines():
-        if line.strip().startswith(("Error:", "#")):
-            continue
-        if "seg-" not in line:
-            continue
-        lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;")
-        lexer.whitespace_split = True
-        part: list[str] = []
-        for word in [*lexer, "|"]:
-            if word not in ("|", "&&", ";"):
-                part.append(word)
-                continue
-            if part and part[0].startswith("seg-"):
-                yield shlex.join(part)
-            part = []
-
-
+BLOCKS = [block for page in PAGES for block in blocks(page)]
 LINES = [
-    *(Line(page, text, True) for page in PAGES for block in blocks(page) for text in our_commands(block)),
+    *(Line(block.page, text, True) for block in BLOCKS for step in block.steps for text in our_commands(step.line)),
     *(Line(page, text, False) for page in PAGES for text in inline(page) if re.match(r"seg-[a-z]+( |$)", text)),
 ]
 
@@ -192,13 +153,7 @@ def test_every_command_is_mentioned(where: str) -> None:
 
 # --- Python ---
 
-PYTHON = [
-    (page, number, body)
-    for page in PAGES
-    if page.name != "README.md"  # its lines are run in tests/runtime/test_segmenter.py
-    for number, (language, body) in enumerate(_FENCE.findall(page.read_text()), start=1)
-    if language == "python"
-]
+PYTHON = [(page, number, body) for page in PAGES for number, body in enumerate(python_blocks(page), start=1)]
 
 
 @pytest.mark.parametrize(
@@ -228,59 +183,95 @@ def test_there_are_python_blocks() -> None:
     assert len(PYTHON) >= 4
 
 
-# --- the road of the README, walked ---
+# --- every block of commands is run ---
+
+COMMANDS = [block for block in BLOCKS if block.steps]
 
 
-def test_the_road_of_the_readme_can_be_walked(tmp_path: Path) -> None:
-    road = next(block for block in blocks(ROOT / "README.md") if "seg-data prepare" in block and "seg-bench" in block)
-    # At half the size, for time; all else as it stands there.
-    prepare, train, export, run, bench = (line.strip().replace("128", "64") for line in road.splitlines())
-    shell(tmp_path, "seg-data synth cityscapes --train 2 --val 160 --size 64x64 --seconds 0.4")
-    (tmp_path / "drive.mp4").write_bytes((tmp_path / "cityscapes" / "drive.mp4").read_bytes())
-    shell(tmp_path, prepare)
-    assert (
-        train == "seg-train dataset"
-    )  # takes long: the shipped weights stand for those it would leave in its run's folder
-    (tmp_path / "runs" / "unet-64").mkdir(parents=True)
-    shutil.copy(shipped_checkpoint(64), tmp_path / "runs" / "unet-64" / "best.safetensors")
-    # Painted scenes are not what these weights are proved on, and engines are built in tests of their own.
-    shell(tmp_path, f"{export} --no-verify --engine none --calibration-frames 32")
-    shell(tmp_path, run)
-    assert (tmp_path / "drive.seg.mp4").stat().st_size > 1000
-    said = shell(tmp_path, f"{bench} --rounds 1 --frames 5")
-    assert all(f"best.{precision}.onnx" in said for precision in ("fp32", "fp16", "int8"))
-    assert "mIoU" in said
+def test_every_block_is_of_a_known_kind() -> None:
+    """Nothing that a reader could type escapes the tests below."""
+    for block in BLOCKS:
+        if not block.steps:
+            assert block.lines[0].startswith(("Error: ", "frames: uint8", 'name = "two"')), f"{block}\n{block.text}"
+        elif not block.text.startswith("$ "):
+            assert all(line.startswith(PROGRAMS) for line in block.lines), f"{block}\n{block.text}"
 
 
-def test_the_lines_of_the_first_page_run(tmp_path: Path) -> None:
-    lines = next(block for block in blocks(DOCS / "index.md") if "seg-data synth" in block).splitlines()
-    synth, prepare, run, export = (line.strip() for line in lines)
-    shell(tmp_path, synth.replace("--seconds 2", "--seconds 0.4"))
-    for line in (prepare, run, export):
-        shell(tmp_path, line)
-    assert (tmp_path / "drive.seg.mp4").is_file()
-    bench = next(block for block in blocks(DOCS / "index.md") if "seg-bench" in block).strip()
-    assert "mIoU" in shell(tmp_path, f"{bench} --rounds 1 --frames 5")
+@pytest.mark.parametrize("block", COMMANDS, ids=str)
+def test_each_block_of_commands_runs(block: Block, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    steps = [step for step in block.steps if not why_not(step.line)]
+    if not steps:
+        return  # parsed above, or below
+    for program in ("ffmpeg", "jq"):
+        if any(re.search(rf"\b{program} ", step.line) for step in steps) and not shutil.which(program):
+            pytest.skip(f"needs {program}")
+    made = (request.getfixturevalue(name) for name in ("dataset", "artefacts", "street_video"))
+    desk = lay(tmp_path, *made)
+    for step in steps:
+        line = quick(step.line)
+        prepare(desk, line)
+        printed = desk.run(line)
+        assert find_shapes(step.prints, printed) is None, f"{line}\n{printed}"
 
 
-def shell(folder: Path, line: str) -> str:
-    """What a line prints, in a shell that finds the commands of this environment."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    done = subprocess.run(
-        ["sh", "-c", line],
-        cwd=folder,
-        env=os.environ | {"PATH": path, "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
-    return done.stdout
+def test_what_is_changed_in_lines_or_not_run_is_there() -> None:
+    lines = [step.line for block in COMMANDS for step in block.steps]
+    for pattern, _ in NOT_HERE:
+        assert any(re.search(pattern, line) for line in lines), pattern
+    quickened = [line for line in lines if not why_not(line)]
+    for pattern, _, _ in INSTEAD:
+        assert any(re.search(pattern, line) for line in quickened), pattern
+    assert len(quickened) > 2 * (len(lines) - len(quickened))
+
+
+def test_a_shape_is_found_in_its_place_only() -> None:
+    printed = "title\na  1.5 ms\n\nb ━━━━ 12\nend\n"
+    assert find_shapes(("a 0.1 ms", "b ━━ 3"), printed) is None
+    assert find_shapes(("a 2 ms", "...", "end"), printed) is None
+    assert find_shapes(("a 2 ms", "end"), printed) == "end"
+    assert find_shapes(("b ━ 1", "a 1 ms"), printed) == "a 1 ms"
+    assert find_shapes(("a 1 s",), printed) == "a 1 s"
+
+
+def test_each_pip_line_names_extras_that_exist() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    texts = [page.read_text() for page in PAGES]
+    named = [found for text in texts for found in re.findall(r"(?:\.|edgeseg)\[([a-z,]+)\]", text)]
+    assert len(named) > 10
+    assert {extra for names in named for extra in names.split(",")} <= set(extras)
+    told = {name for name in extras if name not in ("docs", "dev")}
+    install = (DOCS / "install.md").read_text()
+    assert {name for name in told if f"| `{name}` |" not in install} == set()
+
+
+def test_each_make_line_names_targets_that_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for line in (step.line for block in COMMANDS for step in block.steps if step.line.startswith("make ")):
+        for target in line.split()[1:]:
+            assert re.search(rf"^{target}:", makefile, re.MULTILINE), line
+
+
+def test_the_commands_of_make_demo_parse() -> None:
+    if not shutil.which("make"):
+        pytest.skip("needs make")
+    made = subprocess.run(["make", "--dry-run", "demo"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    found = [line[line.index("/seg-") + 1 :] for line in made.splitlines() if re.match(r"\S*/seg-", line)]
+    assert len(found) == 5
+    for line in found:
+        name, arguments = command_of(shlex.split(line))
+        commands()[name].make_context(name, list(arguments), resilient_parsing=False)
+
+
+def test_the_system_packages_are_those_the_commands_ask_for() -> None:
+    lines = [step.line for block in COMMANDS for step in block.steps if step.line.startswith("apt-get ")]
+    source = "".join(file.read_text() for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
+    assert lines
+    assert all(line.removeprefix("apt-get install ") in source for line in lines)
 
 
 def test_the_label_space_of_the_data_page_can_be_read(tmp_path: Path) -> None:
-    block = next(block for block in blocks(DOCS / "data.md") if "classes = [" in block)
-    (tmp_path / "two.toml").write_text("\n".join(line.strip() for line in block.splitlines()))
+    block = next(block for block in blocks(DOCS / "data.md") if "classes = [" in block.text)
+    (tmp_path / "two.toml").write_text("\n".join(block.lines))
     assert find_label_space(str(tmp_path / "two.toml")).names == ("way", "other")
 
 
@@ -365,6 +356,7 @@ class Page(HTMLParser):
         super().__init__()
         self.ids: set[str] = set()
         self.links: list[str] = []
+        self.navigation: list[str] = []
         self.loads: list[str] = []
         self.feed(file.read_text(encoding="utf-8"))
 
@@ -373,6 +365,8 @@ class Page(HTMLParser):
         self.ids |= {values[name] for name in ("id", "name") if name in values}
         if tag == "a" and "href" in values:
             self.links.append(values["href"])
+            if "md-nav__link" in values.get("class", ""):
+                self.navigation.append(urldefrag(values["href"])[0])
         elif tag in ("script", "img", "link", "iframe", "source", "video", "object", "embed"):
             self.loads += [values[name] for name in ("src", "href", "srcset", "data") if name in values]
 
@@ -391,6 +385,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Page]:
 def test_every_page_is_built(site: dict[Path, Page]) -> None:
     built = {file.relative_to(_root_of(site)).with_suffix(".md").as_posix() for file in site} - {"404.md"}
     assert built == {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")}
+
+
+def test_every_page_is_reached_from_the_navigation_of_every_page(site: dict[Path, Page]) -> None:
+    pages = {file for file in site if file.name != "404.html"}
+    for file in pages:
+        reached = {(file.parent / unquote(target)).resolve() for target in site[file].navigation if target}
+        assert pages - {found / "index.html" if found.is_dir() else found for found in reached} - {file} == set()
 
 
 def test_every_link_and_anchor_of_the_site_resolves(site: dict[Path, Page]) -> None:

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import onnx
 import pytest
 
 from segdata.errors import EdgeSegError
 from segdata.pyav_reader import VideoReader
 from segdata.resize import resize_frame
+from segexport.to_onnx import to_onnx
 from segrun.runner import open_runner
 from segrun.segmenter import Segmenter
 
@@ -111,3 +113,12 @@ def test_the_lines_of_the_readme_run(
     assert len([line for line in lines.splitlines() if line.strip()]) == 5
     exec(compile(lines, str(README), "exec"), {})
     assert len(capsys.readouterr().out.splitlines()) == 12
+
+
+def test_an_artefact_of_several_frames_at_once_is_refused(
+    artefacts: "Artefacts", tmp_path: Path, refused: Refused
+) -> None:
+    path = tmp_path / "two.onnx"
+    onnx.save(to_onnx(artefacts.network, artefacts.spec, "fp32", 2), path)
+    with refused(r"two\.onnx takes 2 frames at once, need 1; export it with --batch 1"):
+        Segmenter(path)
