@@ -2,18 +2,24 @@
 # make test              all tests
 # make check             ruff, mypy, import-linter, and the documentation without a warning
 # make docs              the documentation, in site/
+# make wheel             the package of the last commit, in dist/: the same bytes each time
+# make constraints       constraints.txt, from what is installed
+# make audit             known vulnerabilities in constraints.txt
 #
-# Each sets up what it needs: in the active virtual environment, or in .venv.
+# Each sets up what it needs: in the active virtual environment, or in .venv, with the versions of constraints.txt
+# (with the newest that pyproject.toml allows: make test CONSTRAINTS=).
 
 PYTHON ?= python3
 VENV := $(if $(VIRTUAL_ENV),$(VIRTUAL_ENV),.venv)
 BIN := $(VENV)/bin
 READY := $(VENV)/.edgeseg-ready
+PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
+CONSTRAINTS ?= -c constraints.txt
 DEMO := demo
 DOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 VIDEO ?= $(DEMO)/street/drive.mp4
 
-.PHONY: demo test check docs clean
+.PHONY: demo test check docs wheel constraints audit clean
 
 demo: $(READY)
 	rm -rf $(DEMO)
@@ -40,18 +46,35 @@ check: $(READY)
 docs: $(READY)
 	$(DOCS)
 
+# The commit, setuptools and zlib decide every byte; when, where and by whom it is built does not.
+wheel: $(READY)
+	rm -rf build/wheel
+	umask 022 && mkdir -p build/wheel && git -c tar.umask=022 archive HEAD | tar -x -C build/wheel
+	umask 022 && SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
+		$(BIN)/python -m build --wheel --no-isolation --outdir dist build/wheel
+
+constraints: $(READY)
+	$(BIN)/python .ci/constraints.py > constraints.new
+	mv constraints.new constraints.txt
+
+# --strict: an entry that could not be looked up is no entry without vulnerabilities.
+audit:
+	test -x build/audit/bin/pip-audit || { $(PYTHON) -m venv build/audit && \
+		build/audit/bin/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.7,<3'; }
+	build/audit/bin/pip-audit --strict --disable-pip --no-deps -r constraints.txt
+
 clean:
 	rm -rf $(DEMO) .venv build dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 # opencv-python needs libGL and others from the system. Where they lack, and no one may install them, the headless
 # build does the same work. The bindings of TensorRT are not installed, only read: a test holds the names we use
 # against theirs.
-$(READY): pyproject.toml requirements-dev.txt
+$(READY): pyproject.toml requirements-dev.txt constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(PIP) install $(CONSTRAINTS) -r requirements-dev.txt
 	$(BIN)/python -c "import cv2" 2>/dev/null || { \
-		$(BIN)/python -m pip uninstall --quiet --yes opencv-python; \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check opencv-python-headless; }
-	-$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
-		-d .tensorrt-bindings 'tensorrt-cu12-bindings==10.16.*' 'tensorrt-cu13-bindings==11.4.*'
+		$(PIP) uninstall --yes opencv-python; \
+		$(PIP) install $(CONSTRAINTS) opencv-python-headless; }
+	-$(PIP) download --no-deps --only-binary=:all: -d .tensorrt-bindings \
+		'tensorrt-cu12-bindings==10.16.*' 'tensorrt-cu13-bindings==11.4.*'
 	touch $@

@@ -1,36 +1,27 @@
-"""The wheel holds what the folders hold, and nothing called `data` or `train` reaches site-packages."""
+"""The wheel holds what the folders hold, nothing called `data` reaches site-packages, and what was tried is listed."""
 
-import shutil
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).parents[1]
-FOLDERS = {
-    "data": "segdata",
-    "train": "segtrain",
-    "export": "segexport",
-    "runtime": "segrun",
-    "benchmarks": "segbench",
-}
+from wheels import FOLDERS, ROOT, build_wheel, copy_tree
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     """The wheel, built from a copy of what is in the repository."""
-    source = tmp_path_factory.mktemp("source")
-    for folder in FOLDERS:
-        shutil.copytree(ROOT / folder, source / folder, ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    target = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(target), str(source)]
-    result = subprocess.run(build, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stdout + result.stderr
-    return zipfile.ZipFile(next(target.glob("*.whl")))
+    source: Path = tmp_path_factory.mktemp("source")
+    copy_tree(source)
+    return zipfile.ZipFile(build_wheel(source, tmp_path_factory.mktemp("wheel")))
 
 
 def test_the_wheel_holds_every_module_and_shipped_file(wheel: zipfile.ZipFile) -> None:
@@ -52,6 +43,41 @@ def test_only_the_five_packages_reach_site_packages(wheel: zipfile.ZipFile) -> N
 def test_the_shipped_models_are_small(wheel: zipfile.ZipFile) -> None:
     shipped = sum(info.file_size for info in wheel.infolist() if "/shipped/" in info.filename)
     assert 1_000_000 < shipped < 25_000_000
+
+
+def declared() -> list[Requirement]:
+    """What pyproject.toml says that developing needs, extras and all."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    (own,) = (Requirement(text) for text in extras["dev"] if text.startswith("edgeseg["))
+    texts = [*project["dependencies"], *(text for extra in ("dev", *own.extras) for text in extras[extra])]
+    return [requirement for requirement in map(Requirement, texts) if requirement.name != "edgeseg"]
+
+
+def versions(file: str) -> dict[str, str]:
+    """The versions that a file of requirements asks for."""
+    lines = [line for line in (ROOT / file).read_text().splitlines() if "==" in line]
+    return {each.name: next(iter(each.specifier)).version for each in map(Requirement, lines)}
+
+
+@pytest.mark.parametrize("requirement", declared(), ids=str)
+def test_what_was_tried_is_what_is_allowed(requirement: Requirement) -> None:
+    if requirement.marker is not None and not requirement.marker.evaluate({"python_version": "3.11"}):
+        pytest.skip("not needed on the Python that constraints.txt was written with")
+    assert versions("constraints.txt")[canonicalize_name(requirement.name)] in requirement.specifier
+
+
+def test_developers_have_the_pytorch_that_was_tried() -> None:
+    assert versions("requirements-dev.txt") == {"torch": versions("constraints.txt")["torch"]}
+
+
+def test_constraints_hold_on_every_machine() -> None:
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    for line in lines:
+        requirement = Requirement(line)
+        assert requirement.url is None
+        assert "+" not in str(requirement.specifier), "a build for some machines only"
+    assert lines == sorted(lines, key=lambda line: Requirement(line).name)
 
 
 def test_no_module_is_over_400_lines() -> None:
