@@ -63,6 +63,8 @@ def bench_command(artefacts: tuple[Path, ...], **values: object) -> None:
     options = BenchOptions(artefacts=artefacts, **values)  # type: ignore[arg-type] # click has checked the types
     device = None if options.estimate is None else device_named(options.estimate)
     check_options(options)
+    if options.html:
+        import segbench.page  # noqa: F401 - what it needs and lacks is told before minutes of measuring
     with tempfile.TemporaryDirectory() as folder:
         with progress_bar("Exporting", "models") as bar:
             paths = artefacts_of(

@@ -73,7 +73,7 @@ def card_meter(nvml: Any | None, index: int = 0) -> EnergyMeter | None:  # noqa:
         try:
             return nvml.nvmlDeviceGetTotalEnergyConsumption(handle) / _MILLIJOULES  # type: ignore[no-any-return]
         except nvml.NVMLError as error:
-            raise EdgeSegError(f"the card no longer counts its energy ({error}); see what nvidia-smi says") from None
+            raise EdgeSegError(f"the GPU no longer counts its energy ({error}); see what nvidia-smi says") from None
 
     try:
         handle = nvml.nvmlDeviceGetHandleByIndex(index)

@@ -203,7 +203,9 @@ def test_a_dataset_of_other_classes_is_refused(artefacts: "Artefacts", dataset: 
         class_names=CITYSCAPES_8.names,
         colours=CITYSCAPES_8.colours,
     )
-    with refused("has the classes of cityscapes-29, the model those of cityscapes-8; need the same"):
+    with refused(
+        "has the classes of cityscapes-29, the model those of cityscapes-8; prepare it with the model's --label-space"
+    ):
         measure(runner, dataset)
 
 

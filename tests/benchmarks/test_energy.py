@@ -143,5 +143,5 @@ def test_a_card_that_is_lost_while_it_counts_says_so() -> None:
     meter = card_meter(CountingCard(0, 1_000, None))
     assert meter is not None
     meter.start()
-    with pytest.raises(EdgeSegError, match=r"the card no longer counts its energy \(GPU is lost\)"):
+    with pytest.raises(EdgeSegError, match=r"the GPU no longer counts its energy \(GPU is lost\)"):
         meter.used()

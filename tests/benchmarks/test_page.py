@@ -3,9 +3,7 @@
 import io
 import json
 import re
-import shutil
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,7 +13,6 @@ import pytest
 from PIL import Image
 from sample_reports import CLASSES, made_report, made_result
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
 from segbench.page import to_page, write_page
@@ -24,22 +21,6 @@ from segbench.results import AccuracyResult, BenchReport, StageSpan, Verdict
 
 PHONE, DESKTOP = (390, 844), (1280, 900)
 SCRIPT = '<script>document.title="taken"</script><img src=x onerror=alert(1)>'
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[webdriver.Chrome]:
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.skip("chromium or chromedriver is not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in ("--headless", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    chrome = webdriver.Chrome(options, Service(driver))
-    chrome.set_page_load_timeout(20)
-    yield chrome
-    chrome.quit()
 
 
 @pytest.fixture(scope="module")

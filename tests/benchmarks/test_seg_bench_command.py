@@ -16,6 +16,7 @@ from segbench.cli import bench_command
 from segbench.results import BenchReport, read_report
 from segdata.dataset import Dataset
 from segdata.errors import InputError
+from segdata.shipped import DEFAULT_ONNX
 
 if TYPE_CHECKING:
     from conftest import Artefacts
@@ -154,6 +155,18 @@ def test_what_was_asked_reaches_the_choice_of_artefacts(monkeypatch: pytest.Monk
     CliRunner().invoke(bench_command, ["a.safetensors", "b.onnx", "--all-precisions", "--data", "prepared"])
     CliRunner().invoke(bench_command, [])
     assert asked == [((Path("a.safetensors"), Path("b.onnx")), True, Path("prepared")), ((), False, None)]
+
+
+def test_a_page_that_cannot_be_made_is_told_before_anything_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    def measured(*_: object) -> None:
+        raise AssertionError("it was measured")
+
+    monkeypatch.setattr(segbench.bench, "bench", measured)
+    monkeypatch.delitem(sys.modules, "segbench.page", raising=False)
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    done = CliRunner().invoke(bench_command, [str(DEFAULT_ONNX), "--html", "report.html"])
+    assert (done.exit_code, done.stdout) == (5, "")
+    assert done.stderr == "Error: jinja2 is not installed; run: pip install 'edgeseg[report]'\n"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,37 @@
+"""What the tests of `bench` share."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from bench_runs import options_for, quietly
+
+import segbench.contender
+from segbench.results import BenchReport
+from segdata.dataset import Dataset
+
+if TYPE_CHECKING:
+    from conftest import Artefacts
+
+
+@pytest.fixture(scope="module")
+def report(artefacts: "Artefacts", dataset: Dataset, street_video: Path) -> BenchReport:
+    """All of it real."""
+    return quietly(options_for(artefacts, street_video, data=dataset.folder))
+
+
+@pytest.fixture
+def unweighed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is measured in a process of its own, which takes a second an artefact."""
+    monkeypatch.setattr(segbench.contender, "peak_memory_mb", lambda path, runner: None)
+
+
+@pytest.fixture
+def untimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test fails if anything is timed."""
+
+    def timed(*_: object) -> None:
+        raise AssertionError("timed")
+
+    for name in ("warm_up", "engine_rate", "latencies", "end_to_end", "peak_memory_mb"):
+        monkeypatch.setattr(segbench.contender, name, timed)
