@@ -1,5 +1,6 @@
 """What the five commands share: one-line errors, exit codes, progress bars, how a size is written."""
 
+import errno
 import os
 import re
 import signal
@@ -13,16 +14,19 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from segdata.errors import EdgeSegError, MissingDependencyError
+from segdata.errors import EdgeSegError, InputError, MissingDependencyError
 from segdata.options import Size
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells count it: 128 + SIGINT."""
 
+_LONGEST = 2000  # letters of an error: it may quote a whole command line
+
 # Which extra of edgeseg brings a module.
 _EXTRAS = {
     "torch": "train", "lightning_fabric": "train", "kornia": "train", "safetensors": "train",
     "tomli_w": "train",
+    "tensorboard": "tensorboard",
     "onnx": "export", "onnxruntime": "export", "onnxscript": "export",
     "jinja2": "report", "matplotlib": "report",
     "aiohttp": "serve",
@@ -49,8 +53,9 @@ class _OneLine(click.ClickException):
 
 
 def one_line(text: str) -> str:
-    """Return `text` on one line; a name in a file may hold what a terminal would take for a command."""
-    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+    """Return `text` on one line, not too long; a name in a file may hold what a terminal would take for a command."""
+    plain = "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+    return plain if len(plain) <= _LONGEST else f"{plain[: _LONGEST // 2]} ... {plain[-_LONGEST // 2 :]}"
 
 
 class Command(click.Command):
@@ -60,6 +65,7 @@ class Command(click.Command):
         super().__init__(*args, **kwargs)
         self.context_settings.setdefault("show_default", True)
         self.context_settings.setdefault("help_option_names", ["-h", "--help"])
+        self.context_settings.setdefault("max_content_width", 100)
         self.params.append(click.Option(["--debug"], is_flag=True, help="Show the traceback of an error."))
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
@@ -68,10 +74,10 @@ class Command(click.Command):
         try:
             with _ended_by_sigterm():
                 return super().invoke(ctx)
-        except (EdgeSegError, ImportError) as error:
+        except (EdgeSegError, ImportError, OSError) as error:
             if debug:
                 raise
-            mendable = missing_dependency(error) if isinstance(error, ImportError) else error
+            mendable = _mendable(error)
             if _speaks():
                 _OneLine(mendable).show()
             ctx.exit(mendable.exit_code)
@@ -99,7 +105,8 @@ def _ended_by_sigterm() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if signal.getsignal(signal.SIGTERM) is signal.default_int_handler:  # and no one else's since
+            signal.signal(signal.SIGTERM, before)
 
 
 def dispatch(program: str, main: click.Command, others: dict[str, click.Command]) -> None:
@@ -121,14 +128,27 @@ class Group(click.Group):
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - click's own signature
         super().__init__(*args, **kwargs)
         self.context_settings.setdefault("help_option_names", ["-h", "--help"])
+        self.context_settings.setdefault("max_content_width", 100)
 
 
 def parse_size(text: str) -> Size:
     """Return the width and height of `128` or `256x128`; raise click's usage error for anything else."""
     parts = re.fullmatch(r"([0-9]{1,5})(?:x([0-9]{1,5}))?", text)
     if parts is None:
-        raise click.BadParameter(f"{text!r} is no size; write 128, or 256x128 for width and height")
+        raise click.BadParameter(f"{text[:80]!r} is no size; write 128, or 256x128 for width and height")
     return int(parts[1]), int(parts[2] or parts[1])
+
+
+def _mendable(error: EdgeSegError | ImportError | OSError) -> EdgeSegError:
+    """Return what the user can mend; raise the error itself if it is a bug."""
+    if isinstance(error, EdgeSegError):
+        return error
+    if isinstance(error, ImportError):
+        return missing_dependency(error)
+    # Python raises these, and no other, where it is asked whether there is a file of a name.
+    if error.errno not in (errno.EACCES, errno.ENAMETOOLONG) or error.filename is None:
+        raise error
+    return InputError(f"{error.filename}: cannot be looked for ({error.strerror}); name another file or folder")
 
 
 def missing_dependency(error: ImportError) -> EdgeSegError:
@@ -168,7 +188,7 @@ def progress_bar(what: str, unit: str) -> Iterator["Bar"]:
 
 
 class Bar:
-    """One progress bar: `start` with the amount of work, `advance` after each unit of it."""
+    """One progress bar: `start` with the amount of work, or of each part of it, `advance` after each unit."""
 
     def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress = progress

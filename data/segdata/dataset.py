@@ -124,7 +124,9 @@ class Dataset:
     def split(self, name: str) -> SplitArrays:
         """Open one split; raise InputError if the dataset lacks it, or if its arrays are not what it says."""
         if name not in self.facts.splits:
-            raise InputError(f"{self.folder} has the splits {short(', '.join(self.facts.splits))}; need {name}; name another dataset")
+            raise InputError(
+                f"{self.folder} has the splits {short(', '.join(self.facts.splits))}; need {name}; name another dataset"
+            )
         names = self.facts.splits[name].names
         shape = (len(names), self.facts.height, self.facts.width)
         images = self._array(images_file(name), (*shape, 3))

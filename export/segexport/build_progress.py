@@ -1,4 +1,4 @@
-"""Progress out of a TensorRT build, and Ctrl-C into it: both by way of its IProgressMonitor."""
+"""Progress out of a TensorRT build, and Ctrl-C or SIGTERM into it: both by way of its IProgressMonitor."""
 
 import signal
 import threading
@@ -14,6 +14,8 @@ OnProgress = Callable[[str, int, int], None]
 
 Phases nest, and some end early. It may be called from TensorRT's threads, one call at a time.
 """
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class BuildControl:
@@ -46,28 +48,30 @@ class BuildControl:
 
 @contextmanager
 def interruptible(control: BuildControl) -> Iterator[None]:
-    """Hold Ctrl-C back while the block is in TensorRT, where an exception would kill the process, and raise it after.
+    """Hold signals back while the block is in TensorRT, where an exception would kill the process; raise them after.
 
-    Until then `control.stop` is set, which ends the build at its next step. Outside the main thread, and where SIGINT
-    is ignored, nothing is held back.
+    Until then `control.stop` is set, which ends the build at its next step. Outside the main thread nothing is held
+    back, nor is a signal that Python leaves to the system.
     """
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    interrupted = False
+    before = {name: handler for name in _SIGNALS if callable(handler := signal.getsignal(name))}
+    held_back: list[int] = []
 
     def hold_back(number: int, frame: FrameType | None) -> None:
-        nonlocal interrupted
-        control.stop = interrupted = True
+        control.stop = True
+        held_back.append(number)
 
-    signal.signal(signal.SIGINT, hold_back)
+    for name in before:
+        signal.signal(name, hold_back)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-        if interrupted:
-            signal.raise_signal(signal.SIGINT)
+        for name, handler in before.items():
+            signal.signal(name, handler)
+        if held_back:
+            signal.raise_signal(held_back[0])
 
 
 def progress_monitor(library: TensorRT, control: BuildControl) -> Any:  # noqa: ANN401 - a class of the library

@@ -71,8 +71,9 @@ class ExportReport:
 def export(options: ExportOptions, on_start: Callable[[int], None], on_step: Callable[[str], None]) -> ExportReport:
     """Export the checkpoint in each precision; write nothing that was not verified first.
 
-    `on_start` is told the number of steps, `on_step` is called after each with what is being done. Raises EdgeSegError
-    and its children, in one line, for anything that cannot be read, calibrated, built or proved.
+    `on_start` is told the number of steps of each part as it begins, `on_step` is called after each step with what is
+    being done. Raises EdgeSegError and its children, in one line, for anything that cannot be read, calibrated, built
+    or proved.
     """
     checkpoint = _checkpoint(options)
     precisions: tuple[Precision, ...] = options.precisions or get_args(Precision)
@@ -85,12 +86,12 @@ def export(options: ExportOptions, on_start: Callable[[int], None], on_step: Cal
     if library is not None:
         check_build_options(library, options)
         target = choose_target(library, options.compute_capability)
-    on_start(frame_count(dataset) * (1 + 2 * len(precisions)))
 
     float_model = to_onnx(network, spec, "fp32", options.batch)
     int8 = None
     if "int8" in precisions:
-        int8 = make_int8(options, checkpoint, network, spec, float_model, dataset, on_step)
+        int8 = make_int8(options, checkpoint, network, spec, float_model, dataset, on_start, on_step)
+    on_start(frame_count(dataset))
     proof = proof_of(DeployableGraph(network, spec), spec, dataset, lambda: on_step("reference"))
     exported = []
     for precision in precisions:
@@ -103,12 +104,13 @@ def export(options: ExportOptions, on_start: Callable[[int], None], on_step: Cal
         with replacing(path) as temporary:
             onnx.save(model, temporary)
             max_drop = int8.budget / 100 if int8 and int8.mixture and precision == "int8" else None
+            on_start(2 * frame_count(dataset))  # in ONNX Runtime and in OpenVINO
             agreement = verify(temporary, precision, proof, partial(on_step, precision), max_drop, options.verify)
         engine = verified_on = None
         if library and target:
             calibration = int8.ranges.frames_sha256 if int8 and precision == "int8" else None
             proved = _Proved(precision, proof, agreement, calibration)
-            engine, verified_on = _engine(options, checkpoint, library, target, path, proved, on_step)
+            engine, verified_on = _engine(options, checkpoint, library, target, path, proved, on_start, on_step)
         if options.triton is not None:
             loadable = engine if library and library.flavour == "tensorrt" else None  # Triton has no TensorRT-RTX
             write_repository(loadable or path, options.triton)
@@ -147,6 +149,7 @@ def _engine(
     target: Target,
     path: Path,
     exported: "_Proved",
+    on_start: Callable[[int], None],
     on_step: Callable[[str], None],
 ) -> tuple[Path, str]:
     """Build the engine of one ONNX file, with its proof in the manifest; return it and what it was verified on."""
@@ -163,13 +166,15 @@ def _engine(
     )
 
     def on_progress(phase: str, step: int, steps: int) -> None:
-        if phase == TOP_PHASE:
-            on_step(f"{exported.precision} engine {step} of {steps}")
+        if phase == TOP_PHASE and step == 0:
+            on_start(steps)
+        elif phase == TOP_PHASE:
+            on_step(f"{exported.precision} engine")
 
     calibration = exported.calibration_sha256
     built = build_engine(library, path, target, options, calibration, rebuild, on_progress, verification)
     told = partial(on_step, f"{exported.precision} on GPU")
-    return built.path, prove_engine(built.path, exported.precision, exported.proof, told, options.verify)
+    return built.path, prove_engine(built.path, exported.precision, exported.proof, on_start, told, options.verify)
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def inspect_file(path: Path) -> Inspection:
     try:
         return readers[path.suffix](path)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); name another file") from None
 
 
 def to_json(inspection: Inspection) -> str:

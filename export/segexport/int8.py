@@ -38,6 +38,7 @@ def make_int8(
     spec: ModelSpec,
     float_model: onnx.ModelProto,
     dataset: Dataset | None,
+    on_start: Callable[[int], None],
     on_step: Callable[[str], None],
 ) -> Int8Model:
     """Return the INT8 model; write its ranges, and the ranking of its layers if there is one, into the output folder.
@@ -55,20 +56,28 @@ def make_int8(
     frames = calibration_frames(dataset, options.calibration_frames, options.seed)
     # Ranges and ranking take frames one by one. Value names, which ranges go by, are the same at every batch.
     single = float_model if options.batch == 1 else to_onnx(network, spec, "fp32")
-    ranges = ranges_for(options, checkpoint, single, frames, lambda: on_step("calibrate"))
+    ranges = ranges_for(options, checkpoint, single, frames, on_start, lambda: on_step("calibrate"))
     check_apart(ranges, dataset)
     if is_plain:
         return Int8Model(to_int8(float_model, ranges), ranges)
     budget = 100 * THRESHOLDS["int8"].miou_drop if options.max_drop is None else options.max_drop
-    mixture = mix(single, ranges, frames, budget, lambda: on_step("rank layers"))
+    mixture = mix(single, ranges, frames, budget, on_start, lambda: on_step("rank layers"))
     trained_on = options.qat is not None and bool(mixture.keep_float)
     if trained_on and options.qat is not None:
         tuned = train_on(
-            network, spec, single.graph, ranges, dataset, options.qat, options.seed, lambda: on_step("train on")
+            network,
+            spec,
+            single.graph,
+            ranges,
+            dataset,
+            options.qat,
+            options.seed,
+            on_start,
+            lambda: on_step("train on"),
         )
         original, single = single, to_onnx(tuned, spec, "fp32")
         float_model = single if options.batch == 1 else to_onnx(tuned, spec, "fp32", options.batch)
-        mixture = mix(single, ranges, frames, budget, lambda: on_step("rank layers"), original)
+        mixture = mix(single, ranges, frames, budget, on_start, lambda: on_step("rank layers"), original)
     write_ranking(mixture, options.output / f"{checkpoint.stem}.layers.csv")
     plot_ranking(mixture, options.output / f"{checkpoint.stem}.layers.png")
     return Int8Model(to_int8(float_model, ranges, mixture.keep_float), ranges, mixture, trained_on, budget)
@@ -79,6 +88,7 @@ def ranges_for(
     checkpoint: Path,
     float_model: onnx.ModelProto,
     frames: SplitArrays,
+    on_start: Callable[[int], None],
     on_frame: Callable[[], None],
 ) -> CalibrationRanges:
     """Return the ranges: from the output folder if weights, frames and method are the same, else measured.
@@ -92,6 +102,7 @@ def ranges_for(
         ranges = read_ranges(kept)
         if (ranges.weights_sha256, ranges.frames, ranges.method) == key:
             return ranges
+    on_start(len(frames))
     ranges = measure_ranges(float_model, frames, weights_sha256, options.calibration_method, on_frame)
     with replacing(kept) as temporary:
         temporary.write_text(ranges.to_json())

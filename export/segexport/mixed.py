@@ -48,6 +48,7 @@ def mix(
     ranges: CalibrationRanges,
     frames: SplitArrays,
     max_drop: float,
+    on_start: Callable[[int], None],
     on_frame: Callable[[], None],
     original: onnx.ModelProto | None = None,
 ) -> Mixture:
@@ -57,6 +58,7 @@ def mix(
     `model` was trained on since. Raises VerificationError if even one layer in INT8 is too much.
     """
     layers = quantisable(model)
+    on_start((1 + len(layers)) * len(frames))
     reference = labels_of(original or model, frames, on_frame)
 
     def drop_of(keep_float: Collection[str]) -> tuple[float, Labels]:
@@ -70,6 +72,7 @@ def mix(
     ranking = sorted(costs, key=lambda cost: (-cost.miou_drop, cost.equal_pixels))
     for count in range(len(layers)):
         kept = tuple(cost.layer for cost in ranking[:count])
+        on_start(len(frames))
         drop, _ = drop_of(kept)
         if drop <= max_drop:
             return Mixture(tuple(ranking), kept, drop)

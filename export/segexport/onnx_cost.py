@@ -10,6 +10,7 @@ from onnx import TensorProto
 from segdata.devices import LayerWork
 from segdata.errors import ContractError
 from segdata.spec import Precision
+from segdata.validation import short
 
 _CONVOLUTIONS = ("Conv", "ConvTranspose")
 _LAYERS = (*_CONVOLUTIONS, "MatMul")
@@ -83,7 +84,7 @@ class _Graph:
             graph = onnx.shape_inference.infer_shapes(model).graph
         except onnx.shape_inference.InferenceError as error:
             raise ContractError(
-                f"the ONNX model's shapes contradict each other ({' '.join(str(error).split())})"
+                f"the ONNX model's shapes contradict each other ({short(str(error))}); export it again"
             ) from None
         self.nodes = graph.node
         self.made_by = {output: node for node in graph.node for output in node.output}
@@ -103,7 +104,9 @@ class _Graph:
         """Return the shape of a value; raise ContractError if it is not static."""
         shape = self._shapes.get(name, [])
         if not shape or min(shape) < 1:
-            raise ContractError(f"the ONNX model does not say the shape of {name!r}; export it again with seg-export")
+            raise ContractError(
+                f"the ONNX model does not say the shape of {name[:80]!r}; export it again with seg-export"
+            )
         return shape
 
     def precision(self, node: onnx.NodeProto) -> Precision:
@@ -113,7 +116,7 @@ class _Graph:
         element = self._types.get(node.input[0], TensorProto.UNDEFINED)
         if element not in _PRECISIONS:
             found = TensorProto.DataType.Name(element)
-            raise ContractError(f"{node.op_type} {node.name!r} computes in {found}, need FLOAT, FLOAT16 or INT8")
+            raise ContractError(f"{node.op_type} {node.name[:80]!r} computes in {found}, need FLOAT, FLOAT16 or INT8")
         return _PRECISIONS[element]
 
     def is_int8(self, name: str) -> bool:
@@ -135,8 +138,6 @@ class _Graph:
 
 
 def _cost_of(node: onnx.NodeProto, graph: _Graph) -> LayerCost:
-    if len(node.input) < 2 or not node.output:
-        raise ContractError(f"{node.op_type} {node.name!r} has no weight or no output; export the model again")
     data, weight, output = (graph.shape(name) for name in (*node.input[:2], node.output[0]))
     if node.op_type == "MatMul":
         macs = prod(output) * data[-1]

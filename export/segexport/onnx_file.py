@@ -8,6 +8,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 
 from segdata.errors import ContractError, InputError
 from segdata.files import sha256_of
+from segdata.validation import short
 from segexport.contract import check_contract
 from segrun.manifest import EngineManifest
 from segrun.onnx_check import check_onnx
@@ -22,7 +23,7 @@ def read_onnx(path: Path) -> onnx.ModelProto:
     try:
         model = onnx.load_model_from_string(path.read_bytes())
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); name another file") from None
     except (DecodeError, ValueError):
         raise InputError(f"{path}: not an ONNX file, or one cut short; need one written by seg-export") from None
     texts = [*(node.name for node in model.graph.node), *(entry.value for entry in model.metadata_props)]
@@ -32,7 +33,7 @@ def read_onnx(path: Path) -> onnx.ModelProto:
         check_contract(model)
         elsewhere = sorted({_location(tensor) for tensor in _tensors(model.graph) if _is_elsewhere(tensor)})
         if elsewhere:
-            raise ContractError(f"its weights stand in {', '.join(elsewhere)}, need one file; use seg-export")
+            raise ContractError(f"its weights stand in {short(', '.join(elsewhere))}, need one file; use seg-export")
     except ContractError as error:
         raise ContractError(f"{path}: {error}") from None
     check_onnx(path)

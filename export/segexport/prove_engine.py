@@ -18,6 +18,7 @@ def prove_engine(
     engine: Path,
     precision: Precision,
     proof: Proof,
+    on_start: Callable[[int], None],
     on_frame: Callable[[], None],
     enforce: bool = True,
     find_gpu: Callable[[], tuple[str, str]] = first_device,
@@ -36,6 +37,7 @@ def prove_engine(
         return _note(engine, manifest, NO_GPU)
     if capability != manifest.compute_capability:
         return _note(engine, manifest, f"none (the GPU here, {name}, has compute capability {capability})")
+    on_start(len(proof.frames))
     with TensorRTRunner(engine, libraries=libraries) as runner:
         found = labels_of_proof(runner, proof, on_frame)
     equal, least = float((found == proof.reference).mean()), proof.thresholds[precision].equal_pixels

@@ -48,6 +48,7 @@ def train_on(
     dataset: Dataset,
     epochs: int,
     seed: int,
+    on_start: Callable[[int], None],
     on_step: Callable[[], None],
 ) -> UNet:
     """Return a copy of `network`, batch normalisation folded, trained on for `epochs` with every convolution but the
@@ -64,8 +65,10 @@ def train_on(
     optimizer = torch.optim.AdamW(tuned.parameters(), LEARNING_RATE, weight_decay=0)
     augment = Augment(spec.height, spec.width, "plain")
     split = dataset.split("train")
+    batch = min(BATCH, len(split))
+    on_start(epochs * (len(split) // batch))
     for epoch in range(epochs):
-        for indices in batches(len(split), min(BATCH, len(split)), seed, epoch):
+        for indices in batches(len(split), batch, seed, epoch):
             frames, labels = load(split, indices, torch.device("cpu"))
             frames, _ = augment(frames / 255, labels)
             inputs = normalise(frames * 255, spec)

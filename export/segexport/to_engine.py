@@ -158,7 +158,7 @@ def _build_plan(
     plan = builder.build_serialized_network(network, config)
     control.raise_failure()
     if plan is None:
-        raise EdgeSegError(f"{onnx_file}: TensorRT cannot build it: {logger.take_errors()}")
+        raise EdgeSegError(f"{onnx_file}: TensorRT cannot build it: {logger.take_errors()}; see --build-log")
     if options.timing_cache:
         save_timing_cache(cache, options.timing_cache)
     return bytes(plan), network.num_layers

@@ -1,6 +1,7 @@
 """A folder of images as a video."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -20,6 +21,8 @@ _RATE = Fraction(25)
 class ImageSource:
     """Images, 25 a second, each under its file's name; turned upright where their EXIF data says so.
 
+    A name is without its suffix, unless that would make it another image's, too.
+
     Transparency is left out, grey is made coloured, 16 bits are made 8. `corrupt_packets` counts the images that cannot
     be read; they are skipped.
     """
@@ -35,6 +38,7 @@ class ImageSource:
         """Take images in the order of `paths`; errors call them `name`."""
         self.name = name
         self._paths = paths
+        self._stems = Counter(path.stem for path in paths)
         self._next = 0
         self.expected_frames: int | None = len(paths)
         self.corrupt_packets = 0
@@ -61,7 +65,8 @@ class ImageSource:
             if image is None:
                 self.corrupt_packets += 1
             else:
-                yield Decoded.from_bgr(image, pts, self.time_base, path.stem)
+                name = path.stem if self._stems[path.stem] == 1 else path.name
+                yield Decoded.from_bgr(image, pts, self.time_base, name)
 
     def seek(self, seconds: Fraction) -> bool:
         """Go on reading at the image that is shown at `seconds`."""

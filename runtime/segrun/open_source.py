@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from segdata.errors import InputError
 from segdata.pyav_reader import VideoReader, is_pixel_format
 from segrun.image_source import SUFFIXES, ImageSource, natural_order
-from segrun.network_source import SCHEMES, NetworkSource
+from segrun.network_source import SCHEMES, NetworkSource, without_password
 from segrun.options import RunOptions
 from segrun.source import Source
 from segrun.webcam_source import WebcamSource
@@ -66,13 +66,17 @@ def is_live(word: str) -> bool:
 
 
 def name_of(word: str) -> str:
-    """Return what files that are made of an input are named for."""
+    """Return what files that are made of an input are named for; raise InputError for an address that is none."""
     if word == STANDARD_INPUT:
         return "stdin"
     if _is_webcam(word):
         return f"webcam{word}"
     if _is_address(word):
-        address = urlsplit(word)
+        try:
+            address = urlsplit(word)
+        except ValueError as error:  # a bracket that is not closed
+            shown = without_password(word)
+            raise InputError(f"{shown}: not an address ({error}); need one like rtsp://camera/street") from None
         name = Path(address.path).stem or address.hostname or address.scheme
         return re.sub(r"[^\w.-]+", "_", name)
     return Path(word).resolve().name if Path(word).is_dir() else Path(word).stem

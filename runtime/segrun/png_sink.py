@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from segdata.errors import InputError
 from segdata.files import move_onto, on_disk, remove, temporary_beside
 from segdata.labels import Colour, palette
 from segdata.pyav_picture import Picture
@@ -30,16 +31,17 @@ class PngSink(Sink):
         self._folder = folder
         self._table = palette(colours)[:, ::-1] if values == "colours" else None  # OpenCV writes BGR
         self._temporary: Path | None = None
+        self._taken: set[str] = set()
 
     def write(self, segmented: Segmented, picture: Picture | None) -> None:
-        """Write one frame's labels; raise InputError if they cannot be written."""
+        """Write one frame's labels; raise InputError if they cannot be, or if another frame has the name."""
         labels, frame = segmented.labels, segmented.frame
         small = labels if self._table is None else self._table[labels]
         # No class lies between two others: the pixel that is nearest by its centre, and no mean of several.
         size = frame.picture.width, frame.picture.height
         mask = cv2.resize(np.ascontiguousarray(small), size, interpolation=cv2.INTER_NEAREST_EXACT)
         _, encoded = cv2.imencode(".png", mask)
-        target = self._folder / f"{safe_name(frame.name)}.png"
+        target = self._folder / f"{self._name_of(frame.name)}.png"
         self._temporary = temporary_beside(target)
         try:
             with on_disk(target):
@@ -49,6 +51,14 @@ class PngSink(Sink):
         finally:
             remove(self._temporary)
         self.path = self._folder
+
+    def _name_of(self, name: str) -> str:
+        safe = safe_name(name)
+        if safe in self._taken:
+            raise InputError(f"{self._folder}: two images would have the mask {safe}.png; rename one of them")
+        if not name.isdecimal():  # those of videos are numbers, which never come twice: a camera has no end of them
+            self._taken.add(safe)
+        return safe
 
     def finish(self) -> None:
         """Do nothing: each file was complete when it was written."""

@@ -32,7 +32,10 @@ class TensorRTEngine:
                     f"the NVIDIA driver is missing or too old for {library.flavour} {library.version} "
                     f"({_DRIVER_TOO_OLD}); install a newer driver (nvidia-smi shows which it is)"
                 )
-            raise ContractError(f"{origin}: {library.flavour} {library.version} cannot read it: {reason}")
+            raise ContractError(
+                f"{origin}: {library.flavour} {library.version} cannot read it ({reason}); build it again with "
+                "seg-export"
+            )
 
     def signature(self) -> list[str]:
         """Return inputs, then outputs, each as `name type [shape]`: `frames uint8 [1, 128, 128, 3]`."""

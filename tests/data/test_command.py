@@ -1,11 +1,13 @@
 """What every command promises: one line for what the user can mend, an exit code for it, and no swallowed bug."""
 
+import errno
 import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from importlib.metadata import requires
+from pathlib import Path
 
 import click
 import pytest
@@ -76,8 +78,9 @@ def test_a_bug_is_not_dressed_up_as_an_error_of_the_user() -> None:
         ("torch", "train", "torch"),
         ("lightning_fabric", "train", "lightning-fabric"),
         ("kornia", "train", "kornia"),
-        ("matplotlib", "train", "matplotlib"),
+        ("matplotlib", "report", "matplotlib"),
         ("safetensors", "train", "safetensors"),
+        ("tensorboard", "tensorboard", "tensorboard"),
         ("onnx", "export", "onnx"),
         ("onnxruntime", "export", "onnxruntime"),
         ("onnxscript", "export", "onnxscript"),
@@ -132,6 +135,26 @@ def test_any_other_import_error_is_a_bug_and_shown_as_one(error: ImportError) ->
     assert run(raising(error)).exception is error
 
 
+@pytest.mark.parametrize("letters", [300, 5000, 100_000])
+def test_a_name_longer_than_names_can_be_is_one_line_of_some_length(letters: int) -> None:
+    done = run(Path("a" * letters).is_file)
+    assert done.exit_code == InputError.exit_code
+    assert re.fullmatch(r"Error: a+.* cannot be looked for \(File name too long\); name another .*\n", done.stderr)
+    assert len(done.stderr) < 2100
+
+
+def test_a_folder_that_may_not_be_looked_into_is_one_line() -> None:
+    done = run(raising(PermissionError(errno.EACCES, "Permission denied", "/root/street.mp4")))
+    assert done.exit_code == InputError.exit_code
+    said = "/root/street.mp4: cannot be looked for (Permission denied); name another file or folder"
+    assert done.stderr == f"Error: {said}\n"
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EACCES, "of no file"), OSError(errno.EIO, "of a disk", "street.mp4")])
+def test_any_other_error_of_the_system_is_a_bug_and_shown_as_one(error: OSError) -> None:
+    assert run(raising(error)).exception is error
+
+
 def test_debug_raises_an_import_error_too() -> None:
     error = ModuleNotFoundError("No module named 'torch'", name="torch")
     assert run(raising(error), "--debug").exception is error
@@ -162,15 +185,19 @@ def test_subcommands_make_the_same_promises() -> None:
 
 SCRIPT = """
 import sys, time, click
+from pathlib import Path
 from segdata.command import Command
 from segdata.errors import InputError
+from segdata.files import replacing
 
 @click.command(cls=Command)
 @click.option("--wait", is_flag=True)
 def main(wait):
     if wait:
-        click.echo("ready")
-        time.sleep(60)
+        with replacing(Path("made.onnx")) as temporary:
+            temporary.write_text("half")
+            click.echo("ready")
+            time.sleep(60)
     raise InputError("no such video")
 
 main()
@@ -186,15 +213,29 @@ def test_a_process_leaves_as_promised(arguments: list[str], shows_traceback: boo
         assert done.stderr == "Error: no such video\n"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send to one process")
-def test_ctrl_c_ends_a_process_with_130_and_no_traceback() -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal to send to one process")
+@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_process_with_130_and_no_half_of_a_file(tmp_path: Path, name: signal.Signals) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, "--wait"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", SCRIPT, "--wait"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
     ) as process:
         assert process.stdout
         assert process.stdout.readline() == "ready\n"
-        process.send_signal(signal.SIGINT)
+        process.send_signal(name)
         _, said = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "Traceback" not in said
-    assert said.strip().count("\n") == 0
+    assert said == "Interrupted; what was there before is unchanged.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_of_several_processes_of_a_machine_one_says_what_all_meet(monkeypatch: pytest.MonkeyPatch, rank: str) -> None:
+    monkeypatch.setenv("LOCAL_RANK", rank)
+    for error, code in ((InputError("no such video"), 3), (KeyboardInterrupt(), 130)):
+        done = run(raising(error))
+        assert done.exit_code == code
+        assert done.stderr.count("\n") == (1 if rank == "0" else 0)

@@ -17,6 +17,7 @@ from segdata.layouts import find_pairs
 from segdata.options import PrepareOptions
 from segdata.prepare import prepare, prepare_pair
 from segdata.resize import resize_frame, resize_labels
+from segdata.spec import ModelSpec
 from segdata.synth import scene
 
 Refused = Callable[..., AbstractContextManager[None]]
@@ -50,6 +51,16 @@ def prepared(pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def copy_of_prepared(prepared: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(prepared, tmp_path / "copy"))
+
+
+@pytest.mark.parametrize(("height", "width", "size"), [(64, 64, "64"), (32, 64, "64x32")])
+def test_frames_of_another_size_than_the_models_say_which_size_to_prepare(
+    prepared: Path, refused: Refused, height: int, width: int, size: str
+) -> None:
+    facts = Dataset(prepared).facts
+    spec = ModelSpec(height, width, facts.label_space, facts.class_names, facts.colours, "unet", {})
+    with refused(f"holds 32x32 frames, the model takes {width}x{height}; prepare the dataset with --size {size}$"):
+        Dataset(prepared).check_fits(spec)
 
 
 def test_every_frame_is_what_prepare_pair_makes_of_it(pairs: Path, prepared: Path) -> None:

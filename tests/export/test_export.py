@@ -29,13 +29,38 @@ if TYPE_CHECKING:
 BATCH = 5
 
 
+class Parts(list[tuple[int, list[str]]]):
+    """The parts of an export as a progress bar is told of them: how many steps were announced, and the steps."""
+
+    def start(self, total: int) -> None:
+        self.append((total, []))
+
+    def step(self, what: str) -> None:
+        self[-1][1].append(what)
+
+    def names(self) -> list[str]:
+        """What each part did; each must have had the steps that were announced, an engine's build no more than them."""
+        for total, told in self:
+            assert len(set(told)) == 1
+            assert len(told) == total or ("engine" in told[0] and len(told) < total), told[0]
+        return [told[0] for _, told in self]
+
+
 @pytest.fixture(scope="module")
-def report(artefacts: "Artefacts", dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> ExportReport:
+def parts() -> Parts:
+    """Those of `report`."""
+    return Parts()
+
+
+@pytest.fixture(scope="module")
+def report(
+    artefacts: "Artefacts", dataset: Dataset, tmp_path_factory: pytest.TempPathFactory, parts: Parts
+) -> ExportReport:
     pytest.importorskip("tensorrt_rtx", reason="engines are built by tensorrt_rtx, which is not installed")
     folder = tmp_path_factory.mktemp("exports")
     options = ExportOptions(artefacts.checkpoint, None, (), folder, calibration=dataset.folder, engine="rtx")
     with loose_int8():
-        return export(options, lambda _: None, lambda _: None)
+        return export(options, parts.start, parts.step)
 
 
 @contextmanager
@@ -53,6 +78,12 @@ def test_all_three_precisions_are_written_and_agree(report: ExportReport) -> Non
     assert report.exported[0].agreement.equal_pixels > 0.9999
     assert report.exported[1].agreement.equal_pixels > 0.995
     assert "128 evaluation frames" in report.proof
+
+
+@pytest.mark.usefixtures("report")
+def test_each_part_takes_the_steps_that_were_announced(parts: Parts) -> None:
+    proofs = ["fp32", "fp32 engine", "fp16", "fp16 engine", "int8", "int8 engine"]
+    assert parts.names() == ["calibrate", "reference", *proofs]
 
 
 def test_the_proof_never_sees_a_calibration_frame(artefacts: "Artefacts", dataset: Dataset) -> None:
@@ -257,8 +288,10 @@ def test_layers_of_a_batch_are_ranked_and_trained_on_too(
     options = ExportOptions(
         artefacts.checkpoint, None, ("int8",), tmp_path, BATCH, dataset.folder, max_drop=3.0, qat=1, engine="none"
     )
+    parts = Parts()
     with loose_int8():
-        report = export(options, lambda _: None, lambda _: None)
+        report = export(options, parts.start, parts.step)
+    assert set(parts.names()) == {"rank layers", "train on", "reference", "int8"}
     assert report.int8 is not None
     assert report.int8.trained_on
     assert report.int8.mixture is not None

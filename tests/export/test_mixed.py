@@ -43,7 +43,7 @@ def spoiled(model: onnx.ModelProto, frames: SplitArrays) -> CalibrationRanges:
 
 @pytest.fixture(scope="module")
 def mixture(model: onnx.ModelProto, frames: SplitArrays, spoiled: CalibrationRanges) -> Mixture:
-    return mix(model, spoiled, frames, BUDGET, lambda: None)
+    return mix(model, spoiled, frames, BUDGET, lambda _: None, lambda: None)
 
 
 def test_the_layer_that_costs_most_stands_first_and_stays_float(mixture: Mixture) -> None:
@@ -62,7 +62,7 @@ def test_no_more_layers_stay_float_than_the_budget_asks(
     model: onnx.ModelProto, frames: SplitArrays, spoiled: CalibrationRanges, mixture: Mixture
 ) -> None:
     assert len(mixture.keep_float) < len(mixture.ranking) / 2
-    generous = mix(model, spoiled, frames, 100.0, lambda: None)
+    generous = mix(model, spoiled, frames, 100.0, lambda _: None, lambda: None)
     assert generous.keep_float == ()
 
 
@@ -81,7 +81,7 @@ def test_a_budget_that_no_mixture_meets_is_refused(
     model: onnx.ModelProto, frames: SplitArrays, spoiled: CalibrationRanges
 ) -> None:
     with pytest.raises(VerificationError, match="got --max-drop -90, but INT8 loses") as refusal:
-        mix(model, spoiled, frames.subset(np.arange(2)), -90.0, lambda: None)
+        mix(model, spoiled, frames.subset(np.arange(2)), -90.0, lambda _: None, lambda: None)
     assert "\n" not in str(refusal.value)
 
 

@@ -37,7 +37,7 @@ def tuned(artefacts: "Artefacts", dataset: Dataset, coarse: CalibrationRanges) -
 
 def tuned_by(artefacts: "Artefacts", dataset: Dataset, ranges: CalibrationRanges) -> UNet:
     graph = onnx.load(artefacts.onnx["fp32"]).graph
-    return train_on(artefacts.network, artefacts.spec, graph, ranges, dataset, 8, 0, lambda: None)
+    return train_on(artefacts.network, artefacts.spec, graph, ranges, dataset, 8, 0, lambda _: None, lambda: None)
 
 
 def accuracy_of(model: onnx.ModelProto, dataset: Dataset, class_count: int) -> float:

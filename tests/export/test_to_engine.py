@@ -119,11 +119,13 @@ def test_what_progress_raises_stops_the_build_and_leaves_no_engine(
 
 
 INTERRUPTED = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from segexport.options import ExportOptions
 from segexport.to_engine import Target, build_engine
 from segrun.tensorrt_library import load_tensorrt
+
+signal.signal(signal.SIGTERM, signal.default_int_handler)  # as the commands do
 
 def slow(phase, step, steps):
     print(phase, flush=True)
@@ -138,14 +140,17 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.usefixtures("library")
-def test_ctrl_c_stops_the_build_and_leaves_no_engine(artefacts: "Artefacts", tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_build_and_leaves_no_engine(
+    artefacts: "Artefacts", tmp_path: Path, name: signal.Signals
+) -> None:
     path = tmp_path / "small.onnx"
     path.write_bytes(artefacts.onnx["fp32"].read_bytes())
     command = [sys.executable, "-c", INTERRUPTED, str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "Building engine\n"
-        process.send_signal(signal.SIGINT)
+        process.send_signal(name)
         out, err = process.communicate(timeout=120)
     lines = out.splitlines()
     assert (process.returncode, lines[-1:], err) == (0, ["stopped by Ctrl-C"], "")

@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
+from pathlib import Path
 from urllib.parse import urlsplit
 
+import cv2
 import numpy as np
 
 from segdata.pyav_picture import Picture
@@ -18,7 +20,10 @@ from segrun.preview import PreviewSink
 CLASSES = ("road", "sky", "<b>person</b>")
 COLOURS = ((128, 64, 128), (70, 130, 180), (220, 20, 60))
 RED, GREEN, BLUE = (200, 30, 30), (30, 170, 30), (30, 30, 200)
+STREAM = b"GET /stream.mjpg HTTP/1.1\r\nHost: localhost\r\n\r\n"
 WATCHDOG = 20.0  # seconds after which a test fails that would hang
+
+Serve = Callable[..., PreviewSink]
 
 
 def picture(colour: Sequence[int], height: int = 96, width: int = 160) -> Picture:
@@ -135,3 +140,25 @@ def watched(call: Callable[[], None]) -> None:
     thread.start()
     thread.join(WATCHDOG)
     assert not thread.is_alive(), "it hangs"
+
+
+def left_open() -> tuple[set[threading.Thread], int]:
+    """The threads of this process, and how many sockets, pipes and event loops it has."""
+    kinds = ("socket:", "pipe:", "anon_inode:")
+    links = []
+    for link in Path("/proc/self/fd").iterdir():
+        try:
+            links.append(str(link.readlink()))
+        except FileNotFoundError:  # the one that lists them
+            continue
+    return set(threading.enumerate()), sum(link.startswith(kinds) for link in links)
+
+
+def colour_of(jpeg: bytes | None) -> tuple[int, int, int]:
+    """The one of the three colours that fills a JPEG."""
+    assert jpeg is not None
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    mean = image[..., ::-1].reshape(-1, 3).mean(axis=0)
+    near = [colour for colour in (RED, GREEN, BLUE) if np.abs(mean - colour).max() < 8]
+    assert len(near) == 1, f"{mean} is none of them"
+    return near[0]

@@ -1,7 +1,9 @@
 """Segmented frames for the tests of sinks."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
@@ -41,3 +43,17 @@ def segmented(
 def write(sink: Sink, frames: Iterable[Segmented]) -> None:
     for frame in frames:
         sink.write(frame, frame.frame.picture if sink.shows else None)
+
+
+def write_all(sink: Sink, frames: Iterable[Segmented]) -> None:
+    write(sink, frames)
+    sink.finish()
+
+
+def write_until_full(sink: Sink, refused: Callable[..., AbstractContextManager[None]], target: Path) -> None:
+    with refused(f"^cannot write {target}.*No space left on device.*; choose another place"):
+        write(sink, (segmented(index, size=(256, 256), noise=True) for index in range(100)))
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

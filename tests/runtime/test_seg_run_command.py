@@ -1,5 +1,7 @@
 """The command seg-run, as a user starts it: what it prints, what it leaves, and how it refuses."""
 
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -159,6 +161,52 @@ def test_what_cannot_be_used_is_refused_in_one_line(
     assert done.stderr.count("\n") == 1
     assert said in done.stderr
     assert sorted((path.name, path.read_bytes()) for path in tmp_path.iterdir()) == before
+
+
+def test_each_output_is_what_its_name_says(artefacts: "Artefacts", street_video: Path, tmp_path: Path) -> None:
+    names = ["masks/", "out.gif", "facts.jsonl", "{name}.mkv"]
+    outputs = [word for name in names for word in ("-o", name)]
+    options = ["--legend", "--show-fps", "--model", artefacts.onnx["fp16"]]
+    done = seg_run(street_video, *outputs, *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in sorted((tmp_path / "masks").iterdir())] == [f"{index:06}.png" for index in range(12)]
+    assert (tmp_path / "facts.jsonl").read_bytes().count(b"\n") == 12
+    assert streams(tmp_path / "street.mkv")[0] == 12
+    with av.open(str(tmp_path / "out.gif")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 12
+
+
+def test_a_preview_says_where_to_watch_it(artefacts: "Artefacts", street_video: Path, tmp_path: Path) -> None:
+    pytest.importorskip("aiohttp")
+    done = seg_run(street_video, "--serve", "127.0.0.1:0", "--model", artefacts.onnx["fp16"], cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"Watch it at http://127\.0\.0\.1:[1-9][0-9]*/\n12 frames read", done.stdout)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is always a display")
+def test_a_window_without_a_display_is_one_line_and_no_file_is_left(
+    artefacts: "Artefacts", street_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    done = seg_run(street_video, "-o", "out.mp4", "--window", "--model", artefacts.onnx["fp16"], cwd=tmp_path)
+    assert done.returncode == 3
+    assert re.fullmatch(r"Error: there is no display for a window .*--serve\n", done.stderr)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_inputs_of_one_name_do_not_write_over_each_other(
+    artefacts: "Artefacts", street_video: Path, tmp_path: Path
+) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(street_video, tmp_path / folder / "drive.mp4")
+    done = seg_run("a/drive.mp4", "b/drive.mp4", "--model", artefacts.onnx["fp16"], cwd=tmp_path)
+    assert done.returncode == 7
+    why = "got a/drive.mp4 and b/drive.mp4, whose results would have one name; rename one, or run them apart"
+    assert done.stderr.splitlines() == [f"Error: {why}"] * 2 + ["Error: 2 of 2 inputs failed; each is named above"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
 
 
 @pytest.mark.parametrize("arguments", [[], ["a.mp4", "--alpha", "2"], ["a.mp4", "--runner", "tensorrt"], ["--fast"]])

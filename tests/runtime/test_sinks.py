@@ -4,23 +4,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
-from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-from segmented_frames import HEIGHT, RATE, WIDTH, segmented, write
+from segmented_frames import HEIGHT, RATE, WIDTH, content, segmented, write, write_all, write_until_full
 
 from segdata.errors import InputError
 from segdata.labels import CITYSCAPES_29
-from segdata.pyav_picture import Picture
 from segrun.frame import Segmented
 from segrun.gif_sink import GifSink
 from segrun.json_sink import JsonSink
@@ -37,28 +33,6 @@ FILE_SINKS: dict[str, Callable[[Path], Sink]] = {
     "out.jsonl": JsonSink,
 }
 each_file_sink = pytest.mark.parametrize("name", FILE_SINKS)
-
-
-def write_until_full(sink: Sink, refused: Refused, target: Path) -> None:
-    with refused(f"^cannot write {target}.*No space left on device.*; choose another place"):
-        write(sink, (segmented(index, size=(256, 256), noise=True) for index in range(100)))
-
-
-def write_all(sink: Sink, frames: Iterable[Segmented]) -> None:
-    write(sink, frames)
-    sink.finish()
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def decoded(gif: Path) -> tuple[list[float], list[npt.NDArray[np.uint8]]]:
-    """The times, in seconds, and the RGB pictures of a GIF."""
-    with av.open(str(gif)) as container:
-        frames = list(container.decode(video=0))
-    times = [float(frame.pts * frame.time_base) for frame in frames]
-    return times, [frame.to_ndarray(format="rgb24") for frame in frames]
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -125,124 +99,6 @@ def test_a_disk_too_full_for_one_frame_is_one_line_and_nothing_half_is_left(
         assert left == {"other": 64 * 1024} | ({name: 0} if name == "out.jsonl" else {})
 
 
-# GIF
-
-
-def test_a_gif_shows_the_drawn_pictures_at_their_times_again_and_again(tmp_path: Path) -> None:
-    target = tmp_path / "new/folder/out.gif"
-    sink = GifSink(target, RATE)
-    frames = [segmented(index) for index in (100, 101, 103, 110)]
-    write_all(sink, frames)
-    times, pictures = decoded(target)
-    assert times == [0, 0.04, 0.12, 0.40]
-    assert sink.path == target
-    assert sink.remarks == []
-    for frame, picture in zip(frames, pictures, strict=True):
-        wanted = frame.frame.picture.to_rgb().astype(np.int16)
-        assert np.abs(picture - wanted).mean() < 3
-    # The extension that browsers repeat a GIF by, and how often: 0 is for ever.
-    assert b"NETSCAPE2.0\x03\x01\x00\x00\x00" in target.read_bytes()
-    assert [path.name for path in target.parent.iterdir()] == ["out.gif"]
-
-
-def test_each_picture_of_a_gif_has_colours_of_its_own(tmp_path: Path) -> None:
-    sink = GifSink(tmp_path / "out.gif", RATE)
-    ramp = np.linspace(0, 255, WIDTH).astype(np.uint8)[None].repeat(HEIGHT, axis=0)
-    for index in range(3):
-        frame, image = segmented(index), np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-        image[..., index] = ramp
-        sink.write(frame, Picture.from_rgb(image))
-    sink.finish()
-    for index, picture in enumerate(decoded(tmp_path / "out.gif")[1]):
-        assert len(np.unique(picture[..., index])) > 60
-        assert np.abs(picture[..., index].astype(np.int16) - ramp).mean() < 5
-
-
-@pytest.mark.parametrize(("rate", "shown"), [(50, 20), (60, 14), (100, 10), (30, 20)])
-def test_a_gif_leaves_out_what_players_would_slow_down_and_says_so(tmp_path: Path, rate: int, shown: int) -> None:
-    sink = GifSink(tmp_path / "out.gif", Fraction(rate))
-    write_all(sink, (segmented(index, rate=Fraction(rate), size=(32, 32)) for index in range(20)))
-    times, _ = decoded(tmp_path / "out.gif")
-    assert len(times) == shown
-    assert min(np.diff(times)) > 0.0199
-    np.testing.assert_allclose(times[-1], 19 / rate, atol=1 / rate + 0.005)
-    said = f"{20 - shown} frames left out, as a GIF shows 50 a second at most"
-    assert [said in remark for remark in sink.remarks] == ([True] if shown < 20 else [])
-
-
-@pytest.mark.parametrize("starts_at", [-1000, 0, 10**10])
-def test_a_gif_starts_with_the_first_frame_whatever_its_time(tmp_path: Path, starts_at: int) -> None:
-    sink = GifSink(tmp_path / "out.gif", RATE)
-    for index in range(3):
-        one = segmented(index)
-        write(sink, [replace(one, frame=replace(one.frame, pts=starts_at + index))])
-    sink.finish()
-    assert decoded(tmp_path / "out.gif")[0] == [0, 0.04, 0.08]
-
-
-def test_frames_without_times_of_their_own_are_left_out_of_a_gif(tmp_path: Path) -> None:
-    sink = GifSink(tmp_path / "out.gif", RATE)
-    write_all(sink, [segmented(index) for index in (5, 5, 3, 6)])
-    assert decoded(tmp_path / "out.gif")[0] == [0, 0.04]
-
-
-@pytest.mark.parametrize(("size", "shown"), [((360, 1280), (180, 640)), ((64, 640), (64, 640)), ((3, 2000), (1, 640))])
-def test_a_wide_gif_is_shrunk_and_says_so(tmp_path: Path, size: tuple[int, int], shown: tuple[int, int]) -> None:
-    sink = GifSink(tmp_path / "out.gif", RATE)
-    image = np.full((*size, 3), (200, 40, 40), np.uint8)
-    sink.write(segmented(0), Picture.from_rgb(image))
-    sink.finish()
-    (picture,) = decoded(tmp_path / "out.gif")[1]
-    assert picture.shape[:2] == shown
-    assert np.abs(picture.astype(np.int16) - (200, 40, 40)).max() < 6
-    said = f"shrunk to {shown[1]}x{shown[0]}"
-    assert [said in remark for remark in sink.remarks] == ([True] if size != shown else [])
-
-
-def test_pictures_of_another_size_are_made_to_fit_the_first_of_a_gif(tmp_path: Path) -> None:
-    sink = GifSink(tmp_path / "out.gif", RATE)
-    write_all(sink, [segmented(0), segmented(1, size=(HEIGHT * 2, WIDTH * 2)), segmented(2, size=(33, 65))])
-    assert [picture.shape for picture in decoded(tmp_path / "out.gif")[1]] == [(HEIGHT, WIDTH, 3)] * 3
-
-
-def test_a_gif_grows_on_the_disk_as_pictures_come_and_takes_its_name_at_the_end(tmp_path: Path) -> None:
-    target = tmp_path / "out.gif"
-    target.write_text("old")
-    sink = GifSink(target, RATE)
-    grown = []
-    for index in range(4):
-        write(sink, [segmented(index, noise=True)])
-        (temporary,) = set(tmp_path.iterdir()) - {target}
-        grown.append(temporary.stat().st_size)
-        assert target.read_text() == "old"
-    assert temporary.suffix == ".gif"
-    assert np.diff(grown).min() > 5000  # the last picture waits for its duration, all others are written
-    sink.finish()
-    assert list(tmp_path.iterdir()) == [target]
-    assert len(decoded(target)[0]) == 4
-
-
-@pytest.mark.parametrize("frames", [0, 3])
-def test_a_discarded_gif_leaves_the_old_one(tmp_path: Path, frames: int) -> None:
-    (tmp_path / "out.gif").write_text("old")
-    sink = GifSink(tmp_path / "out.gif", RATE)
-    write(sink, (segmented(index) for index in range(frames)))
-    sink.discard()
-    assert content(tmp_path) == {"out.gif": b"old"}
-    assert sink.path is None
-
-
-def test_a_gif_keeps_what_fitted_on_a_full_disk(tmp_path: Path, mounted: Mounted, refused: Refused) -> None:
-    disk = tmp_path / "disk"
-    with mounted(disk, "size=1m"):
-        sink = GifSink(disk / "out.gif", RATE)
-        write_until_full(sink, refused, disk / "out.gif")
-        with refused("No space left on device"):
-            sink.finish()
-        assert [path.name for path in disk.iterdir()] == ["out.gif"]
-        assert len(decoded(disk / "out.gif")[0]) >= 5
-
-
 # PNG
 
 
@@ -292,6 +148,16 @@ def test_a_mask_of_colours_has_those_of_the_classes(tmp_path: Path) -> None:
 def test_a_name_never_leaves_the_folder(tmp_path: Path, name: str, file: str) -> None:
     write_all(PngSink(tmp_path / "a/b/masks", "ids", CITYSCAPES_29.colours), [segmented(0, name=name)])
     assert list(content(tmp_path)) == [f"a/b/masks/{file}"]
+
+
+def test_no_mask_is_written_over_by_another_frames(tmp_path: Path, refused: Refused) -> None:
+    sink = PngSink(tmp_path, "ids", CITYSCAPES_29.colours)
+    write(sink, [segmented(0, name="10:30")])
+    before = content(tmp_path)
+    with refused(r"two images would have the mask 10_30\.png; rename one of them"):
+        write(sink, [segmented(1, name="10?30")])
+    sink.finish()
+    assert content(tmp_path) == before
 
 
 def test_masks_of_an_earlier_run_are_replaced_one_by_one(tmp_path: Path) -> None:

@@ -76,6 +76,11 @@ def test_what_is_not_there_is_refused(word: str, refused: Refused) -> None:
         open_source(word, OPTIONS)
 
 
+def test_an_address_that_is_none_is_refused_without_its_password(refused: Refused) -> None:
+    with refused(r"^rtsp://\[cam/street: not an address \(Invalid IPv6 URL\); need one like rtsp://camera/street"):
+        name_of("rtsp://me:secret@[cam/street")
+
+
 def test_a_file_named_by_a_number_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_numbered(Path("7.mkv"), every(5))
@@ -135,6 +140,20 @@ def test_a_folder_of_images_is_a_video(images: Path) -> None:
         if item.name in ("1", "4 grey 16 bits"):
             truth = np.repeat(truth[..., 1:2], 3, axis=2)
         assert np.abs(rgb(item).astype(int) - truth).mean() < 4, item.name
+
+
+def test_images_of_one_name_keep_what_tells_them_apart(tmp_path: Path) -> None:
+    for name in ("a.jpg", "a.png", "b.png"):
+        (tmp_path / name).write_bytes(cv2.imencode(Path(name).suffix, gradient())[1].tobytes())
+    assert [item.name for item in ImageSource.of_folder(tmp_path).read()] == ["a.jpg", "a.png", "b"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="has no file that cannot be read")
+def test_an_image_that_cannot_be_read_is_skipped(images: Path) -> None:
+    (images / "0.png").symlink_to("/proc/self/mem")
+    source = ImageSource.of_folder(images)
+    assert next(source.read()).name == "1"
+    assert source.corrupt_packets == 1
 
 
 def test_reading_can_begin_at_any_image(images: Path) -> None:

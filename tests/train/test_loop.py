@@ -29,6 +29,7 @@ from segtrain.history import best_of
 from segtrain.loop import Outcome, Progress, train
 from segtrain.options import TrainOptions
 from segtrain.prior import SHARES
+from segtrain.report import write_pictures
 
 Refused = Callable[..., AbstractContextManager[None]]
 
@@ -231,8 +232,11 @@ def test_val_is_scored_on_the_larger_truth_too(sizes: Path, tmp_path: Path, larg
     dataset, truth = Dataset(sizes / "64"), Dataset(sizes / str(larger))
     named = truth.folder if larger != 256 else None
     options = options_for(dataset, tmp_path, epochs=2, batch_size=4, truth=named)
-    evaluation = train(options, dataset, QUIET).evaluation
+    outcome = train(options, dataset, QUIET)
+    evaluation = outcome.evaluation
     assert evaluation.truth_matrix is not None
+    write_pictures(tmp_path, dataset, outcome)
+    assert (tmp_path / "iou.csv").read_text().splitlines()[0] == "class,iou,iou_against_larger_truth"
     for found, of in ((evaluation.matrix, dataset), (evaluation.truth_matrix, truth)):
         assert tuple(found.sum(axis=1)) == of.facts.splits["val"].class_pixels
     assert evaluation.truth_matrix.sum() > 3 * evaluation.matrix.sum()

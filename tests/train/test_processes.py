@@ -108,6 +108,16 @@ def test_one_of_two_processes_writes_and_speaks(two: Ran) -> None:
     assert len(lines) == 10, two.stdout  # three of the summary, six of the table, and the path
 
 
+def test_one_of_two_processes_says_what_went_wrong_in_both(dataset: Dataset, tmp_path: Path) -> None:
+    command = [COMMAND, dataset.folder, "-o", tmp_path / "run", *OPTIONS.split(), "--devices", "2"]
+    done = subprocess.run(
+        [*command, "--learning-rate", "1e30"], env=environment(), capture_output=True, text=True, timeout=LIMIT
+    )
+    assert done.returncode == 1
+    (line,) = said(done.stderr)
+    assert line.startswith("Error: the loss ")
+
+
 def test_the_figures_of_two_processes_are_those_of_all_frames(two: Ran, dataset: Dataset) -> None:
     spec = load_checkpoint(two.folder / "best.safetensors")[1]
     assert spec.metrics is not None

@@ -1,13 +1,14 @@
 """The network: any size its stride and depth divide, any class count, one size in and out."""
 
 from itertools import product
+from typing import get_args
 
 import pytest
 import torch
 import torch.nn.functional as F
 
 from segtrain.presets import Block, Upsample
-from segtrain.unet import UNet
+from segtrain.unet import BLOCKS, UNet
 
 KINDS = list(product(get_args(Block), get_args(Upsample)))
 

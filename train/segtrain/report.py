@@ -9,7 +9,6 @@ import tomli_w
 import torch
 
 from segdata.dataset import Dataset
-from segdata.errors import MissingDependencyError
 from segdata.files import on_disk, replacing
 from segdata.metrics import class_iou
 from segdata.spec import ModelSpec
@@ -60,11 +59,9 @@ class TensorBoardLog:
     """Writes each epoch's figures for TensorBoard into `folder`."""
 
     def __init__(self, folder: Path) -> None:
-        """Open the log; raise MissingDependencyError without TensorBoard."""
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            raise MissingDependencyError("tensorboard is not installed; run: pip install 'edgeseg[tensorboard]'") from None
+        """Open the log; raise ImportError without TensorBoard."""
+        from torch.utils.tensorboard import SummaryWriter
+
         self._folder = folder / "tensorboard"
         with on_disk(self._folder):
             self._writer = SummaryWriter(str(self._folder))

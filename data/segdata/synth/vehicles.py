@@ -110,7 +110,7 @@ def truck(random: Random, oncoming: bool) -> Mesh:
     )
 
 
-def long_vehicle(random: Random, name: str, length: float, high: float, paint: Colour) -> Mesh:
+def _long_vehicle(name: str, length: float, high: float, paint: Colour) -> Mesh:
     """Return a bus, or a tram as a `train`, with windows all along."""
     label = LABEL[name]
     body = solid((-1.25, 1.25, 0.32, 0.0, length), (-1.2, 1.2, high, 0.05, length - 0.05))
@@ -139,12 +139,12 @@ def long_vehicle(random: Random, name: str, length: float, high: float, paint: C
 
 def bus(random: Random) -> Mesh:
     """Return a city bus."""
-    return long_vehicle(random, "bus", 11.5, 3.1, pick(random, ((150, 146, 132), (150, 110, 40), (120, 44, 40))))
+    return _long_vehicle("bus", 11.5, 3.1, pick(random, ((150, 146, 132), (150, 110, 40), (120, 44, 40))))
 
 
 def tram(random: Random) -> Mesh:
     """Return a tram, class train."""
-    return long_vehicle(random, "train", 26.0, 3.4, pick(random, ((160, 140, 60), (140, 44, 40), (150, 150, 146))))
+    return _long_vehicle("train", 26.0, 3.4, pick(random, ((160, 140, 60), (140, 44, 40), (150, 150, 146))))
 
 
 def caravan(random: Random) -> Mesh:

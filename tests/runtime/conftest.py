@@ -1,0 +1,38 @@
+"""What the tests of TensorRTRunner, and those of the preview, share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from engine_files import toy_spec, write_engine
+from live_preview import CLASSES, COLOURS, Serve, left_open, watched
+from toy_engine import HEIGHT, WIDTH
+
+from segrun.preview import PreviewSink
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_engine(tmp_path_factory.mktemp("engine") / "toy.fp32.sm75.engine", toy_spec(HEIGHT, WIDTH))
+
+
+@pytest.fixture(scope="module")
+def rtx_engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("engine") / "toy.fp32.sm75.engine"
+    return write_engine(path, toy_spec(HEIGHT, WIDTH), flavour="tensorrt-rtx")
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Opens previews on free ports; afterwards they are finished, and must leave nothing."""
+    before = left_open()
+    opened = []
+
+    def serve(address: str = "127.0.0.1:0", token: str | None = None) -> PreviewSink:
+        opened.append(PreviewSink(address, token, CLASSES, COLOURS))
+        return opened[-1]
+
+    yield serve
+    for sink in opened:
+        watched(sink.finish)
+    assert left_open() == before
