@@ -117,8 +117,13 @@ def preflight_command(model: Path | None) -> None:
     from segbench.preflight_table import print_preflight
 
     with progress_bar("Checking", "steps") as bar:
-        bar.start(None)
-        found = preflight(model, on_step=bar.advance)
+
+        def on_step(step: str) -> None:
+            if not bar.started:
+                bar.start(None)
+            bar.advance(step)
+
+        found = preflight(model, on_step=on_step)
     print_preflight(found, Console())
 
 

@@ -82,7 +82,7 @@ def export_command(fp32: bool, fp16: bool, int8: bool, all_precisions: bool, **v
         precisions=tuple(precision for precision, wanted in asked.items() if wanted),  # type: ignore[misc]
         **values,  # type: ignore[arg-type] # click has checked the types
     )
-    with progress_bar("Exporting", "frames") as bar:
+    with progress_bar("Exporting", "steps") as bar:
         report = export(options, bar.start, bar.advance)
     _tell(report)
 

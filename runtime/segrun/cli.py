@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from segdata.command import INTERRUPTED, Command, progress_bar
+from segdata.command import INTERRUPTED, Command, one_line, progress_bar
 from segdata.errors import EdgeSegError, IncompleteError
 from segrun.interrupt import Interrupts
 from segrun.options import Encoder, MaskValues, RunnerName, RunOptions, View
@@ -111,7 +111,7 @@ def _failure(options: RunOptions, word: str, runner: "Runner", interrupts: Inter
         _run(options, word, runner, interrupts)
     except EdgeSegError as error:
         if len(options.inputs) > 1:
-            click.echo(f"Error: {error}", err=True)
+            click.echo(f"Error: {one_line(str(error))}", err=True)
         return error
     return None
 

@@ -43,7 +43,9 @@ def start_from(path: Path, network: UNet, spec: ModelSpec) -> None:
     """
     trained, its_spec = load_checkpoint(path)
     if its_spec.options != spec.options:
-        raise InputError(f"{path}: a UNet of {its_spec.options}, need {spec.options}; give its options or its --arch")
+        others = {name: value for name, value in its_spec.options.items() if spec.options.get(name) != value}
+        words = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in others.items())
+        raise InputError(f"{path}: a UNet of another architecture than this run's; train with {words}")
     weights = trained.state_dict()
     if its_spec.class_names != spec.class_names:
         weights = {name: tensor for name, tensor in weights.items() if not name.startswith("head.")}
