@@ -306,7 +306,7 @@ def test_weights_broken_by_the_last_step_of_an_epoch_are_not_kept(
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"size": 128}, "got --size 128 but .* holds 64x64 frames"),
+        ({"size": (128, 128)}, "got --size 128 but .* holds 64x64 frames"),
         ({"depth": 7}, "got 64x64 frames, need height and width divisible by 256"),
         ({"batch_size": 1000}, "got batches of 1000 but 40 training frames; lower --batch-size"),
         ({"batch_size": 7, "devices": 2}, "got batches of 7 for 2 processes"),
