@@ -4,11 +4,13 @@ Every figure stands beside what it was measured with. Rates are frames a second,
 seconds, accuracies fractions 0 to 1, None where nothing was measured.
 """
 
+import math
 import statistics
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from annotated_types import Ge, Gt, Len, Lt
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
@@ -21,13 +23,14 @@ from segdata.validation import first_problem
 SCHEMA: Literal[1] = 1
 
 _STRICT = ConfigDict(extra="forbid")
+_Rate = Annotated[float, Gt(0), Lt(math.inf)]
 
 
 @dataclass(frozen=True, config=_STRICT)
 class Rate:
     """Frames a second in each round."""
 
-    rounds: tuple[float, ...]
+    rounds: Annotated[tuple[_Rate, ...], Len(1)]
 
     @property
     def median(self) -> float:
@@ -44,7 +47,7 @@ class Rate:
 class Latency:
     """How long single frames took, in milliseconds."""
 
-    milliseconds: tuple[float, ...]
+    milliseconds: Annotated[tuple[Annotated[float, Ge(0)], ...], Len(1)]
 
     def percentile(self, share: float) -> float:
         """Return the time that `share` percent of the frames stayed within, 0 to 100."""

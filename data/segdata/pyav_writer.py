@@ -82,7 +82,8 @@ class VideoWriter:
         self.audio_left_out: str | None = None
         self._audio = None
         if audio is not None:
-            codec = audio.codec_context.codec.canonical_name
+            decoder = audio.codec_context  # none where FFmpeg knows no codec of that kind
+            codec = decoder.codec.canonical_name if decoder else "unknown"
             if codec in AUDIO_THAT_FITS.get(self._container.format.name, _AUDIO_THAT_FITS_MOST):
                 self._audio = self._container.add_stream_from_template(audio)
             else:

@@ -1,12 +1,17 @@
 """The results in the repository: readable, labelled with their device, and the source of the README's table."""
 
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from segbench.markdown import to_markdown
 from segbench.readme_table import update_readme
 from segbench.results import read_report
+
+if TYPE_CHECKING:
+    from conftest import Refused
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -26,6 +31,15 @@ def test_a_result_is_readable_and_named_after_its_device(path: Path) -> None:
     named = f"{report.machine.processor} {report.machine.cores} {report.machine.card}".lower()
     assert words[0] in named
     assert ("gtx" in path.stem) == (report.machine.card is not None and "GTX" in report.machine.card.name)
+
+
+@pytest.mark.parametrize("damage", ['"rounds": []', '"rounds": [0.0]', '"milliseconds": []'])
+def test_a_report_without_a_measurement_is_refused(tmp_path: Path, refused: "Refused", damage: str) -> None:
+    name = damage.partition(":")[0]
+    path = tmp_path / "report.json"
+    path.write_text(re.sub(rf"{name}: \[[^]]*\]", damage, REPORTS[0].read_text(), count=1))
+    with refused("report.json: "):
+        read_report(path)
 
 
 @pytest.mark.parametrize("path", [path for path in REPORTS if path.with_suffix(".md").exists()], ids=lambda p: p.stem)

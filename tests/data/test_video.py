@@ -166,6 +166,15 @@ def copy(source: Path, target: Path) -> str | None:
         return writer.audio_left_out
 
 
+def test_audio_of_no_codec_that_is_known_is_left_out(tmp_path: Path) -> None:
+    source = tmp_path / "in.mp4"
+    write_with_audio(source, "aac", audio_first=False)
+    head, esds, tail = source.read_bytes().partition(b"esds")  # which has the kind of audio
+    assert tail.count(b"\x40\x15") == 1
+    source.write_bytes((head + esds + tail.replace(b"\x40\x15", b"\x01\x15")).replace(b"mp4a", b"what"))
+    assert copy(source, tmp_path / "out.mp4") == "unknown"
+
+
 def audio_packets(path: Path) -> list[tuple[Fraction, bytes]]:
     with av.open(str(path)) as container:
         return [

@@ -40,7 +40,7 @@ def _rewire(model: onnx.ModelProto, random: Random) -> None:
 def _loop(model: onnx.ModelProto, random: Random) -> None:
     node = random.choice(model.graph.node)
     if node.input and node.output:
-        node.input[0] = random.choice((node.output[0], random.choice(model.graph.node).output[0]))
+        node.input[0] = random.choice((node.output[0], random.choice(_names(model))))
 
 
 def _rename_operator(model: onnx.ModelProto, random: Random) -> None:
