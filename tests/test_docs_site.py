@@ -1,0 +1,126 @@
+"""The site of the documentation: built, whole, and with nothing from elsewhere."""
+
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urlsplit
+
+import pytest
+
+from docs_pages import DOCS, PAGES, ROOT
+
+
+class Page(HTMLParser):
+    """What a built page has: ids, links, and what a browser would load for it."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self.ids: set[str] = set()
+        self.links: list[str] = []
+        self.navigation: list[str] = []
+        self.loads: list[str] = []
+        self.feed(file.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        self.ids |= {values[name] for name in ("id", "name") if name in values}
+        if tag == "a" and "href" in values:
+            self.links.append(values["href"])
+            if "md-nav__link" in values.get("class", ""):
+                self.navigation.append(urldefrag(values["href"])[0])
+        elif tag in ("script", "img", "link", "iframe", "source", "video", "object", "embed"):
+            self.loads += [values[name] for name in ("src", "href", "srcset", "data") if name in values]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Page]:
+    """The site, built strictly, page by page."""
+    folder = tmp_path_factory.mktemp("site")
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(build, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {file: Page(file) for file in folder.rglob("*.html")}
+
+
+def test_every_page_is_built(site: dict[Path, Page]) -> None:
+    built = {file.relative_to(_root_of(site)).with_suffix(".md").as_posix() for file in site} - {"404.md"}
+    assert built == {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")}
+
+
+def test_every_page_is_reached_from_the_navigation_of_every_page(site: dict[Path, Page]) -> None:
+    pages = {file for file in site if file.name != "404.html"}
+    for file in pages:
+        reached = {(file.parent / unquote(target)).resolve() for target in site[file].navigation if target}
+        assert pages - {found / "index.html" if found.is_dir() else found for found in reached} - {file} == set()
+
+
+def test_every_link_and_anchor_of_the_site_resolves(site: dict[Path, Page]) -> None:
+    root, broken = _root_of(site), []
+    for file, page in site.items():
+        if file.name == "404.html":
+            continue  # its links begin with a slash: it is shown at any address
+        for link in page.links:
+            target, anchor = urldefrag(link)
+            if urlsplit(link).scheme or target.startswith("#"):
+                continue
+            found = (file.parent / unquote(target)).resolve() if target not in ("", ".") else file
+            found = found / "index.html" if found.is_dir() else found
+            if not found.is_file() or (anchor and found in site and unquote(anchor) not in site[found].ids):
+                broken.append(f"{file.relative_to(root)}: {link}")
+    assert broken == []
+
+
+def test_the_site_loads_nothing_from_elsewhere(site: dict[Path, Page]) -> None:
+    for page in site.values():
+        assert [address for address in page.loads if re.match(r"(https?:)?//", address)] == []
+    styles = [style.read_text() for style in _root_of(site).rglob("*.css")]
+    assert not any(re.search(r"url\(['\"]?(https?:)?//|@import", style) for style in styles)
+
+
+def test_the_docstrings_are_there(site: dict[Path, Page]) -> None:
+    pages = {file.relative_to(_root_of(site)).as_posix(): page for file, page in site.items()}
+    for page, name in (
+        ("segrun", "segrun.segmenter.Segmenter.video"),
+        ("segrun", "segrun.segmenter.Segmenter.__call__"),
+        ("segrun", "segrun.pipeline.Pipeline.run"),
+        ("segdata", "segdata.dataset.Dataset.evaluation"),
+        ("segdata", "segdata.spec.ModelSpec"),
+        ("segexport", "segexport.export.export"),
+        ("segtrain", "segtrain.unet.UNet"),
+        ("segbench", "segbench.noise.judge"),
+    ):
+        assert name in pages[f"api/{page}.html"].ids
+
+
+def test_a_shape_in_a_docstring_stays_a_shape(site: dict[Path, Page]) -> None:
+    page = (_root_of(site) / "api" / "segrun.html").read_text()
+    assert "RGB, uint8 [N, H, W, 3]." in page
+    assert "[:FORMAT][@RATE]" in page
+
+
+def test_every_link_of_the_readme_resolves() -> None:
+    readme = (ROOT / "README.md").read_text()
+    headings = {
+        re.sub(r"[^\w -]", "", line.lstrip("# ")).lower().replace(" ", "-")
+        for line in readme.splitlines()
+        if line.startswith("#")
+    }
+    for link in re.findall(r"\]\(([^)]+)\)", readme):
+        target, anchor = urldefrag(link)
+        if urlsplit(link).scheme:
+            continue
+        assert not target or (ROOT / target).exists(), link
+        assert target or anchor in headings, link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_page_names_a_machine_of_ours(page: Path) -> None:
+    assert not re.search(r"\.\./shared|/work/|/root/|/home/|EDGESEG_DATA=", page.read_text())
+
+
+def _root_of(site: dict[Path, Page]) -> Path:
+    return next(file.parent for file in site if file.name == "404.html")
