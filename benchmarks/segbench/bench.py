@@ -204,7 +204,7 @@ def _doubts(results: Sequence[ArtefactResult], before: Machine, after: Machine) 
     doubts = []
     if wide := [f"{result.artefact} ({spreads})" for result in results if (spreads := _wide_spreads(result))]:
         doubts.append(
-            f"rounds of FPS lie over {SPREAD_LIMIT:.0%} apart, better on a quiet machine and with more --rounds: "
+            f"rounds of FPS lie over {SPREAD_LIMIT:.0%} apart (a quiet machine and more --rounds help): "
             f"{', '.join(wide)}"
         )
     if before.load is not None and before.load > before.cores / 2:

@@ -187,7 +187,7 @@ def test_rounds_that_lie_far_apart_are_warned_of(
     monkeypatch.setattr(segbench.contender, "engine_rate", lambda *_: next(rates))
     said = warnings_of(artefacts, street_video)
     assert bool(said) is warned
-    assert not warned or said[0].endswith("with more --rounds: small.fp32.onnx (engine 8%)")
+    assert not warned or said[0].endswith("more --rounds help): small.fp32.onnx (engine 8%)")
 
 
 def test_end_to_end_rounds_that_lie_far_apart_are_warned_of(
