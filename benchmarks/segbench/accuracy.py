@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segbench.results import AccuracyResult, Change
-from segdata.dataset import Dataset, SplitArrays
+from segdata.dataset import CALIBRATION_SPLIT, Dataset
 from segdata.errors import InputError
 from segdata.labels import official_classes
 from segdata.metrics import Matrix, accuracy, class_iou, confusion_matrix, mean_iou
@@ -27,11 +27,8 @@ def image_matrices(runner: Runner, dataset: Dataset, on_frame: Callable[[], None
     Raises InputError if the dataset has no such frame, is of another frame size or of other classes than the artefact,
     or if frames that would be measured on calibrated it.
     """
-    dataset.check_fits(runner.spec)
+    check_dataset(runner, dataset)
     split = dataset.evaluation()
-    if not len(split):
-        raise InputError(f"{dataset.folder}: has no frame to evaluate on; prepare it again from more frames of val")
-    check_unseen(runner, split)
     matrices = []
     for frame, labels in zip(split.images, split.labels, strict=True):
         matrices.append(confusion_matrix(labels, runner(frame[None])[0], runner.spec.class_count))
@@ -39,12 +36,21 @@ def image_matrices(runner: Runner, dataset: Dataset, on_frame: Callable[[], None
     return np.stack(matrices)
 
 
-def check_unseen(runner: Runner, split: SplitArrays) -> None:
-    """Raise InputError if a frame of `split` calibrated the artefact: it would flatter itself."""
-    seen = sum(frame_id(sha256) in runner.calibration_frames for sha256 in split.sha256)
+def check_dataset(runner: Runner, dataset: Dataset) -> None:
+    """Raise InputError if the artefact cannot be measured on the dataset; no pixel is read.
+
+    That is for another frame size or other classes, for no frame to evaluate on, and for one that calibrated the
+    artefact, which would flatter itself.
+    """
+    dataset.check_fits(runner.spec)
+    indices = dataset.evaluation_indices()
+    if not len(indices):
+        raise InputError(f"{dataset.folder}: has no frame to evaluate on; prepare it again from more frames of val")
+    hashes = dataset.facts.splits[CALIBRATION_SPLIT].sha256
+    seen = sum(frame_id(hashes[index]) in runner.calibration_frames for index in indices)
     if seen:
         raise InputError(
-            f"{seen} of the {len(split)} evaluation frames calibrated this {runner.precision} artefact; prepare the "
+            f"{seen} of the {len(indices)} evaluation frames calibrated this {runner.precision} artefact; prepare the "
             "dataset with the seed it was calibrated with, or calibrate on this one"
         )
 

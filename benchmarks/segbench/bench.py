@@ -10,7 +10,7 @@ from pathlib import Path
 
 import cv2
 
-from segbench.accuracy import ImageMatrices, accuracy_of, change_of, check_unseen, image_matrices
+from segbench.accuracy import ImageMatrices, accuracy_of, change_of, check_dataset, image_matrices
 from segbench.contender import Contender
 from segbench.estimate import Estimate, estimate
 from segbench.machine import Machine, this_machine
@@ -191,11 +191,7 @@ def _datasets(folder: Path | None, contenders: Sequence[Contender]) -> dict[Path
         return datasets
     for contender in contenders:
         datasets[contender.path] = dataset = dataset_for(folder, contender.runner.spec)
-        dataset.check_fits(contender.runner.spec)
-        evaluation = dataset.evaluation()
-        if not len(evaluation):
-            raise InputError(f"{dataset.folder}: has no frame to evaluate on; prepare it again from more frames of val")
-        check_unseen(contender.runner, evaluation)
+        check_dataset(contender.runner, dataset)
     return datasets
 
 
