@@ -15,7 +15,19 @@ import click
 import pytest
 
 from docs_desk import INSTEAD, NOT_HERE, lay, prepare, quick, why_not
-from docs_pages import DOCS, PAGES, PROGRAMS, ROOT, Block, blocks, find_shapes, inline, our_commands, python_blocks
+from docs_pages import (
+    DOCS,
+    PACKAGES,
+    PAGES,
+    PROGRAMS,
+    ROOT,
+    Block,
+    blocks,
+    find_shapes,
+    inline,
+    our_commands,
+    python_blocks,
+)
 from segdata.dataset import Dataset
 from segdata.label_files import find_label_space
 
@@ -27,7 +39,6 @@ else:
 if TYPE_CHECKING:
     from conftest import Artefacts
 
-PACKAGES = ("data/segdata", "train/segtrain", "export/segexport", "runtime/segrun", "benchmarks/segbench")
 
 # Options that a page names although no command of ours has them, and why.
 NOT_OURS = {

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from docs_pages import DOCS, ROOT
+from docs_pages import DOCS, PACKAGES, ROOT
 from segdata import errors
-
-PACKAGES = ("data/segdata", "train/segtrain", "export/segexport", "runtime/segrun", "benchmarks/segbench")
 
 
 @cache

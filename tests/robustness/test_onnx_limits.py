@@ -106,6 +106,15 @@ def with_many_frames(model: onnx.ModelProto) -> None:
     del model.graph.value_info[:]
 
 
+def tiny(sound: Path) -> onnx.ModelProto:
+    return onnx.load(sound / "onnx/tiny.fp32.onnx")
+
+
+def written(model: onnx.ModelProto, path: Path) -> Path:
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
 _DAMAGE: tuple[tuple[Damage, str], ...] = (
     (without_weight, r"Conv 'conv_\d+' has 1 inputs, need 2 to 3"),
     (in_a_loop, "which nothing before it makes"),
@@ -132,10 +141,9 @@ _DAMAGE: tuple[tuple[Damage, str], ...] = (
 def test_a_graph_that_the_runtimes_would_stumble_over_is_refused(
     sound: Path, tmp_path: Path, refused: "Refused", runner_name: RunnerName, damage: Damage, said: str
 ) -> None:
-    model = onnx.load(sound / "onnx/tiny.fp32.onnx")
+    model = tiny(sound)
     damage(model)
-    path = tmp_path / "damaged.onnx"
-    path.write_bytes(model.SerializeToString())
+    path = written(model, tmp_path / "damaged.onnx")
     with refused(rf"damaged\.onnx: .*{said}.*; export it again with seg-export", ContractError):
         open_runner(path, runner_name)
 
@@ -144,10 +152,9 @@ def test_a_graph_that_the_runtimes_would_stumble_over_is_refused(
 def test_more_frames_at_once_than_memory_is_for_are_refused(
     sound: Path, tmp_path: Path, refused: "Refused", runner_name: RunnerName
 ) -> None:
-    model = onnx.load(sound / "onnx/tiny.fp32.onnx")
+    model = tiny(sound)
     with_many_frames(model)
-    path = tmp_path / "many.onnx"
-    path.write_bytes(model.SerializeToString())
+    path = written(model, tmp_path / "many.onnx")
     with refused(r"many\.onnx: ", EdgeSegError):
         open_runner(path, runner_name)
 
@@ -167,14 +174,13 @@ def test_metadata_that_is_no_text_is_refused(
 def test_a_label_that_is_no_class_of_the_spec_is_refused(
     sound: Path, tmp_path: Path, refused: "Refused", runner_name: RunnerName
 ) -> None:
-    model = onnx.load(sound / "onnx/tiny.fp32.onnx")
+    model = tiny(sound)
     entry = next(entry for entry in model.metadata_props if entry.key == SPEC_KEY)
     values = json.loads(entry.value)
     entry.value = json.dumps(values | {"class_names": ["one"], "colours": [[0, 0, 0]]})
     bias = next(tensor for tensor in model.graph.initializer if list(tensor.dims) == [29])
     bias.raw_data = np.linspace(0, 1e6, 29, dtype=np.float32).tobytes()  # the last class, wherever one looks
-    path = tmp_path / "odd.onnx"
-    path.write_bytes(model.SerializeToString())
+    path = written(model, tmp_path / "odd.onnx")
     frames = np.zeros((1, SIDE, SIDE, 3), np.uint8)
     with open_runner(path, runner_name) as run:
         with refused("got class 28 from the network, its spec has 1", ContractError):
@@ -187,10 +193,9 @@ def test_a_label_that_is_no_class_of_the_spec_is_refused(
 def test_frames_of_four_bits_are_refused(
     sound: Path, tmp_path: Path, refused: "Refused", runner_name: RunnerName
 ) -> None:
-    model = onnx.load(sound / "onnx/tiny.fp32.onnx")
+    model = tiny(sound)
     model.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT4
-    path = tmp_path / "odd.onnx"
-    path.write_bytes(model.SerializeToString())
+    path = written(model, tmp_path / "odd.onnx")
     with refused(r"odd\.onnx.*(cannot read it|breaks the graph contract)", EdgeSegError):
         open_runner(path, runner_name)
 
@@ -199,13 +204,12 @@ def test_frames_of_four_bits_are_refused(
 def test_labels_of_another_shape_than_the_graph_says_are_refused(
     sound: Path, tmp_path: Path, refused: "Refused", runner_name: RunnerName
 ) -> None:
-    model = onnx.load(sound / "onnx/tiny.fp32.onnx")
+    model = tiny(sound)
     for attribute in next(node for node in model.graph.node if node.op_type == "ArgMax").attribute:
         if attribute.name == "axis":
             attribute.i = 2  # over the rows, and not over the classes
     del model.graph.value_info[:]
-    path = tmp_path / "odd.onnx"
-    path.write_bytes(model.SerializeToString())
+    path = written(model, tmp_path / "odd.onnx")
     frames = np.zeros((1, SIDE, SIDE, 3), np.uint8)
     with refused(r"breaks the graph contract|cannot (read|run) it|got labels \[", EdgeSegError):  # noqa: SIM117
         with open_runner(path, runner_name) as run:
@@ -213,10 +217,9 @@ def test_labels_of_another_shape_than_the_graph_says_are_refused(
 
 
 def test_frames_of_an_unknown_type_are_refused(sound: Path, tmp_path: Path, refused: "Refused") -> None:
-    model = onnx.load(sound / "onnx/tiny.fp32.onnx")
+    model = tiny(sound)
     model.graph.input[0].type.tensor_type.elem_type = 99
     del model.graph.input[0].type.tensor_type.shape.dim[:]
-    path = tmp_path / "odd.onnx"
-    path.write_bytes(model.SerializeToString())
+    path = written(model, tmp_path / "odd.onnx")
     with refused(r"odd\.onnx: got an ONNX model with frames type 99 \[\]", ContractError):
         inspect_file(path)
