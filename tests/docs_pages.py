@@ -94,7 +94,8 @@ def our_commands(line: str) -> Iterator[str]:
 
 def shape(line: str) -> str:
     """Return what stays of a printed line when figures, widths and the names of processors are left aside."""
-    line = re.sub(r"on (OpenVINO|ONNX Runtime) \([^)]*\)", r"on \1", line)
+    # A processor's own name may hold brackets: "Intel(R) Xeon(R)".
+    line = re.sub(r"on (OpenVINO|ONNX Runtime) \((?:[^()]|\([^()]*\))*\)", r"on \1", line)
     line = re.sub(r"\.(fp32|fp16|int8)\.", ".PRECISION.", line)
     line = re.sub(r" ±\d+%", "", line)  # one round has no spread
     line = re.sub(r"\b(?:f32|bf16|f16|int8/\w+)\b", "TYPE", line)

@@ -27,6 +27,7 @@ from docs_pages import (
     inline,
     our_commands,
     python_blocks,
+    shape,
 )
 from segdata.dataset import Dataset
 from segdata.label_files import find_label_space
@@ -237,6 +238,13 @@ def test_a_shape_is_found_in_its_place_only() -> None:
     assert find_shapes(("a 2 ms", "end"), printed) == "end"
     assert find_shapes(("b ━ 1", "a 1 ms"), printed) == "a 1 ms"
     assert find_shapes(("a 1 s",), printed) == "a 1 s"
+
+
+@pytest.mark.parametrize("processor", ["AMD EPYC", "Intel(R) Xeon(R) Processor @ 2.60GHz", "A (B) (C)"])
+def test_a_line_has_the_same_shape_on_every_processor(processor: str) -> None:
+    said = "150 frames read, 185.8 FPS end to end on OpenVINO (x, int8/bf16)"
+    printed = f"12 frames read, 3.1 FPS end to end on OpenVINO ({processor}, int8/f32) and more"
+    assert shape(printed) == shape(said) + " and more"
 
 
 def test_each_pip_line_names_extras_that_exist() -> None:
