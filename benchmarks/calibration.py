@@ -17,7 +17,7 @@ from segexport.mixed import labels_of
 from segexport.options import CalibrationMethodName
 from segexport.to_int8 import to_int8
 from segexport.to_onnx import to_onnx
-from segrun.runner import Labels
+from segrun.runners.base import Labels
 from segtrain.checkpoint import load_checkpoint
 
 METHODS: tuple[CalibrationMethodName, ...] = ("percentile", "entropy", "minmax")

@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segdata.pyav_reader import VideoReader
 from segdata.resize import resize_frame
-from segrun.overlay import Overlay
-from segrun.runner import open_runner
+from segdata.video.reader import VideoReader
+from segrun.drawing.overlay import Overlay
+from segrun.runners.open import open_runner
 
 FRAMES = 4  # of each video, evenly spread
 TILE = (240, 135)  # width and height in pixels

@@ -19,7 +19,7 @@ import torch
 
 from segdata.dataset import Dataset
 from segdata.options import PrepareOptions, Size
-from segdata.prepare import prepare
+from segdata.prepare.prepare import prepare
 from segtrain.augment import Augment
 
 BATCH = 16

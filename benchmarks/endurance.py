@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-from segdata.pyav_reader import Decoded, VideoReader
-from segrun.drawing import Drawing
-from segrun.open_sinks import open_sinks
+from segdata.video.reader import Decoded, VideoReader
+from segrun.drawing.drawing import Drawing
 from segrun.options import RunOptions
-from segrun.pipeline import Pipeline
+from segrun.pipeline.pipeline import Pipeline
 from segrun.run import run
-from segrun.runner import open_runner
+from segrun.runners.open import open_runner
+from segrun.sinks.open import open_sinks
 
 PAGE_MB = 4096 / 1e6
 STEPS = 10

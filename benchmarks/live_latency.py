@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from segdata.pyav_reader import Decoded, VideoReader
-from segrun.drawing import Drawing
-from segrun.pipeline import Pipeline
-from segrun.runner import open_runner
-from segrun.video_sink import VideoSink
+from segdata.video.reader import Decoded, VideoReader
+from segrun.drawing.drawing import Drawing
+from segrun.pipeline.pipeline import Pipeline
+from segrun.runners.open import open_runner
+from segrun.sinks.video import VideoSink
 
 RATE = 30
 

@@ -6,7 +6,7 @@ python benchmarks/update_readme.py [REPORT_JSON]
 import sys
 from pathlib import Path
 
-from segbench.readme_table import update_readme
+from segbench.report.readme_table import update_readme
 from segbench.results import read_report
 
 ROOT = Path(__file__).parents[1]

@@ -17,13 +17,14 @@ from itertools import islice
 from pathlib import Path
 
 from plain_loops import plain_loop, with_onnxruntime, with_torch
-from segdata.pyav_reader import VideoReader
-from segdata.pyav_writer import VideoWriter
+from segdata.video.reader import VideoReader
+from segdata.video.writer import VideoWriter
+from segrun.drawing.overlay import Overlay
 from segrun.frame import FrameMaker
 from segrun.options import RunOptions
-from segrun.overlay import Overlay
 from segrun.run import run
-from segrun.runner import Runner, open_runner
+from segrun.runners.base import Runner
+from segrun.runners.open import open_runner
 
 STAGE_FRAMES = 150
 

@@ -21,7 +21,7 @@ from segdata.dataset import Dataset
 from segdata.errors import EdgeSegError, InputError
 from segdata.labels import CITYSCAPES_29
 from segdata.options import PrepareOptions, SynthOptions
-from segdata.prepare import prepare
+from segdata.prepare.prepare import prepare
 from segdata.spec import ModelSpec, Precision
 from segdata.synth import drive, scene
 from segdata.synth.write import write_synthetic

@@ -30,7 +30,7 @@ from docs_pages import (
     shape,
 )
 from segdata.dataset import Dataset
-from segdata.label_files import find_label_space
+from segdata.prepare.label_files import find_label_space
 
 if sys.version_info >= (3, 11):
     import tomllib

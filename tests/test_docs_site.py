@@ -86,12 +86,12 @@ def test_the_docstrings_are_there(site: dict[Path, Page]) -> None:
     for page, name in (
         ("segrun", "segrun.segmenter.Segmenter.video"),
         ("segrun", "segrun.segmenter.Segmenter.__call__"),
-        ("segrun", "segrun.pipeline.Pipeline.run"),
+        ("segrun", "segrun.pipeline.pipeline.Pipeline.run"),
         ("segdata", "segdata.dataset.Dataset.evaluation"),
         ("segdata", "segdata.spec.ModelSpec"),
         ("segexport", "segexport.export.export"),
         ("segtrain", "segtrain.unet.UNet"),
-        ("segbench", "segbench.noise.judge"),
+        ("segbench", "segbench.judge.noise.judge"),
     ):
         assert name in pages[f"api/{page}.html"].ids
 

@@ -10,22 +10,22 @@ from pathlib import Path
 
 import cv2
 
-from segbench.accuracy import ImageMatrices, accuracy_of, change_of, check_dataset, image_matrices
-from segbench.contender import Contender
 from segbench.estimate import Estimate, estimate
-from segbench.machine import Machine, this_machine
-from segbench.nvml import card_state, load_nvml
+from segbench.judge.verdict import verdict
+from segbench.measure.accuracy import ImageMatrices, accuracy_of, change_of, check_dataset, image_matrices
+from segbench.measure.contender import Contender
+from segbench.measure.machine import Machine, this_machine
+from segbench.measure.nvml import card_state, load_nvml
 from segbench.options import BenchOptions
-from segbench.quality import QualityResult, video_quality
+from segbench.quality.agreement import QualityResult, video_quality
+from segbench.quality.contact_sheet import worst_strip
 from segbench.results import AccuracyResult, ArtefactResult, BenchReport
-from segbench.strip import worst_strip
-from segbench.verdict import verdict
 from segdata.dataset import DATASET_FILE, Dataset, dataset_for
 from segdata.devices import device_reported
 from segdata.errors import EdgeSegError, InputError
 from segdata.files import on_disk, replacing
-from segdata.pyav_reader import VideoReader
 from segdata.synth.write import VIDEO_RATE, write_drive
+from segdata.video.reader import VideoReader
 
 SYNTHETIC_SECONDS = 4
 SPREAD_LIMIT = 0.05

@@ -8,7 +8,8 @@ import click
 from rich.console import Console
 
 from segbench.options import BenchOptions
-from segdata.command import Command, dispatch, progress_bar
+from segdata.command import Command, dispatch
+from segdata.progress import progress_bar
 from segrun.options import RunnerName
 
 if TYPE_CHECKING:
@@ -57,14 +58,14 @@ def bench_command(artefacts: tuple[Path, ...], **values: object) -> None:
     """
     from segbench.artefacts import artefacts_of
     from segbench.bench import bench, check_options
-    from segbench.report import print_report
+    from segbench.report.terminal import print_report
     from segdata.devices import device_named
 
     options = BenchOptions(artefacts=artefacts, **values)  # type: ignore[arg-type] # click has checked the types
     device = None if options.estimate is None else device_named(options.estimate)
     check_options(options)
     if options.html:
-        import segbench.page  # noqa: F401 - what it needs and lacks is told before minutes of measuring
+        import segbench.report.page  # noqa: F401 - what it needs and lacks is told before minutes of measuring
     with tempfile.TemporaryDirectory() as folder:
         with progress_bar("Exporting", "models") as bar:
             paths = artefacts_of(
@@ -90,15 +91,15 @@ def _print_estimates(paths: list[Path], device: "Device") -> None:
 
 
 def _write(report: "BenchReport", options: BenchOptions) -> None:
-    from segbench.markdown import write_markdown
-    from segbench.report import write_json
+    from segbench.report.markdown import write_markdown
+    from segbench.report.terminal import write_json
 
     if options.json:
         write_json(report, options.json)
     if options.markdown:
         write_markdown(report, options.markdown)
     if options.html:
-        from segbench.page import write_page
+        from segbench.report.page import write_page
 
         write_page(report, options.html)
     for path in filter(None, (options.json, options.markdown, options.html)):
@@ -113,8 +114,8 @@ def preflight_command(model: Path | None) -> None:
     Looks at what is installed, for an NVIDIA driver and GPU, and for TensorRT; builds MODEL (an .onnx file; the shipped
     model if not given) in each precision and times what runs. What lacks is shown with the command that mends it.
     """
-    from segbench.preflight import preflight
-    from segbench.preflight_table import print_preflight
+    from segbench.preflight.preflight import preflight
+    from segbench.preflight.table import print_preflight
 
     with progress_bar("Checking", "steps") as bar:
 
@@ -133,8 +134,8 @@ def preflight_command(model: Path | None) -> None:
 @click.option("--markdown", type=_PATH, metavar="FILE", help="Write the comparison there as Markdown.")
 def compare_command(before: Path, after: Path, markdown: Path | None) -> None:
     """Say what changed from the JSON report BEFORE to AFTER, and whether that is more than noise."""
-    from segbench.compare import compare
-    from segbench.compare_table import print_comparison, write_comparison
+    from segbench.judge.compare import compare
+    from segbench.report.compare_table import print_comparison, write_comparison
     from segbench.results import read_report
 
     comparison = compare(read_report(before), read_report(after))

@@ -16,7 +16,7 @@ from segdata.devices import VALUE_BYTES, Device, arithmetic_and_memory_seconds, 
 from segdata.errors import ContractError, InputError
 from segdata.files import sha256_of
 from segdata.spec import Precision
-from segrun.manifest import read_manifest
+from segrun.runners.tensorrt.manifest import read_manifest
 
 if TYPE_CHECKING:  # onnx comes with an extra: only who estimates needs it
     from segexport.onnx_cost import LayerCost

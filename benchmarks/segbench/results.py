@@ -14,11 +14,11 @@ from annotated_types import Ge, Gt, Len, Lt
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from segbench.machine import Machine
-from segbench.quality import QualityResult
+from segbench.measure.machine import Machine
+from segbench.quality.agreement import QualityResult
 from segdata.errors import InputError
 from segdata.spec import Precision
-from segdata.validation import first_problem
+from segdata.text import first_problem
 
 SCHEMA: Literal[1] = 1
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from segdata.command import Command, Group, parse_size, progress_bar
+from segdata.command import Command, Group, parse_size
 from segdata.options import CheckOptions, PrepareOptions, ShowOptions, Size, SynthOptions
+from segdata.progress import progress_bar
 
 
 @click.group(cls=Group)
@@ -65,8 +66,8 @@ def prepare(sizes: tuple[Size, ...], **values: object) -> None:
     Labels shrink by majority vote. A fifth of val is set apart to calibrate INT8. An interrupted run goes on when
     started again.
     """
-    from segdata.prepare import prepare as prepare_dataset
-    from segdata.reading import describe
+    from segdata.prepare.prepare import prepare as prepare_dataset
+    from segdata.prepare.reading import describe
 
     options = PrepareOptions(sizes=sizes or PrepareOptions.sizes, **values)  # type: ignore[arg-type]
     with progress_bar("Preparing", "frames") as bar:
@@ -91,7 +92,7 @@ def check(**values: object) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from segdata.check import check as check_source
+    from segdata.prepare.check import check as check_source
 
     with progress_bar("Checking", "frames") as bar:
         report = check_source(CheckOptions(**values), bar.start, bar.advance)  # type: ignore[arg-type]

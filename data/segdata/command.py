@@ -1,4 +1,4 @@
-"""What the five commands share: one-line errors, exit codes, progress bars, how a size is written."""
+"""What the five commands share: one-line errors, exit codes, how a size is written."""
 
 import errno
 import os
@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from segdata.errors import EdgeSegError, InputError, MissingDependencyError
 from segdata.options import Size
@@ -165,42 +163,3 @@ def missing_dependency(error: ImportError) -> EdgeSegError:
         f"opencv-python needs {library[1]} from the system; run: apt-get install {_OPENCV_PACKAGES} "
         "(Debian, Ubuntu), or: pip uninstall -y opencv-python && pip install opencv-python-headless"
     )
-
-
-@contextmanager
-def progress_bar(what: str, unit: str) -> Iterator["Bar"]:
-    """Give a progress bar on standard error, shown from its `start` to the end of the block."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
-        TextColumn("{task.fields[note]}"),
-        TimeRemainingColumn(),
-    )
-    progress = Progress(*columns, console=Console(stderr=True))
-    bar = Bar(progress, progress.add_task(what, total=None, note=""))
-    try:
-        yield bar
-    finally:
-        if bar.started:
-            progress.stop()
-
-
-class Bar:
-    """One progress bar: `start` with the amount of work, or of each part of it, `advance` after each unit."""
-
-    def __init__(self, progress: Progress, task: TaskID) -> None:
-        self._progress = progress
-        self._task = task
-        self.started = False
-
-    def start(self, total: int | None, done: int = 0) -> None:
-        """Show the bar; `total` is how many units of work there are, None if unknown, `done` of them before."""
-        self._progress.update(self._task, total=total, completed=done)
-        self._progress.start()
-        self.started = True
-
-    def advance(self, note: str = "") -> None:
-        """Count one unit as done, and show `note` beside the bar."""
-        self._progress.update(self._task, advance=1, note=note)

@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass
 from segdata.arrays import open_array
 from segdata.errors import InputError
 from segdata.spec import ModelSpec, Name, Side
-from segdata.validation import first_problem, short
+from segdata.text import first_problem, short
 
 DATASET_FILE = "dataset.json"
 CALIBRATION_SPLIT = "val"

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, FiniteFloat, TypeAdapter, ValidationError, mode
 from pydantic.dataclasses import dataclass
 
 from segdata.errors import ContractError
-from segdata.validation import first_problem
+from segdata.text import first_problem
 
 SPEC_KEY = "edgeseg.spec"
 """The metadata key under which safetensors and ONNX files carry the spec."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from segrun.tensorrt_library import TensorRT
+from segrun.runners.tensorrt.library import TensorRT
 
 OnProgress = Callable[[str, int, int], None]
 """`on_progress(phase, step, steps)`: TensorRT's name of the phase, how many of its `steps` are done, from 0.

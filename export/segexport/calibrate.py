@@ -15,11 +15,11 @@ from onnxruntime.quantization.calibrate import CalibrationDataReader, Calibratio
 from pydantic import ConfigDict, FiniteFloat, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
-from segdata.calibration_split import hash_of_frames
 from segdata.dataset import Dataset, SplitArrays
 from segdata.errors import ContractError, InputError
+from segdata.prepare.calibration_split import hash_of_frames
 from segdata.spec import frame_id
-from segdata.validation import first_problem
+from segdata.text import first_problem
 from segexport.contract import FRAMES
 from segexport.options import CalibrationMethodName
 

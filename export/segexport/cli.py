@@ -9,7 +9,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from segdata.command import Command, dispatch, progress_bar
+from segdata.command import Command, dispatch
+from segdata.progress import progress_bar
 from segexport.options import ExportOptions
 
 if TYPE_CHECKING:  # importing it takes seconds, which --help does not need

@@ -5,8 +5,8 @@ import importlib.util
 from dataclasses import dataclass
 
 from segdata.errors import MissingDependencyError
-from segrun.manifest import EngineManifest, Flavour
-from segrun.pycuda_device import first_device
+from segrun.runners.tensorrt.device import first_device
+from segrun.runners.tensorrt.manifest import EngineManifest, Flavour
 
 
 @dataclass(frozen=True)

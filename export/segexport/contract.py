@@ -6,7 +6,7 @@ import onnx
 
 from segdata.errors import ContractError
 from segdata.spec import CALIBRATION_KEY, PRECISION_KEY, SPEC_KEY, ModelSpec, Precision
-from segdata.validation import short
+from segdata.text import short
 
 FRAMES = "frames"
 LABELS = "labels"

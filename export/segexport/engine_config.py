@@ -6,7 +6,7 @@ from typing import Any
 from segdata.errors import InputError
 from segdata.files import replacing
 from segexport.options import ExportOptions
-from segrun.tensorrt_library import TensorRT
+from segrun.runners.tensorrt.library import TensorRT
 
 OPTIMIZATION_LEVELS = range(6)
 """TensorRT takes any number and clamps it in silence."""

@@ -25,8 +25,8 @@ from segexport.to_engine import Target, build_engine, choose_target
 from segexport.to_onnx import to_onnx
 from segexport.triton import write_repository
 from segexport.verify import Agreement, Proof, frame_count, proof_of, verify
-from segrun.manifest import Verification
-from segrun.tensorrt_library import TensorRT, find_tensorrt, load_tensorrt
+from segrun.runners.tensorrt.library import TensorRT, find_tensorrt, load_tensorrt
+from segrun.runners.tensorrt.manifest import Verification
 from segtrain.checkpoint import load_checkpoint
 
 TOP_PHASE = "Building engine"

@@ -20,7 +20,7 @@ from segexport.contract import calibration_frames_of, check_contract, precision_
 from segexport.inspection_tables import Rows, compatibility_table, facts_table, layer_table, manifest_rows, spec_rows
 from segexport.onnx_cost import GraphCost, cost_of_onnx
 from segexport.onnx_file import onnx_of, read_onnx
-from segrun.manifest import EngineManifest, read_manifest
+from segrun.runners.tensorrt.manifest import EngineManifest, read_manifest
 
 Kind = Literal["onnx", "engine", "checkpoint"]
 

@@ -8,7 +8,7 @@ from rich.text import Text
 from segdata.spec import ModelSpec
 from segexport.compatibility import Compatibility
 from segexport.onnx_cost import GraphCost
-from segrun.manifest import EngineManifest, Verification
+from segrun.runners.tensorrt.manifest import EngineManifest, Verification
 
 Rows = list[tuple[str, str]]
 """Facts: what each is called, and what it is."""

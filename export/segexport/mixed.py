@@ -20,8 +20,8 @@ from segdata.metrics import accuracy, confusion_matrix
 from segexport.calibrate import CalibrationRanges
 from segexport.contract import check_contract
 from segexport.to_int8 import quantisable, to_int8
-from segrun.onnxruntime_runner import OnnxRuntimeRunner
-from segrun.runner import Labels
+from segrun.runners.base import Labels
+from segrun.runners.onnxruntime import OnnxRuntimeRunner
 from segtrain.plots import save
 
 

@@ -10,7 +10,7 @@ from onnx import TensorProto
 from segdata.devices import LayerWork
 from segdata.errors import ContractError
 from segdata.spec import Precision
-from segdata.validation import short
+from segdata.text import short
 
 _CONVOLUTIONS = ("Conv", "ConvTranspose")
 _LAYERS = (*_CONVOLUTIONS, "MatMul")

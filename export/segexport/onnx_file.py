@@ -8,10 +8,10 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 
 from segdata.errors import ContractError, InputError
 from segdata.files import sha256_of
-from segdata.validation import short
+from segdata.text import short
 from segexport.contract import check_contract
-from segrun.manifest import EngineManifest
-from segrun.onnx_check import check_onnx
+from segrun.runners.onnx_check import check_onnx
+from segrun.runners.tensorrt.manifest import EngineManifest
 
 
 def read_onnx(path: Path) -> onnx.ModelProto:

@@ -9,9 +9,9 @@ from segdata.files import replacing
 from segdata.spec import Precision
 from segexport.to_engine import NO_GPU
 from segexport.verify import Proof, labels_of_proof
-from segrun.manifest import EngineManifest, manifest_path, read_manifest
-from segrun.pycuda_device import first_device
-from segrun.tensorrt_runner import Libraries, TensorRTRunner
+from segrun.runners.tensorrt.device import first_device
+from segrun.runners.tensorrt.manifest import EngineManifest, manifest_path, read_manifest
+from segrun.runners.tensorrt.runner import Libraries, TensorRTRunner
 
 
 def prove_engine(

@@ -22,8 +22,8 @@ from segexport.engine_config import (
     set_target,
 )
 from segexport.options import ExportOptions
-from segrun.manifest import EngineManifest, Verification, manifest_path
-from segrun.tensorrt_library import TensorRT, collecting_logger
+from segrun.runners.tensorrt.library import TensorRT, collecting_logger
+from segrun.runners.tensorrt.manifest import EngineManifest, Verification, manifest_path
 
 NO_GPU = "none (no GPU)"
 """What a manifest says of the device its engine was verified on, as long as there was none."""
@@ -70,7 +70,7 @@ def choose_target(library: TensorRT, compute_capability: str) -> Target:
     if library.flavour == "tensorrt-rtx":
         capability_of(library, compute_capability)
         return Target(f"any GPU of compute capability {compute_capability}", compute_capability)
-    from segrun.pycuda_device import first_device
+    from segrun.runners.tensorrt.device import first_device
 
     name, found = first_device()
     if found != compute_capability:

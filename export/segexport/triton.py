@@ -10,7 +10,7 @@ from segdata.files import replacing
 from segdata.spec import ModelSpec
 from segexport.contract import FRAMES, LABELS, check_contract
 from segexport.onnx_file import onnx_of, read_onnx
-from segrun.manifest import read_manifest
+from segrun.runners.tensorrt.manifest import read_manifest
 
 _LABEL_FILE = "labels.txt"
 _CONFIG_FILE = "config.pbtxt"

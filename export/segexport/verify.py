@@ -14,9 +14,9 @@ from segdata.metrics import Accuracy, accuracy, confusion_matrix
 from segdata.spec import ModelSpec, Precision
 from segdata.synth import scene
 from segexport.graph import DeployableGraph
-from segrun.onnxruntime_runner import OnnxRuntimeRunner
-from segrun.openvino_runner import OpenVINORunner
-from segrun.runner import Frames, Labels, Runner
+from segrun.runners.base import Frames, Labels, Runner
+from segrun.runners.onnxruntime import OnnxRuntimeRunner
+from segrun.runners.openvino import OpenVINORunner
 
 SYNTHETIC_FRAMES = 32
 """How many generated scenes stand in where no dataset is given."""

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from segdata.command import INTERRUPTED, Command, one_line, progress_bar
+from segdata.command import INTERRUPTED, Command, one_line
 from segdata.errors import EdgeSegError, IncompleteError
+from segdata.progress import progress_bar
 from segrun.interrupt import Interrupts
 from segrun.options import Encoder, MaskValues, RunnerName, RunOptions, View
 
 if TYPE_CHECKING:
-    from segrun.runner import Runner
+    from segrun.runners.base import Runner
 
 
 def _choice(name: str, of: Any, text: str) -> Callable[..., Any]:  # noqa: ANN401 - a Literal, and click's decorator
@@ -92,8 +93,8 @@ def main(**values: object) -> None:
 
 
 def _run_all(options: RunOptions, interrupts: Interrupts) -> None:
-    from segrun.open_source import expand, is_live
-    from segrun.runner import open_runner
+    from segrun.runners.open import open_runner
+    from segrun.sources.open import expand, is_live
 
     options = replace(options, inputs=tuple(expand(options.inputs)))
     throughput = not any(is_live(word) for word in options.inputs)
@@ -117,8 +118,8 @@ def _failure(options: RunOptions, word: str, runner: "Runner", interrupts: Inter
 
 
 def _run(options: RunOptions, word: str, runner: "Runner", interrupts: Interrupts) -> None:
-    from segrun.open_source import is_live
     from segrun.run import run
+    from segrun.sources.open import is_live
 
     interrupts.forget()  # those that ended a live input before this one
     say = partial(click.echo, err="-" in options.outputs)

@@ -8,10 +8,10 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from segdata.pyav_picture import Picture, Reformatter
-from segdata.pyav_reader import Decoded
 from segdata.spec import ModelSpec
-from segrun.runner import Labels
+from segdata.video.picture import Picture, Reformatter
+from segdata.video.reader import Decoded
+from segrun.runners.base import Labels
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,15 @@ from collections.abc import Callable
 from contextlib import nullcontext
 
 from segdata.errors import EdgeSegError, InputError
-from segrun.drawing import Drawing
-from segrun.excerpt import excerpt
+from segrun.drawing.drawing import Drawing
 from segrun.interrupt import Interrupts
-from segrun.open_sinks import discard, open_sinks, output_names
-from segrun.open_source import name_of, open_source
 from segrun.options import RunOptions
-from segrun.pipeline import NoFrameError, Pipeline
-from segrun.report import RunReport
-from segrun.runner import Runner
+from segrun.pipeline.account import RunReport
+from segrun.pipeline.pipeline import NoFrameError, Pipeline
+from segrun.runners.base import Runner
+from segrun.sinks.open import discard, open_sinks, output_names
+from segrun.sources.excerpt import excerpt
+from segrun.sources.open import name_of, open_source
 
 
 def run(

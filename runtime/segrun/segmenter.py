@@ -10,14 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import InputError
-from segdata.pyav_reader import Decoded
 from segdata.resize import enlarge_labels, resize_frame
 from segdata.shipped import DEFAULT_ONNX
-from segrun.excerpt import excerpt
+from segdata.video.reader import Decoded
 from segrun.frame import Frame, FrameMaker, Segmented
-from segrun.open_source import open_source
 from segrun.options import RunnerName, RunOptions
-from segrun.runner import Frames, open_runner
+from segrun.runners.base import Frames
+from segrun.runners.open import open_runner
+from segrun.sources.excerpt import excerpt
+from segrun.sources.open import open_source
 
 
 class Segmenter:

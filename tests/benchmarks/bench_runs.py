@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segbench.bench import bench
-from segbench.nvml import Card
+from segbench.measure.nvml import Card
 from segbench.options import BenchOptions
 from segbench.results import BenchReport
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from bench_runs import options_for, quietly
 
-import segbench.contender
+import segbench.measure.contender
 from segbench.results import BenchReport
 from segdata.dataset import Dataset
 
@@ -23,7 +23,7 @@ def report(artefacts: "Artefacts", dataset: Dataset, street_video: Path) -> Benc
 @pytest.fixture
 def unweighed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory is measured in a process of its own, which takes a second an artefact."""
-    monkeypatch.setattr(segbench.contender, "peak_memory_mb", lambda path, runner: None)
+    monkeypatch.setattr(segbench.measure.contender, "peak_memory_mb", lambda path, runner: None)
 
 
 @pytest.fixture
@@ -34,4 +34,4 @@ def untimed(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("timed")
 
     for name in ("warm_up", "engine_rate", "latencies", "end_to_end", "peak_memory_mb"):
-        monkeypatch.setattr(segbench.contender, name, timed)
+        monkeypatch.setattr(segbench.measure.contender, name, timed)

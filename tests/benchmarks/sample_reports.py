@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from segbench.machine import Machine
+from segbench.measure.machine import Machine
 from segbench.results import (
     AccuracyResult,
     ArtefactResult,

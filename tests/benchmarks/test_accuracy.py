@@ -17,14 +17,14 @@ from cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling import args as 
 from cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling import evaluateImgLists
 from lightning_fabric import Fabric
 
-from segbench.accuracy import ImageMatrices, accuracy_of, change_of, image_matrices
+from segbench.measure.accuracy import ImageMatrices, accuracy_of, change_of, image_matrices
 from segbench.results import AccuracyResult, Change
 from segdata.dataset import Dataset, labels_file
 from segdata.errors import InputError
 from segdata.labels import CITYSCAPES_8, CITYSCAPES_29, official_classes
 from segdata.metrics import accuracy, class_iou, confusion_matrix, mean_iou
-from segrun.onnxruntime_runner import OnnxRuntimeRunner
-from segrun.runner import Frames, Labels, Runner
+from segrun.runners.base import Frames, Labels, Runner
+from segrun.runners.onnxruntime import OnnxRuntimeRunner
 from segtrain.evaluate import evaluate
 
 if TYPE_CHECKING:

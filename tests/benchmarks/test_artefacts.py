@@ -14,7 +14,7 @@ from segbench.artefacts import artefacts_of
 from segdata.dataset import Dataset
 from segdata.shipped import shipped_checkpoint, shipped_onnx
 from segdata.spec import frame_id
-from segrun.onnxruntime_runner import OnnxRuntimeRunner
+from segrun.runners.onnxruntime import OnnxRuntimeRunner
 
 if TYPE_CHECKING:
     from conftest import Artefacts

@@ -14,20 +14,20 @@ import pytest
 from bench_runs import ORDER, options_for, quietly
 
 import segbench.bench
-import segbench.contender
-from segbench.accuracy import accuracy_of, change_of, image_matrices
+import segbench.measure.contender
 from segbench.bench import bench
-from segbench.machine import this_machine
+from segbench.measure.accuracy import accuracy_of, change_of, image_matrices
+from segbench.measure.machine import this_machine
+from segbench.measure.speed import end_to_end, engine_rate, latencies
 from segbench.results import BenchReport
-from segbench.speed import end_to_end, engine_rate, latencies
 from segdata.dataset import Dataset
 from segdata.files import sha256_of
 from segdata.labels import CITYSCAPES_8
 from segdata.spec import ModelSpec
 from segexport.to_onnx import to_onnx
-from segrun.onnxruntime_runner import OnnxRuntimeRunner
-from segrun.report import RunReport
-from segrun.runner import Frames, Runner
+from segrun.pipeline.account import RunReport
+from segrun.runners.base import Frames, Runner
+from segrun.runners.onnxruntime import OnnxRuntimeRunner
 from segtrain.unet import UNet
 
 if TYPE_CHECKING:
@@ -123,10 +123,10 @@ def test_artefacts_take_turns_within_each_round(
     def watched_memory(path: Path, runner: str) -> None:
         calls.append(("memory", path.name.split(".")[1], 0))
 
-    monkeypatch.setattr(segbench.contender, "engine_rate", watched_engine)
-    monkeypatch.setattr(segbench.contender, "latencies", watched_latencies)
-    monkeypatch.setattr(segbench.contender, "end_to_end", watched_run)
-    monkeypatch.setattr(segbench.contender, "peak_memory_mb", watched_memory)
+    monkeypatch.setattr(segbench.measure.contender, "engine_rate", watched_engine)
+    monkeypatch.setattr(segbench.measure.contender, "latencies", watched_latencies)
+    monkeypatch.setattr(segbench.measure.contender, "end_to_end", watched_run)
+    monkeypatch.setattr(segbench.measure.contender, "peak_memory_mb", watched_memory)
     quietly(options_for(artefacts, street_video))
     alone = [(what, precision, 3) for precision in ORDER for what in ("engine", "one by one")]
     one_round = [*alone, *(("end to end", precision, 0) for precision in ORDER)]

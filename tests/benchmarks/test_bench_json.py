@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from segbench.report import write_json
+from segbench.report.terminal import write_json
 from segbench.results import BenchReport, read_report
 
 Refused = Callable[..., AbstractContextManager[None]]

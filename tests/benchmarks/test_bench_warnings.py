@@ -13,16 +13,16 @@ import pytest
 from bench_runs import CARD, ORDER, options_for, quietly
 
 import segbench.bench
-import segbench.contender
-from segbench.speed import end_to_end
+import segbench.measure.contender
+from segbench.measure.speed import end_to_end
 from segdata.dataset import Dataset
 from segdata.errors import EdgeSegError
-from segdata.pyav_reader import VideoReader
-from segrun.drawing import Drawing
-from segrun.onnxruntime_runner import OnnxRuntimeRunner
-from segrun.report import RunReport
-from segrun.runner import Frames, Labels, Runner
-from segrun.video_sink import VideoSink
+from segdata.video.reader import VideoReader
+from segrun.drawing.drawing import Drawing
+from segrun.pipeline.account import RunReport
+from segrun.runners.base import Frames, Labels, Runner
+from segrun.runners.onnxruntime import OnnxRuntimeRunner
+from segrun.sinks.video import VideoSink
 
 if TYPE_CHECKING:
     from conftest import Artefacts
@@ -105,7 +105,7 @@ def losing(monkeypatch: pytest.MonkeyPatch, at: int, *precisions: str) -> None:
         lost = throughput and path.name.split(".")[1] in precisions
         return Lost(path, at) if lost else OnnxRuntimeRunner(path)
 
-    monkeypatch.setattr(segbench.contender, "open_runner", open_runner)
+    monkeypatch.setattr(segbench.measure.contender, "open_runner", open_runner)
 
 
 @pytest.mark.parametrize(
@@ -161,12 +161,12 @@ def warnings_of(made: "Artefacts", drive: Path) -> tuple[str, ...]:
 def calm(monkeypatch: pytest.MonkeyPatch, unweighed: None) -> None:
     """A quiet machine without a card, all of whose rounds are the same."""
     monkeypatch.setattr(os, "getloadavg", lambda: (0.1, 0.1, 0.1))
-    monkeypatch.setattr(segbench.contender, "engine_rate", lambda *_: 100.0)
+    monkeypatch.setattr(segbench.measure.contender, "engine_rate", lambda *_: 100.0)
 
     def same(video: Path, folder: Path, runner: Runner) -> RunReport:
         return replace(end_to_end(video, folder, runner), seconds=0.5)
 
-    monkeypatch.setattr(segbench.contender, "end_to_end", same)
+    monkeypatch.setattr(segbench.measure.contender, "end_to_end", same)
     monkeypatch.setattr(segbench.bench, "card_state", lambda nvml: None)
 
 
@@ -184,7 +184,7 @@ def test_rounds_that_lie_far_apart_are_warned_of(
     warned: bool,
 ) -> None:
     rates = iter([100.0, rate])
-    monkeypatch.setattr(segbench.contender, "engine_rate", lambda *_: next(rates))
+    monkeypatch.setattr(segbench.measure.contender, "engine_rate", lambda *_: next(rates))
     said = warnings_of(artefacts, street_video)
     assert bool(said) is warned
     assert not warned or said[0].endswith("more --rounds help): small.fp32.onnx (engine 8%)")
@@ -198,7 +198,7 @@ def test_end_to_end_rounds_that_lie_far_apart_are_warned_of(
     def uneven(video: Path, folder: Path, runner: Runner) -> RunReport:
         return replace(end_to_end(video, folder, runner), seconds=float(next(seconds)))
 
-    monkeypatch.setattr(segbench.contender, "end_to_end", uneven)
+    monkeypatch.setattr(segbench.measure.contender, "end_to_end", uneven)
     (said,) = warnings_of(artefacts, street_video)
     assert said.startswith("rounds of FPS lie over 5% apart")
     assert said.endswith(": small.fp32.onnx (end-to-end 67%)")  # 12 and 6

@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console
 from sample_reports import MACHINE, made_report, made_result
 
-from segbench.compare import Comparison, compare
-from segbench.compare_table import comparison_markdown, print_comparison, write_comparison
-from segbench.figure_changes import FigureChange
-from segbench.noise import blocks, judge
+from segbench.judge.compare import Comparison, compare
+from segbench.judge.figure_changes import FigureChange
+from segbench.judge.noise import blocks, judge
+from segbench.report.compare_table import comparison_markdown, print_comparison, write_comparison
 from segbench.results import AccuracyResult, ArtefactResult, BenchReport, Change, Energy, Latency, Rate
 
 CALM = (98.0, 99.0, 100.0, 101.0, 102.0)

@@ -10,16 +10,16 @@ import numpy as np
 import onnx
 import pytest
 
-import segbench.contender
-from segbench.contender import Contender
-from segbench.energy import Counter, EnergyMeter
+import segbench.measure.contender
+from segbench.measure.contender import Contender
+from segbench.measure.energy import Counter, EnergyMeter
 from segbench.results import ArtefactResult, Energy
 from segdata.errors import EdgeSegError
 from segexport.to_onnx import to_onnx
-from segrun.onnxruntime_runner import OnnxRuntimeRunner
-from segrun.report import RunReport
-from segrun.runner import Frames, Labels, Runner
-from segrun.stage_clock import Span
+from segrun.pipeline.account import RunReport
+from segrun.pipeline.stage_clock import Span
+from segrun.runners.base import Frames, Labels, Runner
+from segrun.runners.onnxruntime import OnnxRuntimeRunner
 
 if TYPE_CHECKING:
     from conftest import Artefacts
@@ -51,9 +51,9 @@ def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def open_watched(path: Path, engine: str, *, throughput: bool = False) -> Runner:
         return Watched(path, log, "files" if throughput else "live")
 
-    monkeypatch.setattr(segbench.contender, "open_runner", open_watched)
-    monkeypatch.setattr(segbench.contender, "peak_memory_mb", lambda path, engine: 123.0)
-    monkeypatch.setattr(segbench.contender, "processor_meter", lambda: None)
+    monkeypatch.setattr(segbench.measure.contender, "open_runner", open_watched)
+    monkeypatch.setattr(segbench.measure.contender, "peak_memory_mb", lambda path, engine: 123.0)
+    monkeypatch.setattr(segbench.measure.contender, "processor_meter", lambda: None)
     return log
 
 
@@ -108,7 +108,7 @@ def test_a_result_is_what_all_rounds_came_to(
             yield RunReport((), (), 12, 12, 0, 0, False, seconds, (seconds, seconds / 2), stages, spans)
 
     coming = iter(reports())
-    monkeypatch.setattr(segbench.contender, "end_to_end", lambda *_: next(coming))
+    monkeypatch.setattr(segbench.measure.contender, "end_to_end", lambda *_: next(coming))
     result = measured(artefacts.onnx["fp32"], street_video, tmp_path, rounds=3)
     assert result.end_to_end.rounds == (50.0, 100.0, 25.0)
     assert result.end_to_end_latency.milliseconds == (240.0, 120.0, 120.0, 60.0, 480.0, 240.0)
@@ -125,7 +125,7 @@ def test_energy_is_the_networks_with_frames_in_flight(
     def joules() -> float:
         return 7.0 * log.count("files") + 1000.0 * log.count("live")
 
-    monkeypatch.setattr(segbench.contender, "processor_meter", lambda: EnergyMeter("RAPL", [Counter(joules)]))
+    monkeypatch.setattr(segbench.measure.contender, "processor_meter", lambda: EnergyMeter("RAPL", [Counter(joules)]))
     assert measured(artefacts.onnx["fp32"], street_video, tmp_path).energy == Energy(7.0, "RAPL")
 
 
@@ -154,7 +154,7 @@ def test_what_was_opened_is_closed_if_the_rest_cannot_be(
             raise EdgeSegError("out of memory")
         return Watched(path, log, "files")
 
-    monkeypatch.setattr(segbench.contender, "open_runner", open_once)
+    monkeypatch.setattr(segbench.measure.contender, "open_runner", open_once)
     with pytest.raises(EdgeSegError, match="out of memory"):
         Contender(artefacts.onnx["fp32"], "onnxruntime")
     assert log == ["files closed"]
@@ -231,7 +231,7 @@ def test_an_engine_takes_memory_and_energy_of_the_card(
         opened.append(OnCard(artefacts, card))
         return opened[-1]
 
-    monkeypatch.setattr(segbench.contender, "open_runner", open_engine)
+    monkeypatch.setattr(segbench.measure.contender, "open_runner", open_engine)
     path = tmp_path / "unet.fp16.engine"
     path.write_bytes(b"an engine")
     with Contender(path, "auto", card) as contender:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-import segbench.energy
-from segbench.energy import Counter, EnergyMeter, card_meter, processor_meter
+import segbench.measure.energy
+from segbench.measure.energy import Counter, EnergyMeter, card_meter, processor_meter
 from segbench.results import Energy
 from segdata.errors import EdgeSegError
 
@@ -89,7 +89,7 @@ def test_a_counter_only_root_may_read_is_no_meter(tmp_path: Path, monkeypatch: p
     def forbidden(path: Path) -> float:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(segbench.energy, "_microjoules_in", lambda path: lambda: forbidden(path))
+    monkeypatch.setattr(segbench.measure.energy, "_microjoules_in", lambda path: lambda: forbidden(path))
     assert processor_meter(tmp_path) is None
 
 

@@ -156,8 +156,8 @@ def test_the_tables_show_the_figures(tmp_path: Path) -> None:
 def test_estimates_verdicts_and_preflights_are_there_without_the_export_extra() -> None:
     program = (
         "import sys; sys.modules.update(onnx=None, torch=None, onnxruntime=None); "
-        "import segbench.verdict, segbench.preflight; from segbench.preflight_table import as_table; "
-        "from segbench.surroundings import write_models; from pathlib import Path\n"
+        "import segbench.judge.verdict, segbench.preflight.preflight; from segbench.preflight.table import as_table; "
+        "from segbench.preflight.surroundings import write_models; from pathlib import Path\n"
         "try: write_models(Path('a'), Path('b'))\n"
         "except Exception as error: print(type(error).__name__, error)"
     )

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from segbench.flicker import STILL_GREY, Flicker, still_pixels
+from segbench.quality.flicker import STILL_GREY, Flicker, still_pixels
 from segdata.synth import scene
 
 Image = npt.NDArray[np.uint8]

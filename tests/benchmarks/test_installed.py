@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from segbench.installed import EXTRAS, Extra, installed
+from segbench.preflight.installed import EXTRAS, Extra, installed
 from segdata.command import missing_dependency
 from segdata.errors import EdgeSegError
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-import segbench.machine
-from segbench.machine import this_machine
-from segbench.nvml import Card
+import segbench.measure.machine
+from segbench.measure.machine import this_machine
+from segbench.measure.nvml import Card
 
 CARD = Card("NVIDIA GeForce GTX 1660 Ti", "570.86", 1770, 6001, 61, (), 300.0)
 
@@ -39,8 +39,8 @@ def test_clock_governor_temperature_and_load_are_the_kernels(tmp_path: Path, mon
         (tmp_path / f"thermal_zone{zone}").mkdir()
         (tmp_path / f"thermal_zone{zone}" / "temp").write_text(f"{degrees}\n")
     (tmp_path / "thermal_zone3").mkdir()  # one that does not tell
-    monkeypatch.setattr(segbench.machine, "_CPU", tmp_path)
-    monkeypatch.setattr(segbench.machine, "_THERMAL", tmp_path)
+    monkeypatch.setattr(segbench.measure.machine, "_CPU", tmp_path)
+    monkeypatch.setattr(segbench.measure.machine, "_THERMAL", tmp_path)
     monkeypatch.setattr(os, "getloadavg", lambda: (1.25, 0.5, 0.1))
     machine = this_machine()
     assert (machine.governor, machine.clock_mhz, machine.temperature) == ("powersave", 2699.998, 58.5)
@@ -48,9 +48,9 @@ def test_clock_governor_temperature_and_load_are_the_kernels(tmp_path: Path, mon
 
 
 def test_a_machine_that_does_not_tell_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(segbench.machine, "_CPU", tmp_path)
-    monkeypatch.setattr(segbench.machine, "_THERMAL", tmp_path)
-    monkeypatch.setattr(segbench.machine, "_of_cpuinfo", lambda key: None)
+    monkeypatch.setattr(segbench.measure.machine, "_CPU", tmp_path)
+    monkeypatch.setattr(segbench.measure.machine, "_THERMAL", tmp_path)
+    monkeypatch.setattr(segbench.measure.machine, "_of_cpuinfo", lambda key: None)
     monkeypatch.delattr(os, "getloadavg")
     monkeypatch.delattr(os, "sched_getaffinity")
     machine = this_machine()

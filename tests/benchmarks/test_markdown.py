@@ -12,9 +12,9 @@ import pytest
 from rich.cells import cell_len
 from sample_reports import CLASSES, made_report, made_result
 
-from segbench.markdown import escaped, to_markdown, write_markdown
-from segbench.quality import QualityResult
-from segbench.readme_table import update_readme
+from segbench.quality.agreement import QualityResult
+from segbench.report.markdown import escaped, to_markdown, write_markdown
+from segbench.report.readme_table import update_readme
 from segbench.results import AccuracyResult
 from segdata.command import missing_dependency
 
@@ -109,7 +109,7 @@ def test_agreement_on_the_video_is_a_table_if_it_was_measured() -> None:
 
 def test_only_the_page_needs_the_report_extra() -> None:
     without = "import sys; sys.modules.update({'jinja2': None, 'matplotlib': None}); import segbench."
-    modules = "report, segbench.markdown, segbench.readme_table, segbench.compare_table"
+    modules = "report, segbench.report.markdown, segbench.report.readme_table, segbench.report.compare_table"
     subprocess.run([sys.executable, "-c", without + modules], check=True)
     done = subprocess.run([sys.executable, "-c", f"{without}page"], capture_output=True, text=True, check=False)
     assert "import of jinja2 halted" in done.stderr

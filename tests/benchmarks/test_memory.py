@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-import segbench.memory
-from segbench.memory import peak_memory_mb
+import segbench.measure.memory
+from segbench.measure.memory import peak_memory_mb
 from segdata.shipped import shipped_onnx
 
 if TYPE_CHECKING:
@@ -39,5 +39,5 @@ def test_a_process_that_fails_has_no_peak(tmp_path: Path) -> None:
 
 
 def test_a_process_that_hangs_has_no_peak(artefacts: "Artefacts", monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(segbench.memory, "_PATIENCE", 0.01)
+    monkeypatch.setattr(segbench.measure.memory, "_PATIENCE", 0.01)
     assert peak_memory_mb(artefacts.onnx["fp32"], "onnxruntime") is None

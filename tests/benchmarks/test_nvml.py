@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from segbench.nvml import Card, card_state, load_nvml
+from segbench.measure.nvml import Card, card_state, load_nvml
 
 
 class NVMLError(Exception):

@@ -15,8 +15,8 @@ from sample_reports import CLASSES, made_report, made_result
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from segbench.page import to_page, write_page
-from segbench.quality import QualityResult
+from segbench.quality.agreement import QualityResult
+from segbench.report.page import to_page, write_page
 from segbench.results import AccuracyResult, BenchReport, StageSpan, Verdict
 
 PHONE, DESKTOP = (390, 844), (1280, 900)

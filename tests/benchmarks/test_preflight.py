@@ -13,23 +13,23 @@ from rich.console import Console
 from simulated_device import Simulation
 from simulated_tensorrt import Program, libraries_of, toy_program
 
-from segbench.installed import Extra
-from segbench.preflight import BUILD_SECONDS, preflight
-from segbench.preflight_found import EngineProbe, Gpu, Preflight
-from segbench.preflight_table import print_preflight
-from segbench.probe import ROUNDS, probe
-from segbench.probe_models import write_probe_models
-from segbench.surroundings import Surroundings, build, write_models
+from segbench.preflight.found import EngineProbe, Gpu, Preflight
+from segbench.preflight.installed import Extra
+from segbench.preflight.preflight import BUILD_SECONDS, preflight
+from segbench.preflight.probe import ROUNDS, probe
+from segbench.preflight.probe_models import write_probe_models
+from segbench.preflight.surroundings import Surroundings, build, write_models
+from segbench.preflight.table import print_preflight
 from segdata.errors import EdgeSegError, MissingDependencyError
 from segdata.shipped import DEFAULT_ONNX
 from segdata.spec import Precision
 from segexport.onnx_cost import cost_of_onnx
-from segrun.manifest import Flavour
-from segrun.onnxruntime_runner import OnnxRuntimeRunner
 from segrun.options import RunnerName
-from segrun.runner import Frames, Labels, Runner
-from segrun.tensorrt_library import TensorRT
-from segrun.tensorrt_runner import TensorRTRunner
+from segrun.runners.base import Frames, Labels, Runner
+from segrun.runners.onnxruntime import OnnxRuntimeRunner
+from segrun.runners.tensorrt.library import TensorRT
+from segrun.runners.tensorrt.manifest import Flavour
+from segrun.runners.tensorrt.runner import TensorRTRunner
 
 if TYPE_CHECKING:
     from conftest import Artefacts, Refused

@@ -15,16 +15,17 @@ import onnx
 import pytest
 from pydantic import TypeAdapter
 
-from segbench.quality import QualityResult, video_quality
-from segbench.speed import read_frames
+from segbench.measure.speed import read_frames
+from segbench.quality.agreement import QualityResult, video_quality
 from segdata.labels import CITYSCAPES_8, CITYSCAPES_29
 from segdata.shipped import shipped_checkpoint
 from segdata.spec import ModelSpec
 from segexport.calibrate import read_ranges
 from segexport.to_int8 import to_int8
 from segexport.to_onnx import to_onnx
-from segrun.onnxruntime_runner import OnnxRuntimeRunner
-from segrun.runner import Frames, Labels, Runner, open_runner
+from segrun.runners.base import Frames, Labels, Runner
+from segrun.runners.onnxruntime import OnnxRuntimeRunner
+from segrun.runners.open import open_runner
 from segtrain.checkpoint import load_checkpoint
 
 if TYPE_CHECKING:

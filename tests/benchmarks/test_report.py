@@ -9,9 +9,9 @@ from rich.cells import cell_len
 from rich.console import Console
 from sample_reports import made_report, made_result
 
-from segbench.grid import number, printable, rate, signed
-from segbench.nvml import Card
-from segbench.report import print_report, write_json
+from segbench.measure.nvml import Card
+from segbench.report.grid import number, printable, rate, signed
+from segbench.report.terminal import print_report, write_json
 from segbench.results import AccuracyResult, BenchReport, Energy, Latency, Rate, Verdict, read_report
 
 KNOWN = made_result(

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from segbench.markdown import to_markdown
-from segbench.readme_table import update_readme
+from segbench.report.markdown import to_markdown
+from segbench.report.readme_table import update_readme
 from segbench.results import read_report
 
 if TYPE_CHECKING:

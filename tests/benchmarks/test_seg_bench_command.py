@@ -162,7 +162,7 @@ def test_a_page_that_cannot_be_made_is_told_before_anything_is_measured(monkeypa
         raise AssertionError("it was measured")
 
     monkeypatch.setattr(segbench.bench, "bench", measured)
-    monkeypatch.delitem(sys.modules, "segbench.page", raising=False)
+    monkeypatch.delitem(sys.modules, "segbench.report.page", raising=False)
     monkeypatch.setitem(sys.modules, "jinja2", None)
     done = CliRunner().invoke(bench_command, [str(DEFAULT_ONNX), "--html", "report.html"])
     assert (done.exit_code, done.stdout) == (5, "")

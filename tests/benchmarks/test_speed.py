@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from segbench.measure.speed import end_to_end, engine_rate, latencies, read_frames, timeline, warm_up
 from segbench.results import Latency, Rate, StageSpan
-from segbench.speed import end_to_end, engine_rate, latencies, read_frames, timeline, warm_up
 from segdata.labels import CITYSCAPES_29
-from segdata.pyav_picture import Reformatter
-from segdata.pyav_reader import VideoReader
 from segdata.spec import ModelSpec
-from segrun.report import RunReport
-from segrun.runner import Frames, Labels, Runner
-from segrun.stage_clock import Span
+from segdata.video.picture import Reformatter
+from segdata.video.reader import VideoReader
+from segrun.pipeline.account import RunReport
+from segrun.pipeline.stage_clock import Span
+from segrun.runners.base import Frames, Labels, Runner
 
 Refused = Callable[..., AbstractContextManager[None]]
 

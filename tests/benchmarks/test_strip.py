@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from segbench.quality import QualityResult, video_quality
-from segbench.strip import worst_strip
+from segbench.quality.agreement import QualityResult, video_quality
+from segbench.quality.contact_sheet import worst_strip
 from segdata.labels import CITYSCAPES_29
 from segdata.spec import ModelSpec
-from segrun.runner import Frames, Labels, Runner
+from segrun.runners.base import Frames, Labels, Runner
 
 Refused = Callable[..., AbstractContextManager[None]]
 Image = npt.NDArray[np.uint8]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from segbench.estimate import Estimate, estimate
+from segbench.judge.verdict import verdict
 from segbench.results import AccuracyResult, ArtefactResult, Change, Latency, Rate, Verdict
-from segbench.verdict import verdict
 from segdata.devices import GTX_1660_TI, device_named
 from segdata.files import sha256_of
 

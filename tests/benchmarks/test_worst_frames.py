@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segbench.worst_frames import APART, WorstFrame, WorstFrames
+from segbench.quality.worst_frames import APART, WorstFrame, WorstFrames
 
 
 def worst(frames: list[WorstFrame], count: int) -> tuple[WorstFrame, ...]:

@@ -9,7 +9,7 @@ import pytest
 
 from segdata.labels import CITYSCAPES_29
 from segdata.options import PrepareOptions
-from segdata.prepare import PrepareReport, prepare
+from segdata.prepare.prepare import PrepareReport, prepare
 from segdata.synth import scene
 
 SIZES = ((64, 64), (128, 128), (256, 128))

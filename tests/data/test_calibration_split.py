@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from segdata.calibration_split import choose_calibration, hash_of_frames
+from segdata.prepare.calibration_split import choose_calibration, hash_of_frames
 
 
 def random_pixels(seed: int, frames: int, classes: int) -> NDArray[np.int64]:

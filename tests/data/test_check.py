@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segdata.check import CheckReport, check
 from segdata.labels import CITYSCAPES_29
 from segdata.options import CheckOptions
+from segdata.prepare.check import CheckReport, check
 from segdata.synth import scene
 
 Refused = Callable[..., AbstractContextManager[None]]

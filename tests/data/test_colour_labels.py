@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from segdata.colour_labels import decode_colours
 from segdata.labels import CITYSCAPES_8, CITYSCAPES_19, CITYSCAPES_29, LABEL_SPACES, LabelSpace
-from segdata.reading import read_rgb
+from segdata.prepare.colour_labels import decode_colours
+from segdata.prepare.reading import read_rgb
 from segdata.resize import resize_labels
 from segdata.synth import scene
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segdata.calibration_split import hash_of_frames
 from segdata.dataset import Dataset
 from segdata.errors import InputError
 from segdata.labels import CITYSCAPES_29
-from segdata.layouts import find_pairs
 from segdata.options import PrepareOptions
-from segdata.prepare import prepare, prepare_pair
+from segdata.prepare.calibration_split import hash_of_frames
+from segdata.prepare.layouts import find_pairs
+from segdata.prepare.prepare import prepare, prepare_pair
 from segdata.resize import resize_frame, resize_labels
 from segdata.spec import ModelSpec
 from segdata.synth import scene

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from segdata.label_files import find_label_space
 from segdata.labels import LABEL_SPACES, LabelSpace
+from segdata.prepare.label_files import find_label_space
 
 Refused = Callable[..., AbstractContextManager[None]]
 

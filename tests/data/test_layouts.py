@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from segdata.layouts import Pair, find_layout, find_pairs
+from segdata.prepare.layouts import Pair, find_layout, find_pairs
 
 Refused = Callable[..., AbstractContextManager[None]]
 WritePair = Callable[..., None]

@@ -9,9 +9,9 @@ import pytest
 from av.video.reformatter import ColorRange
 from numpy.typing import NDArray
 
-from segdata.pyav_picture import COLORSPACES, Picture, Reformatter
 from segdata.synth import drive
-from segdata.yuv import ColourCoding, Matrix
+from segdata.video.picture import COLORSPACES, Picture, Reformatter
+from segdata.video.yuv import ColourCoding, Matrix
 
 Image = NDArray[np.uint8]
 

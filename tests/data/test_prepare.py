@@ -28,9 +28,9 @@ from prepare_runs import (
 from segdata.dataset import Dataset
 from segdata.errors import InputError
 from segdata.labels import CITYSCAPES_8, CITYSCAPES_19, CITYSCAPES_29, LabelSpace
-from segdata.layouts import find_pairs
 from segdata.options import PrepareOptions
-from segdata.reading import read_pair
+from segdata.prepare.layouts import find_pairs
+from segdata.prepare.reading import read_pair
 from segdata.resize import resize_frame, resize_labels
 
 Refused = Callable[..., AbstractContextManager[None]]

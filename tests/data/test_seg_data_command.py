@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from segdata.cli import main
 from segdata.options import PrepareOptions
-from segdata.prepare import prepare
+from segdata.prepare.prepare import prepare
 
 WritePair = Callable[..., None]
 

@@ -14,7 +14,7 @@ import pytest
 from segdata.dataset import Dataset
 from segdata.labels import CITYSCAPES_29
 from segdata.options import PrepareOptions, ShowOptions
-from segdata.prepare import prepare
+from segdata.prepare.prepare import prepare
 from segdata.show import balance, sheet, show
 
 Refused = Callable[..., AbstractContextManager[None]]

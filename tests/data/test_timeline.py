@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.timeline import Timeline
+from segdata.video.timeline import Timeline
 
 
 @given(st.lists(st.integers(-1000, 1000), unique=True))

@@ -14,10 +14,10 @@ import pytest
 from numpy.typing import NDArray
 
 from segdata.labels import CITYSCAPES_29
-from segdata.pyav_picture import Picture, Reformatter
-from segdata.pyav_reader import Decoded, VideoReader
-from segdata.pyav_writer import VideoWriter
 from segdata.synth import drive
+from segdata.video.picture import Picture, Reformatter
+from segdata.video.reader import Decoded, VideoReader
+from segdata.video.writer import VideoWriter
 
 Refused = Callable[..., AbstractContextManager[None]]
 Image = NDArray[np.uint8]
@@ -280,8 +280,8 @@ import sys, numpy as np
 from fractions import Fraction
 from pathlib import Path
 from segdata.errors import InputError
-from segdata.pyav_picture import Picture
-from segdata.pyav_writer import VideoWriter
+from segdata.video.picture import Picture
+from segdata.video.writer import VideoWriter
 try:
     with VideoWriter(Path(sys.argv[1]), Fraction(25), Fraction(1, 25)) as writer:
         for index in range(60):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange
 
-from segdata.pyav_picture import COLORSPACES
-from segdata.yuv import ColourCoding, Matrix, usual_matrix
+from segdata.video.picture import COLORSPACES
+from segdata.video.yuv import ColourCoding, Matrix, usual_matrix
 
 CODINGS = [ColourCoding(matrix, full) for matrix, full in itertools.product(get_args(Matrix), (False, True))]
 

@@ -11,7 +11,7 @@ import pytest
 from segdata.dataset import Dataset
 from segdata.errors import ContractError, InputError
 from segdata.options import PrepareOptions, SynthOptions
-from segdata.prepare import prepare
+from segdata.prepare.prepare import prepare
 from segdata.synth.write import write_synthetic
 from segexport.calibrate import CalibrationRanges, calibration_frames, measure_ranges, read_ranges
 

@@ -20,8 +20,8 @@ from segexport.export import ExportReport, export
 from segexport.graph import DeployableGraph
 from segexport.options import ExportOptions
 from segexport.verify import GENERATED_THRESHOLDS, THRESHOLDS, Proof, proof_of, verify
-from segrun.manifest import manifest_path, read_manifest
-from segrun.onnxruntime_runner import OnnxRuntimeRunner
+from segrun.runners.onnxruntime import OnnxRuntimeRunner
+from segrun.runners.tensorrt.manifest import manifest_path, read_manifest
 
 if TYPE_CHECKING:
     from conftest import Artefacts

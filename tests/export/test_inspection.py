@@ -17,7 +17,7 @@ from segdata.spec import SPEC_KEY, Precision
 from segexport import compatibility
 from segexport.inspection import inspect_file, render, to_json
 from segexport.onnx_cost import cost_of_onnx
-from segrun.manifest import EngineManifest, Verification, manifest_path
+from segrun.runners.tensorrt.manifest import EngineManifest, Verification, manifest_path
 from segtrain.summary import cost_of
 
 if TYPE_CHECKING:

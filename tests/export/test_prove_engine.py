@@ -12,8 +12,8 @@ from segdata.errors import MissingDependencyError, VerificationError
 from segdata.metrics import Accuracy
 from segexport.prove_engine import NO_GPU, prove_engine
 from segexport.verify import THRESHOLDS, Proof
-from segrun.manifest import manifest_path, read_manifest
-from segrun.tensorrt_runner import Libraries
+from segrun.runners.tensorrt.manifest import manifest_path, read_manifest
+from segrun.runners.tensorrt.runner import Libraries
 
 HEIGHT, WIDTH = 3, 4
 

@@ -10,14 +10,14 @@ import pytest
 
 from segdata.files import sha256_of
 from segdata.labels import CITYSCAPES_29
-from segdata.layouts import find_pairs
 from segdata.metrics import accuracy, confusion_matrix
-from segdata.prepare import prepare_pair
+from segdata.prepare.layouts import find_pairs
+from segdata.prepare.prepare import prepare_pair
 from segdata.shipped import DEFAULT_SIZE, SHIPPED_SIZES, shipped_checkpoint, shipped_onnx
 from segexport.calibrate import read_ranges
 from segexport.contract import check_contract
 from segexport.int8 import ranges_path
-from segrun.openvino_runner import OpenVINORunner
+from segrun.runners.openvino import OpenVINORunner
 from segtrain.checkpoint import load_checkpoint
 
 # mIoU over the 19 classes and pixel accuracy on one real val frame in ten, a little below what was measured.

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from segrun.tensorrt_library import RTX_NAMES, TENSORRT_NAMES
+from segrun.runners.tensorrt.library import RTX_NAMES, TENSORRT_NAMES
 
 ROOT = Path(__file__).parents[2]
 WHEELS = ROOT / ".tensorrt-bindings"
@@ -50,7 +50,7 @@ TOUCHED_IN = (
     "export/segexport/engine_config.py",
     "export/segexport/build_progress.py",
 )
-TOUCHED_IN_GLOB = "runtime/segrun/tensorrt_*.py"
+TOUCHED_IN_GLOB = "runtime/segrun/runners/tensorrt/*.py"
 
 CLASS_OF = {
     "builder": "Builder",
@@ -94,7 +94,7 @@ def test_every_name_the_code_touches_is_in_the_table() -> None:
 def _names_in(file: Path) -> set[str]:
     """`config.set_flag` is IBuilderConfig.set_flag, `trt.BuilderFlag.TF32` is BuilderFlag.TF32.
 
-    Of the runner only tensorrt_engine.py holds the library's objects (`self._engine`); elsewhere `engine` is our own.
+    Of the runner only engine.py holds the library's objects (`self._engine`); elsewhere `engine` is our own.
     """
     names = set()
     for node in ast.walk(ast.parse(file.read_text())):
@@ -106,7 +106,7 @@ def _names_in(file: Path) -> set[str]:
             names.add(rest)
         elif file.parent.name == "segexport" and root in CLASS_OF:
             names.add(f"{CLASS_OF[root]}.{rest}")
-        elif file.name == "tensorrt_engine.py" and root in CLASS_OF:
+        elif file.name == "engine.py" and root in CLASS_OF:
             names.add(f"{'IRuntimeConfig' if root == 'config' else CLASS_OF[root]}.{rest}")
     return names
 

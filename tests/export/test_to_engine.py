@@ -18,8 +18,8 @@ from segexport.build_progress import OnProgress
 from segexport.engine_config import capability_of, configure, open_timing_cache, save_timing_cache
 from segexport.options import ExportOptions
 from segexport.to_engine import Built, Target, build_engine, choose_target, log_path
-from segrun.manifest import read_manifest
-from segrun.tensorrt_library import TensorRT, collecting_logger, load_tensorrt
+from segrun.runners.tensorrt.library import TensorRT, collecting_logger, load_tensorrt
+from segrun.runners.tensorrt.manifest import read_manifest
 
 if TYPE_CHECKING:
     from conftest import Artefacts, Refused
@@ -123,7 +123,7 @@ import signal, sys, time
 from pathlib import Path
 from segexport.options import ExportOptions
 from segexport.to_engine import Target, build_engine
-from segrun.tensorrt_library import load_tensorrt
+from segrun.runners.tensorrt.library import load_tensorrt
 
 signal.signal(signal.SIGTERM, signal.default_int_handler)  # as the commands do
 
@@ -163,7 +163,7 @@ import signal, sys
 from pathlib import Path
 from segexport.options import ExportOptions
 from segexport.to_engine import Target, build_engine
-from segrun.tensorrt_library import collecting_logger, load_tensorrt
+from segrun.runners.tensorrt.library import collecting_logger, load_tensorrt
 
 class Stream:
     interrupted = False

@@ -11,7 +11,7 @@ from segdata.dataset import Dataset
 from segdata.errors import ContractError
 from segexport.calibrate import CalibrationRanges
 from segexport.to_int8 import to_int8
-from segrun.onnxruntime_runner import OnnxRuntimeRunner
+from segrun.runners.onnxruntime import OnnxRuntimeRunner
 
 if TYPE_CHECKING:
     from conftest import Artefacts

@@ -14,7 +14,7 @@ from segdata.spec import PRECISION_KEY, SPEC_KEY, Precision
 from segexport.contract import check_contract
 from segexport.graph import DeployableGraph
 from segexport.to_onnx import OPSET, to_onnx
-from segrun.onnxruntime_runner import OnnxRuntimeRunner
+from segrun.runners.onnxruntime import OnnxRuntimeRunner
 
 if TYPE_CHECKING:
     from conftest import Artefacts

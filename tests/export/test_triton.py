@@ -11,7 +11,7 @@ from segdata.errors import ContractError
 from segdata.files import sha256_of
 from segexport.to_onnx import to_onnx
 from segexport.triton import write_repository
-from segrun.manifest import EngineManifest, manifest_path
+from segrun.runners.tensorrt.manifest import EngineManifest, manifest_path
 
 if TYPE_CHECKING:
     from conftest import Artefacts, Refused

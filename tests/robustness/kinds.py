@@ -19,18 +19,19 @@ from sound_files import FRAMES, OPTIONS, SIDE, prepare_options
 
 from segdata.dataset import Dataset
 from segdata.errors import EdgeSegError, IncompleteError
-from segdata.label_files import find_label_space
-from segdata.prepare import prepare
+from segdata.prepare.label_files import find_label_space
+from segdata.prepare.prepare import prepare
 from segdata.spec import ModelSpec
 from segexport.calibrate import read_ranges
 from segexport.inspection import inspect_file, render, to_json
 from segexport.onnx_file import read_onnx
 from segexport.to_int8 import to_int8
-from segrun.onnxruntime_runner import OnnxRuntimeRunner
-from segrun.openvino_runner import OpenVINORunner
 from segrun.options import RunOptions
 from segrun.run import run
-from segrun.runner import Runner, open_runner
+from segrun.runners.base import Runner
+from segrun.runners.onnxruntime import OnnxRuntimeRunner
+from segrun.runners.open import open_runner
+from segrun.runners.openvino import OpenVINORunner
 from segtrain.checkpoint import load_checkpoint
 from segtrain.history import best_of, parts_ways, write_history
 from segtrain.state import load_state, read_position
@@ -260,8 +261,8 @@ def _read_ranges(path: Path, case: Path) -> None:
 
 
 def _read_report(path: Path, case: Path) -> None:
-    from segbench.compare import compare
-    from segbench.compare_table import print_comparison, write_comparison
+    from segbench.judge.compare import compare
+    from segbench.report.compare_table import print_comparison, write_comparison
     from segbench.results import read_report
 
     comparison = compare(read_report(path.with_name("before.json")), read_report(path.with_name("after.json")))

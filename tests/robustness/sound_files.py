@@ -13,18 +13,18 @@ import onnx
 import torch
 
 from segdata.files import sha256_of
-from segdata.journal import Journal
 from segdata.labels import CITYSCAPES_29
 from segdata.options import PrepareOptions, SynthOptions
-from segdata.plan import make_plan
-from segdata.prepare import prepare, prepare_pair
+from segdata.prepare.journal import Journal
+from segdata.prepare.plan import make_plan
+from segdata.prepare.prepare import prepare, prepare_pair
 from segdata.spec import ModelSpec
 from segdata.synth import drive
 from segdata.synth.write import write_synthetic
 from segexport.calibrate import CalibrationRanges
 from segexport.to_int8 import to_int8
 from segexport.to_onnx import to_onnx
-from segrun.manifest import EngineManifest, manifest_path
+from segrun.runners.tensorrt.manifest import EngineManifest, manifest_path
 from segtrain.checkpoint import load_checkpoint, save_checkpoint
 from segtrain.history import EpochFigures
 from segtrain.state import Position, save_state

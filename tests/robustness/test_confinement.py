@@ -21,10 +21,10 @@ from sound_files import prepare_options
 from segdata.arrays import open_array
 from segdata.dataset import Dataset
 from segdata.errors import ContractError, InputError
-from segdata.prepare import prepare
-from segdata.pyav_reader import VideoReader
+from segdata.prepare.prepare import prepare
+from segdata.video.reader import VideoReader
 from segrun.options import RunnerName
-from segrun.runner import open_runner
+from segrun.runners.open import open_runner
 from segtrain.checkpoint import load_checkpoint
 from segtrain.state import read_position
 
@@ -230,7 +230,7 @@ connections = []
 sys.addaudithook(lambda event, values: connections.append(values) if event.startswith(("socket.", "os.fork")) else None)
 from pathlib import Path
 import numpy as np
-from segrun.runner import open_runner
+from segrun.runners.open import open_runner
 with open_runner(Path(sys.argv[1])) as run:
     run(np.zeros((1, run.spec.height, run.spec.width, 3), np.uint8))
 print(connections, [name for name in sys.modules if "openvino_telemetry." in name])

@@ -22,13 +22,13 @@ from segdata.arrays import open_array
 from segdata.command import one_line
 from segdata.dataset import Dataset
 from segdata.errors import ContractError, EdgeSegError, InputError
-from segdata.label_files import find_label_space
-from segdata.prepare import prepare
-from segdata.pyav_reader import VideoReader
+from segdata.prepare.label_files import find_label_space
+from segdata.prepare.prepare import prepare
 from segdata.spec import SPEC_KEY, ModelSpec
+from segdata.video.reader import VideoReader
 from segexport.calibrate import read_ranges
 from segexport.inspection import inspect_file
-from segrun.manifest import manifest_path, read_manifest
+from segrun.runners.tensorrt.manifest import manifest_path, read_manifest
 from segtrain.checkpoint import load_checkpoint
 from segtrain.state import STATE_KEY, load_state, read_position
 from segtrain.unet import UNet
@@ -299,7 +299,7 @@ def test_a_video_in_a_format_nobody_knows_is_refused(sound: Path, tmp_path: Path
 def test_a_video_of_too_large_frames_is_refused(
     sound: Path, refused: "Refused", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("segdata.pyav_reader.LARGEST_PICTURE", 64 * 48 - 1)
+    monkeypatch.setattr("segdata.video.reader.LARGEST_PICTURE", 64 * 48 - 1)
     with refused("says 64x48 pixels, need 3071 or less"):
         VideoReader(sound / "video/street.mp4")
 
@@ -341,7 +341,7 @@ def test_an_image_that_would_fill_the_memory_is_skipped(tmp_path: Path, content:
     assert bomb.stat().st_size < 1 << 20
     code = """
 import re, sys
-from segrun.image_source import ImageSource
+from segrun.sources.image import ImageSource
 from pathlib import Path
 source = ImageSource("bomb", [Path(sys.argv[1])])
 print(len(list(source.read())), source.corrupt_packets)

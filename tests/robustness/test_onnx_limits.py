@@ -14,7 +14,8 @@ from segdata.errors import ContractError, EdgeSegError
 from segdata.spec import SPEC_KEY
 from segexport.inspection import inspect_file
 from segrun.options import RunnerName
-from segrun.runner import LARGEST_RUN, open_runner
+from segrun.runners.base import LARGEST_RUN
+from segrun.runners.open import open_runner
 
 if TYPE_CHECKING:
     from conftest import Refused

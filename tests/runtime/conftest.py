@@ -8,7 +8,7 @@ from engine_files import toy_spec, write_engine
 from live_preview import CLASSES, COLOURS, Serve, left_open, watched
 from toy_engine import HEIGHT, WIDTH
 
-from segrun.preview import PreviewSink
+from segrun.preview.sink import PreviewSink
 
 
 @pytest.fixture(scope="module")

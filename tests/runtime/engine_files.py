@@ -8,7 +8,7 @@ from simulated_tensorrt import VERSION
 from segdata.files import sha256_of
 from segdata.labels import CITYSCAPES_29
 from segdata.spec import ModelSpec
-from segrun.manifest import EngineManifest, manifest_path
+from segrun.runners.tensorrt.manifest import EngineManifest, manifest_path
 
 REBUILD = "seg-export small.safetensors --fp32 -o out --cc 7.5"
 

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 
-from segdata.pyav_picture import Picture
+from segdata.video.picture import Picture
 from segrun.frame import Frame, Segmented
-from segrun.preview import PreviewSink
+from segrun.preview.sink import PreviewSink
 
 CLASSES = ("road", "sky", "<b>person</b>")
 COLOURS = ((128, 64, 128), (70, 130, 180), (220, 20, 60))

@@ -4,7 +4,7 @@ import numpy as np
 
 from segdata.labels import CITYSCAPES_29
 from segdata.spec import ModelSpec
-from segrun.runner import Frames, Labels, Runner
+from segrun.runners.base import Frames, Labels, Runner
 
 SKY, PERSON = (CITYSCAPES_29.names.index(name) for name in ("sky", "person"))
 SPEC = ModelSpec(

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from segdata.labels import CITYSCAPES_29
-from segdata.pyav_picture import Picture
 from segdata.synth import scene
+from segdata.video.picture import Picture
 from segrun.frame import Frame, Segmented
-from segrun.sink import Sink
+from segrun.sinks.base import Sink
 
 RATE = Fraction(25)
 HEIGHT, WIDTH = 96, 128

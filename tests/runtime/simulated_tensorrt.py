@@ -10,8 +10,8 @@ import numpy as np
 import onnxruntime
 from simulated_device import Simulation, Work
 
-from segrun.tensorrt_library import TensorRT
-from segrun.tensorrt_runner import Libraries
+from segrun.runners.tensorrt.library import TensorRT
+from segrun.runners.tensorrt.runner import Libraries
 
 VERSION = "10.16.1.11"
 

@@ -11,9 +11,9 @@ import av
 import cv2
 import numpy as np
 
-from segdata.pyav_picture import Picture, Reformatter
-from segdata.pyav_reader import Decoded
-from segdata.yuv import ColourCoding
+from segdata.video.picture import Picture, Reformatter
+from segdata.video.reader import Decoded
+from segdata.video.yuv import ColourCoding
 
 HEIGHT, WIDTH = 48, 64
 NUMBERS = 100  # frames can be told apart modulo this

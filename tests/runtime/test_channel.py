@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segrun.channel import Channel, ChannelCancelledError, ChannelClosedError
+from segrun.pipeline.channel import Channel, ChannelCancelledError, ChannelClosedError
 
 WATCHDOG = 10  # seconds after which a thread counts as hung
 

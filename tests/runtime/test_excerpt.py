@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from small_media import NUMBERS, every, in_time, number_of, write_numbered
 
-from segdata.pyav_reader import Decoded, VideoReader
-from segrun.excerpt import excerpt
+from segdata.video.reader import Decoded, VideoReader
+from segrun.sources.excerpt import excerpt
 
 COUNT = 300
 LOSSLESS = {"bf": "0"}

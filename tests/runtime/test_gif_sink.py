@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pytest
 from segmented_frames import HEIGHT, RATE, WIDTH, content, segmented, write, write_all, write_until_full
 
-from segdata.pyav_picture import Picture
-from segrun.gif_sink import GifSink
+from segdata.video.picture import Picture
+from segrun.sinks.gif import GifSink
 
 if TYPE_CHECKING:
     from conftest import Mounted, Refused

@@ -6,9 +6,9 @@ import numpy.typing as npt
 import pytest
 
 from segdata.labels import CITYSCAPES_8, CITYSCAPES_29, LabelSpace
-from segdata.pyav_picture import Picture
-from segdata.yuv import ColourCoding
-from segrun.legend import Legend, SpeedText
+from segdata.video.picture import Picture
+from segdata.video.yuv import ColourCoding
+from segrun.drawing.legend import Legend, SpeedText
 
 SIZES = [(720, 1280), (540, 960), (1024, 2048), (180, 320), (568, 320), (96, 160), (97, 161)]
 LIMITED, FULL = ColourCoding("bt709", full_range=False), ColourCoding("bt601", full_range=True)

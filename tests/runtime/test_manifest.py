@@ -12,8 +12,8 @@ from engine_files import write_engine
 
 from segdata.errors import ContractError
 from segdata.files import sha256_of
-from segrun.manifest import manifest_path, read_manifest
-from segrun.runner import open_runner
+from segrun.runners.open import open_runner
+from segrun.runners.tensorrt.manifest import manifest_path, read_manifest
 
 if TYPE_CHECKING:
     from conftest import Artefacts

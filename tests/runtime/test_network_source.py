@@ -14,9 +14,9 @@ from rtsp_server import encoded, rtsp_camera
 from small_media import NUMBERS, every, in_time, jpegs, number_of, write_numbered
 
 from segdata.errors import InputError
-from segdata.pyav_reader import Decoded
-from segrun.excerpt import excerpt
-from segrun.network_source import NetworkSource
+from segdata.video.reader import Decoded
+from segrun.sources.excerpt import excerpt
+from segrun.sources.network import NetworkSource
 
 Refused = Callable[..., AbstractContextManager[None]]
 

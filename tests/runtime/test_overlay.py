@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from segdata.labels import CITYSCAPES_29
-from segdata.pyav_picture import Picture
-from segdata.yuv import ColourCoding, Matrix
+from segdata.video.picture import Picture
+from segdata.video.yuv import ColourCoding, Matrix
+from segrun.drawing.overlay import Overlay
 from segrun.options import View
-from segrun.overlay import Overlay
-from segrun.runner import Labels
+from segrun.runners.base import Labels
 
 COLOURS = CITYSCAPES_29.colours
 ROAD, SKY, PERSON = (CITYSCAPES_29.names.index(name) for name in ("road", "sky", "person"))

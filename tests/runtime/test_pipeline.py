@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 from seeing_runner import SkyAndPerson
 
 from segdata.errors import InputError
-from segdata.pyav_picture import Picture, Reformatter
-from segdata.pyav_reader import VideoReader
-from segdata.pyav_writer import VideoWriter
 from segdata.resize import resize_frame
+from segdata.video.picture import Picture, Reformatter
+from segdata.video.reader import VideoReader
+from segdata.video.writer import VideoWriter
 from segrun.options import RunOptions
-from segrun.report import RunReport
+from segrun.pipeline.account import RunReport
 from segrun.run import run
-from segrun.runner import Runner, open_runner
+from segrun.runners.base import Runner
+from segrun.runners.open import open_runner
 
 if TYPE_CHECKING:
     from conftest import Artefacts

@@ -14,16 +14,16 @@ import pytest
 from seeing_runner import SPEC, SkyAndPerson
 
 from segdata.errors import InputError
-from segdata.pyav_picture import Picture
-from segdata.pyav_reader import Decoded
-from segrun.drawing import Drawing
+from segdata.video.picture import Picture
+from segdata.video.reader import Decoded
+from segrun.drawing.drawing import Drawing
 from segrun.frame import Segmented
-from segrun.open_sinks import open_sinks
 from segrun.options import RunOptions
-from segrun.pipeline import Pipeline
-from segrun.report import RunReport
-from segrun.sink import Sink
-from segrun.video_sink import VideoSink
+from segrun.pipeline.account import RunReport
+from segrun.pipeline.pipeline import Pipeline
+from segrun.sinks.base import Sink
+from segrun.sinks.open import open_sinks
+from segrun.sinks.video import VideoSink
 
 Mounted = Callable[[Path, str], AbstractContextManager[None]]
 

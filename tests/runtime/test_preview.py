@@ -24,9 +24,9 @@ from live_preview import (
 )
 
 from segdata.command import missing_dependency
-from segrun import preview_figures
-from segrun.preview import parse_address
-from segrun.preview_figures import Figures
+from segrun.preview import figures as preview_figures
+from segrun.preview.figures import Figures
+from segrun.preview.sink import parse_address
 
 if TYPE_CHECKING:
     from conftest import Refused

@@ -12,8 +12,8 @@ from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from segrun import preview_server
-from segrun.preview import PreviewSink
+from segrun.preview import server as preview_server
+from segrun.preview.sink import PreviewSink
 
 PHONE = (390, 844)
 DESKTOP = (1280, 800)

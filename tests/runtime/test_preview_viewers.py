@@ -31,10 +31,11 @@ from live_preview import (
     write,
 )
 
-from segdata.pyav_picture import Picture
-from segrun import preview_live, preview_server
-from segrun.preview_live import LiveJpeg
-from segrun.preview_server import STREAMS
+from segdata.video.picture import Picture
+from segrun.preview import live as preview_live
+from segrun.preview import server as preview_server
+from segrun.preview.live import LiveJpeg
+from segrun.preview.server import STREAMS
 
 
 def test_each_frame_is_encoded_once_for_all_viewers_and_only_for_viewers(

@@ -15,10 +15,10 @@ from simulated_tensorrt import libraries_of, onnx_program
 
 from segdata.dataset import Dataset
 from segdata.errors import ContractError, EdgeSegError
-from segrun.onnxruntime_runner import OnnxRuntimeRunner
-from segrun.openvino_runner import OpenVINORunner
-from segrun.runner import Frames, Labels, Runner
-from segrun.tensorrt_runner import TensorRTRunner
+from segrun.runners.base import Frames, Labels, Runner
+from segrun.runners.onnxruntime import OnnxRuntimeRunner
+from segrun.runners.openvino import OpenVINORunner
+from segrun.runners.tensorrt.runner import TensorRTRunner
 
 if TYPE_CHECKING:
     from conftest import Artefacts
@@ -34,8 +34,8 @@ def real_engine(onnx_file: Path, folder: Path) -> Path:
     from segdata.errors import MissingDependencyError
     from segexport.options import ExportOptions
     from segexport.to_engine import build_engine, choose_target
-    from segrun.pycuda_device import first_device
-    from segrun.tensorrt_library import find_tensorrt
+    from segrun.runners.tensorrt.device import first_device
+    from segrun.runners.tensorrt.library import find_tensorrt
 
     library = find_tensorrt()
     if library is None:

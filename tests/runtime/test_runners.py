@@ -17,9 +17,11 @@ from segdata.errors import ContractError, EdgeSegError
 from segdata.spec import PRECISION_KEY, SPEC_KEY, Precision
 from segexport.graph import DeployableGraph
 from segexport.to_onnx import to_onnx
-from segrun.onnxruntime_runner import OnnxRuntimeRunner
-from segrun.openvino_runner import OpenVINORunner
-from segrun.runner import Frames, Labels, Runner, RunnerName, open_runner
+from segrun.options import RunnerName
+from segrun.runners.base import Frames, Labels, Runner
+from segrun.runners.onnxruntime import OnnxRuntimeRunner
+from segrun.runners.open import open_runner
+from segrun.runners.openvino import OpenVINORunner
 
 if TYPE_CHECKING:
     from conftest import Artefacts

@@ -13,7 +13,7 @@ import av
 import onnx
 import pytest
 
-from segrun.manifest import EngineManifest, manifest_path
+from segrun.runners.tensorrt.manifest import EngineManifest, manifest_path
 
 if TYPE_CHECKING:
     from conftest import Artefacts

@@ -10,10 +10,10 @@ import onnx
 import pytest
 
 from segdata.errors import EdgeSegError
-from segdata.pyav_reader import VideoReader
 from segdata.resize import resize_frame
+from segdata.video.reader import VideoReader
 from segexport.to_onnx import to_onnx
-from segrun.runner import open_runner
+from segrun.runners.open import open_runner
 from segrun.segmenter import Segmenter
 
 if TYPE_CHECKING:

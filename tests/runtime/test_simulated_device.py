@@ -13,14 +13,14 @@ from engine_files import toy_spec, write_engine
 from simulated_device import Simulation, Violation
 from simulated_tensorrt import libraries_of, toy_program
 
-from segrun import tensorrt_runner
-from segrun.cuda_stream import CudaStream
-from segrun.pycuda_device import Device
-from segrun.ring import Ring
-from segrun.runner import Frames, Labels
-from segrun.tensorrt_engine import TensorRTContext
-from segrun.tensorrt_runner import TensorRTRunner
-from segrun.tensorrt_slot import TensorRTSlot
+from segrun.runners.base import Frames, Labels
+from segrun.runners.ring import Ring
+from segrun.runners.tensorrt import runner as tensorrt_runner
+from segrun.runners.tensorrt.device import Device
+from segrun.runners.tensorrt.engine import TensorRTContext
+from segrun.runners.tensorrt.runner import TensorRTRunner
+from segrun.runners.tensorrt.slot import TensorRTSlot
+from segrun.runners.tensorrt.stream import CudaStream
 
 HEIGHT, WIDTH = 3, 4
 

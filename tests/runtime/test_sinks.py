@@ -18,11 +18,11 @@ from segmented_frames import HEIGHT, RATE, WIDTH, content, segmented, write, wri
 from segdata.errors import InputError
 from segdata.labels import CITYSCAPES_29
 from segrun.frame import Segmented
-from segrun.gif_sink import GifSink
-from segrun.json_sink import JsonSink
-from segrun.png_sink import PngSink
-from segrun.raw_sink import RawSink
-from segrun.sink import Sink
+from segrun.sinks.base import Sink
+from segrun.sinks.gif import GifSink
+from segrun.sinks.json import JsonSink
+from segrun.sinks.png import PngSink
+from segrun.sinks.raw import RawSink
 
 Mounted = Callable[[Path, str], AbstractContextManager[None]]
 Refused = Callable[..., AbstractContextManager[None]]
@@ -289,7 +289,7 @@ import sys
 import numpy as np
 sys.path.insert(0, sys.argv[1])
 from segmented_frames import segmented, write
-from segrun.raw_sink import RawSink
+from segrun.sinks.raw import RawSink
 sink = RawSink(sys.stdout.buffer)
 while not sink.closed:
     write(sink, [segmented(0)])

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from small_media import HEIGHT, PATIENCE, WIDTH, every, in_time, jpegs, numbered, write_numbered
 
-from segdata.pyav_picture import Reformatter
-from segdata.pyav_reader import Decoded, VideoReader
-from segrun.image_source import ImageSource
-from segrun.live_clock import LiveClock
-from segrun.open_source import expand, is_live, name_of, open_source
+from segdata.video.picture import Reformatter
+from segdata.video.reader import Decoded, VideoReader
 from segrun.options import RunOptions
-from segrun.webcam_source import WebcamSource
+from segrun.sources.image import ImageSource
+from segrun.sources.live_clock import LiveClock
+from segrun.sources.open import expand, is_live, name_of, open_source
+from segrun.sources.webcam import WebcamSource
 
 Refused = Callable[..., AbstractContextManager[None]]
 OPTIONS = RunOptions(inputs=())
@@ -223,8 +223,8 @@ def test_no_such_webcam_is_said_and_nothing_else(capfd: pytest.CaptureFixture[st
 READ_STANDARD_INPUT = """
 import sys
 from segdata.errors import InputError
-from segdata.pyav_reader import Decoded
-from segrun.open_source import open_source
+from segdata.video.reader import Decoded
+from segrun.sources.open import open_source
 from segrun.options import RunOptions
 from small_media import number_of
 try:

@@ -16,9 +16,9 @@ from simulated_tensorrt import VERSION, Program, libraries_of, toy_program
 from toy_engine import HEIGHT, WIDTH, made, toy_libraries, wanted
 
 from segdata.errors import ContractError, EdgeSegError, MissingDependencyError
-from segrun.runner import open_runner
-from segrun.tensorrt_library import collecting_logger, load_tensorrt
-from segrun.tensorrt_runner import Libraries, TensorRTRunner
+from segrun.runners.open import open_runner
+from segrun.runners.tensorrt.library import collecting_logger, load_tensorrt
+from segrun.runners.tensorrt.runner import Libraries, TensorRTRunner
 
 Refused = Callable[..., AbstractContextManager[None]]
 

@@ -13,8 +13,8 @@ from simulated_device import Simulation
 from toy_engine import made, toy_libraries, wanted
 
 from segdata.errors import EdgeSegError
-from segrun.runner import Frames, Labels
-from segrun.tensorrt_runner import TensorRTRunner
+from segrun.runners.base import Frames, Labels
+from segrun.runners.tensorrt.runner import TensorRTRunner
 
 Refused = Callable[..., AbstractContextManager[None]]
 

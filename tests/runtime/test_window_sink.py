@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from segmented_frames import segmented, write
 
-from segrun.window_sink import WindowSink
+from segrun.sinks.window import WindowSink
 
 Refused = Callable[..., AbstractContextManager[None]]
 
@@ -65,7 +65,7 @@ WATCHED = """
 import sys, threading, time
 sys.path.insert(0, sys.argv[1])
 from segmented_frames import segmented, write
-from segrun.window_sink import WindowSink
+from segrun.sinks.window import WindowSink
 from x_display import press, press_close_button
 
 sink = WindowSink("street")

@@ -4,8 +4,8 @@ import numpy as np
 from simulated_device import Simulation
 from simulated_tensorrt import libraries_of, toy_program
 
-from segrun.runner import Frames, Labels
-from segrun.tensorrt_runner import Libraries
+from segrun.runners.base import Frames, Labels
+from segrun.runners.tensorrt.runner import Libraries
 
 HEIGHT, WIDTH = 3, 4
 

@@ -19,7 +19,7 @@ from segdata.dataset import Dataset, SplitArrays
 from segdata.errors import EdgeSegError
 from segdata.metrics import accuracy
 from segdata.options import PrepareOptions, SynthOptions
-from segdata.prepare import prepare
+from segdata.prepare.prepare import prepare
 from segdata.spec import ModelSpec
 from segdata.synth.write import write_synthetic
 from segtrain.batches import batches, normalise

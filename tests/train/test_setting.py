@@ -12,7 +12,7 @@ import pytest
 
 from segdata.dataset import Dataset
 from segdata.options import PrepareOptions
-from segdata.prepare import prepare
+from segdata.prepare.prepare import prepare
 from segtrain.options import TrainOptions
 from segtrain.setting import check_run, find_truth, open_dataset, run_folder, settings_of, spec_for
 from segtrain.state import Position

@@ -13,7 +13,7 @@ from torch import Tensor
 from segdata.errors import ContractError, InputError
 from segdata.files import replacing
 from segdata.spec import SPEC_KEY, ModelSpec
-from segdata.validation import first_problem, short
+from segdata.text import first_problem, short
 from segtrain.presets import Architecture
 from segtrain.unet import UNet
 

@@ -9,7 +9,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from segdata.command import Command, parse_size, progress_bar
+from segdata.command import Command, parse_size
+from segdata.progress import progress_bar
 from segtrain.options import TrainOptions
 from segtrain.presets import PRESETS
 

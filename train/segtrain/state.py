@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from segdata.errors import ContractError, InputError
 from segdata.files import replacing
-from segdata.validation import short
+from segdata.text import short
 from segtrain.checkpoint import signature_of
 from segtrain.history import EpochFigures
 

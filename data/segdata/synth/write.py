@@ -11,11 +11,11 @@ import numpy.typing as npt
 from segdata.errors import InputError
 from segdata.files import replacing
 from segdata.labels import CITYSCAPES_29
-from segdata.layouts import IMAGE_FOLDER, LABEL_FOLDER
 from segdata.options import Size, SynthOptions
-from segdata.pyav_picture import Picture
-from segdata.pyav_writer import VideoWriter
+from segdata.prepare.layouts import IMAGE_FOLDER, LABEL_FOLDER
 from segdata.synth.camera import drive, scene
+from segdata.video.picture import Picture
+from segdata.video.writer import VideoWriter
 
 VIDEO_FILE = "drive.mp4"
 VIDEO_HEIGHT, VIDEO_WIDTH, VIDEO_RATE = 540, 960, 25

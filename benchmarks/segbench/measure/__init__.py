@@ -1,0 +1,1 @@
+"""Speed, accuracy, memory and energy of an artefact, and the machine's facts."""

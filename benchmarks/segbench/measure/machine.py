@@ -1,0 +1,93 @@
+"""The facts about this machine that a figure is worth nothing without."""
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from segbench.measure.nvml import Card
+
+_LIBRARIES = (
+    "edgeseg", "openvino", "onnxruntime", "tensorrt", "tensorrt-rtx", "pycuda", "av", "opencv-python",
+    "opencv-python-headless", "numpy",
+)  # fmt: skip
+_CPU = Path("/sys/devices/system/cpu/cpu0/cpufreq")
+_THERMAL = Path("/sys/class/thermal")
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Machine:
+    """Processor, usable cores, system, and the versions of the libraries that decide speed.
+
+    `clock_mhz`, `governor` and `temperature` (degrees Celsius) are the processor's, `card` the first NVIDIA card's; a
+    machine that does not tell has None. `load` is how many processes wanted to run in the minute before.
+    """
+
+    processor: str
+    cores: int
+    system: str
+    python: str
+    libraries: dict[str, str]
+    clock_mhz: float | None = None
+    governor: str | None = None
+    temperature: float | None = None
+    load: float | None = None
+    card: Card | None = None
+
+
+def this_machine(card: Card | None = None) -> Machine:
+    """Return the facts about the machine this runs on, as it is now."""
+    return Machine(
+        processor=_processor(),
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        system=f"{platform.system()} {platform.release()}",
+        python=platform.python_version(),
+        libraries={name: found for name in _LIBRARIES if (found := _version(name))},
+        clock_mhz=_clock_mhz(),
+        governor=_text(_CPU / "scaling_governor"),
+        temperature=_temperature(),
+        load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        card=card,
+    )
+
+
+def _processor() -> str:
+    return _of_cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def _clock_mhz() -> float | None:
+    kilohertz = _text(_CPU / "scaling_cur_freq")
+    if kilohertz:
+        return int(kilohertz) / 1000
+    found = _of_cpuinfo("cpu MHz")
+    return float(found) if found else None
+
+
+def _temperature() -> float | None:
+    zones = [_text(zone / "temp") for zone in sorted(_THERMAL.glob("thermal_zone*"))]
+    degrees = [int(zone) / 1000 for zone in zones if zone]
+    return max(degrees, default=None)
+
+
+def _of_cpuinfo(key: str) -> str | None:
+    for line in (_text(Path("/proc/cpuinfo")) or "").splitlines():
+        if line.startswith(key):
+            return line.partition(":")[2].strip()
+    return None
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return None
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,1 @@
+"""How an artefact's labels differ from the reference's on a video."""

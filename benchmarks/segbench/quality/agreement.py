@@ -1,0 +1,114 @@
+"""What can be said of an artefact on an unlabelled video: does it say what its reference says, and steadily?"""
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from segbench.quality.flicker import Flicker
+from segbench.quality.worst_frames import WorstFrame, WorstFrames
+from segdata.errors import InputError
+from segdata.metrics import confusion_matrix, pixel_accuracy
+from segdata.video.reader import VideoReader
+from segrun.frame import Frame, FrameMaker
+from segrun.runners.base import Runner
+
+WORST_FRAMES = 4
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class QualityResult:
+    """An artefact beside its reference on the same `frames`, at the network's size; all figures are shares 0 to 1.
+
+    `equal_pixels` have the same class in both. `class_agreement` is how much of what the reference calls a class the
+    artefact calls so, too; None for a class that the reference never saw. `flicker` and `reference_flicker` are how
+    much of what stood still changed its class from one frame to the next, None if nothing stood still; `still_pixels`
+    is how much did, 0 if there is only one frame. `worst` are the frames that agree least, worst first, far apart.
+    """
+
+    artefact: str
+    reference: str
+    frames: int
+    equal_pixels: float
+    class_agreement: dict[str, float | None]
+    flicker: float | None
+    reference_flicker: float | None
+    still_pixels: float
+    worst: tuple[WorstFrame, ...]
+
+
+def video_quality(
+    runner: Runner,
+    reference: Runner,
+    video: Path,
+    limit: int | None,
+    on_frame: Callable[[], None],
+    names: tuple[str, str] | None = None,
+) -> QualityResult:
+    """Run both on the first `limit` frames of `video` (all, if None) and compare what they say.
+
+    `names` are what the result calls artefact and reference; their precisions, if None. Memory does not grow with the
+    video. Raises InputError if the two differ in classes or size or take several frames at once, if `limit` is below 1,
+    or if no frame of `video` can be decoded.
+    """
+    _check_comparable(runner, reference)
+    if limit is not None and limit < 1:
+        raise InputError(f"got a limit of {limit} frames, need 1 or more")
+    classes = runner.spec.class_names
+    matrix = np.zeros((len(classes), len(classes)), dtype=np.int64)
+    flicker, worst, frames = Flicker(), WorstFrames(WORST_FRAMES), 0
+    for seconds, frame in islice(timed_frames(video, runner), limit):
+        labels, expected = runner(frame.small[None])[0], reference(frame.small[None])[0]
+        counts = confusion_matrix(expected, labels, len(classes))
+        matrix += counts
+        worst.add(WorstFrame(seconds, pixel_accuracy(counts)))
+        flicker.add(frame.small, (labels, expected))
+        frames += 1
+        on_frame()
+    if not frames:
+        raise InputError(f"{video}: no frame could be decoded; the file is broken: get it again")
+    seen = matrix.sum(axis=1)
+    artefact_name, reference_name = names or (runner.precision, reference.precision)
+    artefact_flicker, reference_flicker = flicker.shares
+    return QualityResult(
+        artefact=artefact_name,
+        reference=reference_name,
+        frames=frames,
+        equal_pixels=pixel_accuracy(matrix),
+        class_agreement={
+            name: float(matrix[index, index] / seen[index]) if seen[index] else None
+            for index, name in enumerate(classes)
+        },
+        flicker=artefact_flicker,
+        reference_flicker=reference_flicker,
+        still_pixels=flicker.still_share,
+        worst=worst.chosen(),
+    )
+
+
+def timed_frames(video: Path, runner: Runner) -> Iterator[tuple[float, Frame]]:
+    """Yield each frame of `video` as `runner` takes it, and how many seconds after the first one it is shown."""
+    with VideoReader(video) as reader:
+        make, first = FrameMaker(runner.spec), None
+        for item in reader.frames():
+            first = item.seconds if first is None else first
+            yield float(item.seconds - first), make(item, started=0)
+
+
+def _check_comparable(runner: Runner, reference: Runner) -> None:
+    for one in (runner, reference):
+        if one.batch != 1:
+            raise InputError(f"got an artefact that takes {one.batch} frames at once, need 1; export it with --batch 1")
+    if runner.spec.class_names != reference.spec.class_names:
+        raise InputError(
+            f"got an artefact of the classes of {runner.spec.label_space} and a reference of those of "
+            f"{reference.spec.label_space}; need the same classes"
+        )
+    if (runner.spec.height, runner.spec.width) != (reference.spec.height, reference.spec.width):
+        raise InputError(
+            f"got an artefact of {runner.spec.width}x{runner.spec.height} and a reference of "
+            f"{reference.spec.width}x{reference.spec.height}; need the same size: export both from one checkpoint"
+        )

@@ -1,0 +1,84 @@
+"""What a figure is worth nothing without: the machine and its state, and how it was measured, in words."""
+
+from segbench.report.grid import number, printable
+from segbench.results import BenchReport
+
+TARGET = "GTX 1660 Ti"
+"""The card that edgeseg is made for. No figure of another one stands for it."""
+
+
+def measured_on(report: BenchReport) -> str:
+    """Return the devices that computed, the usable cores, and whether a GPU was among the devices."""
+    processor = report.machine.processor
+    devices = dict.fromkeys(result.device for result in report.results)
+    names = dict.fromkeys(processor if device == "CPU" else device for device in devices)
+    without = "" if any(result.runner.startswith("TensorRT") for result in report.results) else ", no GPU used"
+    return printable(f"{' and '.join(names) or processor}, {report.machine.cores} cores{without}")
+
+
+def missing_target(report: BenchReport) -> str | None:
+    """Return what stands in place of the GTX 1660 Ti's figures, None if some were measured on one."""
+    if any(TARGET in result.device for result in report.results):
+        return None
+    return f"{TARGET}: run `seg-bench` and send it. No figure here was measured on one."
+
+
+def machine_facts(report: BenchReport) -> list[tuple[str, str]]:
+    """Return each fact about the machine with its name; one that the machine did not tell says so."""
+    machine, card = report.machine, report.machine.card
+    facts: list[tuple[str, str | None]] = [
+        ("edgeseg", report.edgeseg),
+        ("measured", report.created),
+        ("processor", machine.processor),
+        ("usable cores", str(machine.cores)),
+        ("processor clock", _with_unit(machine.clock_mhz, "MHz")),
+        ("clock governor", machine.governor),
+        ("processor temperature", _with_unit(machine.temperature, "°C")),
+        ("load before", None if machine.load is None else f"{machine.load:.2f} processes"),
+    ]
+    if card:
+        facts += [
+            ("card", card.name),
+            ("driver", card.driver),
+            ("card clock", _with_unit(card.graphics_mhz, "MHz")),
+            ("card memory clock", _with_unit(card.memory_mhz, "MHz")),
+            ("card temperature", _with_unit(card.temperature, "°C")),
+            ("card memory in use", _with_unit(card.used_mb, "MB")),
+            ("card slowed by", ", ".join(card.throttled_by) or "nothing"),
+        ]
+    libraries = [(name, found) for name, found in machine.libraries.items() if name != "edgeseg"]
+    facts += [("system", machine.system), ("Python", machine.python), *libraries]
+    return [(printable(name), "not told" if fact is None else printable(fact)) for name, fact in facts]
+
+
+def notes(report: BenchReport) -> list[str]:
+    """Return how the figures were measured and how to read them, a sentence or two each."""
+    found = [f"Video: {report.video}."]
+    rounds = sorted({len(result.engine.rounds) for result in report.results})
+    if rounds:
+        found.append(
+            f"FPS: the median of {' or '.join(map(str, rounds))} interleaved rounds, ± half of their spread. Engine is "
+            "the network alone with frames in flight; its p50, p90, p99 are of one frame at a time. End-to-end is all "
+            "that seg-run does, from file to file; its p99 is from a frame's decoding to its last sink."
+        )
+    if any(result.accuracy for result in report.results):
+        found.append(f"Accuracy: {report.dataset}.")
+    else:
+        found.append("Accuracy: not measured; give --data DATASET, made with seg-data prepare.")
+    changes = [result.accuracy.change for result in report.results if result.accuracy and result.accuracy.change]
+    for classes in sorted({change.classes for change in changes}):
+        references = dict.fromkeys(change.reference for change in changes if change.classes == classes)
+        found.append(
+            f"mIoU change: over {classes} classes, in points, against {' or '.join(references)} on the same images; "
+            "its interval is the bootstrap's over images."
+        )
+    if report.quality:
+        found.append(
+            "Agreement: how many pixels have the reference's class. Flicker: how much of what stood still changed its "
+            "class from one frame to the next."
+        )
+    return [printable(note) for note in found]
+
+
+def _with_unit(value: float | None, unit: str) -> str | None:
+    return None if value is None else f"{number(value)} {unit}"

@@ -1,0 +1,81 @@
+"""Label spaces of the user's own, from a TOML or JSON file."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Ge, Le, Len
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from segdata.errors import InputError
+from segdata.labels import LABEL_SPACES, LabelSpace, label_space
+from segdata.spec import Name
+from segdata.text import first_problem
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_Byte = Annotated[int, Ge(0), Le(255)]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class ClassEntry:
+    """One class of the file: its name, its RGB colour, and the ids that stand for it in id masks."""
+
+    name: Name
+    colour: tuple[_Byte, _Byte, _Byte]
+    ids: tuple[_Byte, ...]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class LabelSpaceFile:
+    """The whole file."""
+
+    name: Name
+    classes: Annotated[tuple[ClassEntry, ...], Len(1, 254)]
+
+
+def find_label_space(name: str) -> LabelSpace:
+    """Return the built-in label space called `name`, or the one in the .toml or .json file of that path.
+
+    Raises InputError if it is neither, or if the file is not a label space.
+    """
+    path = Path(name)
+    if name in LABEL_SPACES or path.suffix not in (".toml", ".json"):
+        return label_space(name)
+    if path.exists() and not path.is_file() and not path.is_dir():  # a pipe would be waited for
+        raise InputError(f"{path}: not a file; need a label space in TOML or JSON")
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+        entries = TypeAdapter(LabelSpaceFile).validate_python(content)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); need a label space in TOML or JSON") from None
+    except ValidationError as error:
+        raise InputError(f"{path}: {first_problem(error)}; need name and classes with name, colour, ids") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not {path.suffix[1:].upper()} ({' '.join(str(error).split())[:200]})") from None
+    _check(path, entries)
+    return LabelSpace(
+        name=entries.name,
+        names=tuple(entry.name for entry in entries.classes),
+        colours=tuple(entry.colour for entry in entries.classes),
+        label_ids=tuple(entry.ids for entry in entries.classes),
+    )
+
+
+def _check(path: Path, entries: LabelSpaceFile) -> None:
+    if entries.name in LABEL_SPACES:
+        raise InputError(f"{path}: the name {entries.name!r} is that of a built-in label space; choose another")
+    for what, values in (
+        ("name", [entry.name for entry in entries.classes]),
+        ("colour", [entry.colour for entry in entries.classes]),
+        ("id", [label_id for entry in entries.classes for label_id in entry.ids]),
+    ):
+        twice = next((value for index, value in enumerate(values) if value in values[:index]), None)
+        if twice is not None:
+            raise InputError(f"{path}: the {what} {twice!r} stands for two classes; give each its own")

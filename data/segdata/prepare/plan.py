@@ -1,0 +1,92 @@
+"""What a preparation will do, and whether it was done already."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from segdata.dataset import CALIBRATION_SPLIT, DATASET_FILE
+from segdata.errors import InputError
+from segdata.labels import LabelSpace
+from segdata.options import PrepareOptions, Size
+from segdata.prepare.label_files import find_label_space
+from segdata.prepare.layouts import Pair, Splits, find_pairs
+
+SMALLEST_SIDE = 16
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The frames of each split, the classes and the sizes of one preparation."""
+
+    splits: Splits
+    space: LabelSpace
+    sizes: tuple[Size, ...]
+    seed: int
+
+    def frames(self) -> list[tuple[str, int, Pair]]:
+        """Return split name, position in the split, and pair of every frame, in order."""
+        return [(name, index, pair) for name, pairs in self.splits.items() for index, pair in enumerate(pairs)]
+
+    def sha256(self) -> str:
+        """Return the hash of all that decides the result: options, classes, and name, size and time of every file."""
+        files = [
+            (name, pair.name, pair.encoding, *_stamp(pair.image), *_stamp(pair.labels))
+            for name, _, pair in self.frames()
+        ]
+        space = (self.space.name, self.space.names, self.space.colours, self.space.label_ids)
+        text = json.dumps([files, space, self.sizes, self.seed])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def make_plan(options: PrepareOptions) -> Plan:
+    """Look at the source; raise InputError if it, the label space or a size cannot be used."""
+    for width, height in options.sizes:
+        if min(width, height) < SMALLEST_SIDE:
+            raise InputError(f"got size {width}x{height}, need {SMALLEST_SIDE} pixels or more a side")
+    if len(set(options.sizes)) < len(options.sizes) or not options.sizes:
+        raise InputError("got a size twice, or none; need each once")
+    if not 0 < options.val_fraction < 1:
+        raise InputError(f"got val fraction {options.val_fraction}, need more than 0 and less than 1")
+    if options.seed < 0:
+        raise InputError(f"got seed {options.seed}, need 0 or more")
+    space = find_label_space(options.label_space)
+    splits = {name: pairs for name, pairs in find_pairs(options.source).items() if pairs}
+    if len(splits) == 1 and CALIBRATION_SPLIT not in splits:
+        splits = part_val(next(iter(splits.values())), options.val_fraction, options.seed)
+    plan = Plan(splits, space, options.sizes, options.seed)
+    for name in (options.source.resolve().name, *splits, *(pair.name for _, _, pair in plan.frames())):
+        _check_name(name)
+    return plan
+
+
+def part_val(pairs: list[Pair], fraction: float, seed: int) -> Splits:
+    """Return `pairs` as train and val, at least one each; val gets `fraction` of them, chosen by `seed`.
+
+    One pair alone is train.
+    """
+    if len(pairs) == 1:
+        return {"train": pairs}
+    count = min(max(round(fraction * len(pairs)), 1), len(pairs) - 1)
+    chosen = set(np.random.default_rng(seed).permutation(len(pairs))[:count].tolist())
+    return {
+        "train": [pair for index, pair in enumerate(pairs) if index not in chosen],
+        "val": [pair for index, pair in enumerate(pairs) if index in chosen],
+    }
+
+
+def _check_name(name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"the name {name!r} is not UTF-8, which {DATASET_FILE} is written in; rename it") from None
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    try:
+        facts = file.stat()
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror}); replace the file or remove the pair") from None
+    return facts.st_size, facts.st_mtime_ns

@@ -1,0 +1,45 @@
+"""What a frame looks like in videos, windows and previews."""
+
+import time
+from collections import deque
+
+from segdata.spec import ModelSpec
+from segdata.video.picture import Picture
+from segdata.video.yuv import ColourCoding
+from segrun.drawing.legend import Legend, SpeedText
+from segrun.drawing.overlay import Overlay
+from segrun.frame import Segmented
+from segrun.options import View
+
+_FRAMES_OF_SPEED = 30
+
+
+class Drawing:
+    """Draws the overlay and, if asked, the legend of the classes and the speed, frames a second, of the last frames."""
+
+    def __init__(
+        self, spec: ModelSpec, view: View = "overlay", alpha: float = 0.5, legend: bool = False, show_fps: bool = False
+    ) -> None:
+        self._spec = spec
+        self._overlay = Overlay(spec.colours, alpha, view)
+        self._wants_legend, self._wants_speed = legend, show_fps
+        self._made_for: tuple[int, int, ColourCoding] | None = None
+        self._times: deque[float] = deque(maxlen=_FRAMES_OF_SPEED)
+
+    def draw(self, segmented: Segmented) -> Picture:
+        """Return the picture of a segmented frame; the frame's own is left as it is."""
+        picture = self._overlay.draw(segmented.frame.picture, segmented.labels)
+        if not (self._wants_legend or self._wants_speed):
+            return picture
+        size = (picture.height, picture.width, picture.coding)
+        if size != self._made_for:
+            self._legend = Legend(self._spec.class_names, self._spec.colours, *size)
+            self._speed = SpeedText(*size)
+            self._made_for = size
+        if self._wants_legend:
+            self._legend.draw(picture)
+        if self._wants_speed:
+            self._times.append(time.perf_counter())
+            if len(self._times) > 1:
+                self._speed.draw(picture, f"{(len(self._times) - 1) / (self._times[-1] - self._times[0]):.1f} FPS")
+        return picture

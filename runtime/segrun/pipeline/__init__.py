@@ -1,0 +1,1 @@
+"""Reading, running, drawing and writing at the same time."""

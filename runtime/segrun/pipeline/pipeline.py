@@ -1,0 +1,266 @@
+"""Reading, inference and writing at the same time, each in a thread of its own, every frame accounted for."""
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+
+import numpy as np
+
+from segdata.errors import EdgeSegError, InputError
+from segdata.video.reader import AudioPacket, Decoded
+from segrun.drawing.drawing import Drawing
+from segrun.frame import Frame, FrameMaker, Segmented
+from segrun.pipeline.account import RunReport
+from segrun.pipeline.channel import Channel, ChannelCancelledError, ChannelClosedError
+from segrun.pipeline.stage_clock import StageClock
+from segrun.runners.base import Frames, Labels, Runner
+from segrun.sinks.base import Sink
+from segrun.sources.base import Source
+
+IN_FLIGHT = 4
+"""Frames that wait before the network, and after it, where none may be dropped."""
+
+_PATIENCE = 1.0  # seconds that a stopped run waits for a source that says nothing
+_TO_CLEAR_UP = 5.0  # seconds that an abandoned run waits for what removes its files
+_LATENCIES_KEPT = 10_000
+
+
+class NoFrameError(InputError):
+    """The source gave no frame at all."""
+
+
+class Pipeline:
+    """Takes frames from a source through a runner into sinks.
+
+    A thread decodes and shrinks, the thread that calls `run` runs the network, a third draws and writes: the run is
+    as fast as its slowest stage, or as the cores allow. A file waits for the stages after it; of a live source, the
+    newest frame is taken and those before it are dropped. `run` may be called once.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        runner: Runner,
+        sinks: Sequence[Sink],
+        drawing: Drawing | None = None,
+        items: Iterable[Decoded | AudioPacket] | None = None,
+    ) -> None:
+        """Join the parts. `items` are what is taken of the source, all if None. Sinks that show need a drawing."""
+        self._source = source
+        self._items = source.read() if items is None else items
+        self._runner = runner
+        self._sinks = sinks
+        self._drawing = drawing
+        self._decoded = Channel[Frame](1 if source.live else IN_FLIGHT, drop_oldest=source.live)
+        self._results = Channel[Segmented | AudioPacket](IN_FLIGHT)
+        self._clock = StageClock()
+        self._stopping = self._interrupted = self._discarding = self._completed = False
+        self._errors: list[BaseException] = []
+        self._latencies: deque[float] = deque(maxlen=_LATENCIES_KEPT)
+        self._read = self._shown = 0
+        self._waited = 0.0
+        self._started = self._ended = time.perf_counter()
+
+    def run(self, on_frame: Callable[[], None] = lambda: None) -> RunReport:
+        """Run to the end of the source, or until `stop`; call `on_frame` after each frame that was shown.
+
+        The first error of any stage ends the run and is raised here, after every sink has completed what it has.
+        Raises NoFrameError if there is no frame at all, KeyboardInterrupt after `abandon`, unless every sink was
+        complete by then. A KeyboardInterrupt leaves no files.
+        """
+        self._started = time.perf_counter()
+        reader = threading.Thread(target=self._read_frames, name="segrun-read", daemon=True)
+        writer = threading.Thread(target=self._write_frames, args=(on_frame,), name="segrun-write", daemon=True)
+        try:
+            reader.start()
+            writer.start()
+            try:
+                self._infer_frames()
+            except ChannelCancelledError:
+                pass  # the stage that cancelled says why
+            except Exception as error:
+                self._errors.append(error)
+            self._decoded.cancel()
+            self._results.close()
+            _join(writer, lambda: self._discarding)
+            _join(writer, patience=_TO_CLEAR_UP)
+            _join(reader, lambda: self._stopping)
+            _join(reader, patience=_PATIENCE)
+        except BaseException:  # Ctrl-C without a handler
+            self._discarding = True
+            self._decoded.cancel()
+            self._results.cancel()
+            _join(writer, patience=_TO_CLEAR_UP)
+            _join(reader, patience=_PATIENCE)
+            raise
+        finally:
+            self._ended = time.perf_counter()
+        if self._discarding and not self._completed:
+            raise KeyboardInterrupt
+        if self._errors:
+            raise self._errors[0]
+        report = self.report()
+        if report.frames_read == 0 and not report.interrupted:
+            raise NoFrameError(f"{self._source.name}: no frame could be decoded; the file is broken: get it again")
+        if report.frames_lost:
+            raise EdgeSegError(f"{report.frames_lost} of {report.frames_read} frames were lost: please report this")
+        return report
+
+    def stop(self) -> None:
+        """Have the run end after the frames that are on their way. May be called from a signal handler."""
+        self._stopping = self._interrupted = True
+
+    def abandon(self) -> None:
+        """Have the run end at once and leave no files that are not whole. May be called from a signal handler."""
+        self._stopping = self._interrupted = self._discarding = True
+
+    def report(self) -> RunReport:
+        """Return the account so far."""
+        return RunReport(
+            outputs=tuple(sink.path for sink in self._sinks if sink.path),
+            remarks=tuple(remark for sink in self._sinks for remark in sink.remarks),
+            frames_read=self._read,
+            frames_shown=self._shown,
+            frames_dropped=self._decoded.dropped,
+            corrupt_packets=self._source.corrupt_packets,
+            interrupted=self._interrupted,
+            seconds=self._ended - self._started,
+            latencies=tuple(self._latencies),
+            stage_seconds=dict(self._clock.totals),
+            timeline=tuple(self._clock.spans),
+        )
+
+    def _read_frames(self) -> None:
+        """The first thread: decode, turn upright, shrink."""
+        items, make = iter(self._items), FrameMaker(self._runner.spec)
+        try:
+            while not self._stopping:
+                start = time.perf_counter()
+                item = next(items, None)
+                if item is None:
+                    break
+                if isinstance(item, Decoded):
+                    frame = make(item, start)
+                    self._clock.add("decode", start, frame.decoded_at)
+                    self._clock.add("shrink", frame.decoded_at, frame.decoded_at + frame.shrink_seconds)
+                    self._decoded.put(frame)
+                    self._read += 1
+                else:
+                    self._results.put(item)
+        except ChannelCancelledError:
+            pass
+        except Exception as error:
+            self._errors.append(error)
+        finally:
+            self._decoded.close()
+
+    def _infer_frames(self) -> None:
+        """The calling thread: a GPU's context belongs to the thread that opened the runner."""
+        waiting: deque[list[Frame]] = deque()
+        batches = self._batches(waiting)
+        one_by_one = (self._runner(frames) for frames in batches)
+        stream = one_by_one if self._source.live else self._runner.stream(batches)
+        with closing(stream):  # the device is done with its frames then
+            while True:
+                self._waited = 0.0
+                start = time.perf_counter()
+                labels = next(stream, None)
+                if labels is None:
+                    return
+                self._clock.add("network", start + self._waited, time.perf_counter())
+                self._put(waiting.popleft(), labels)
+
+    def _put(self, frames: list[Frame], labels: Labels) -> None:
+        now = time.perf_counter()
+        for frame, segmented in zip(frames, labels, strict=False):  # the last batch may be padded
+            self._results.put(Segmented(frame, segmented, self._runner.spec.class_names, now))
+
+    def _batches(self, waiting: deque[list[Frame]]) -> Iterator[Frames]:
+        """Yield what the runner takes at once, and leave the frames of each in `waiting`."""
+        frames: list[Frame] = []
+        for frame in self._arriving():
+            frames.append(frame)
+            if len(frames) == self._runner.batch:
+                waiting.append(frames)
+                yield _stacked(frames, self._runner.batch)
+                frames = []
+        if frames:
+            waiting.append(frames)
+            yield _stacked(frames, self._runner.batch)
+
+    def _arriving(self) -> Iterator[Frame]:
+        """Yield the frames as they come, until the source ends, or has been silent for long after `stop`."""
+        silent_since = time.perf_counter()
+        while not (self._stopping and (self._discarding or time.perf_counter() - silent_since > _PATIENCE)):
+            start = time.perf_counter()
+            try:
+                frame = self._decoded.get()
+            except ChannelClosedError:
+                return
+            finally:
+                self._waited += time.perf_counter() - start
+            if frame is not None:
+                yield frame
+                silent_since = time.perf_counter()
+
+    def _write_frames(self, on_frame: Callable[[], None]) -> None:
+        """The third thread: draw, and hand to each sink."""
+        try:
+            for item in self._results:
+                if self._discarding:
+                    break
+                if isinstance(item, Segmented):
+                    self._write_frame(item)
+                    on_frame()
+                else:
+                    for sink in self._sinks:
+                        sink.write_audio(item)
+        except ChannelCancelledError:
+            pass
+        except Exception as error:
+            self._errors.append(error)
+        finally:
+            # Nobody takes frames any more: the stages before would wait for ever.
+            self._results.cancel()
+            self._decoded.cancel()
+            self._end_sinks()
+
+    def _write_frame(self, segmented: Segmented) -> None:
+        picture = None
+        if self._drawing and any(sink.shows for sink in self._sinks):
+            with self._clock("draw"):
+                picture = self._drawing.draw(segmented)
+        with self._clock("write"):
+            for sink in self._sinks:
+                sink.write(segmented, picture)
+        self._shown += 1
+        if any(sink.closed for sink in self._sinks):
+            self._stopping = True
+        self._latencies.append(time.perf_counter() - segmented.frame.decoded_at)
+
+    def _end_sinks(self) -> None:
+        discarding = self._discarding  # it may change meanwhile
+        for sink in self._sinks:
+            try:
+                if discarding:
+                    sink.discard()
+                else:
+                    sink.finish()
+            except Exception as error:
+                self._errors.append(error)
+        self._completed = not discarding
+
+
+def _stacked(frames: list[Frame], batch: int) -> Frames:
+    padded = frames + [frames[-1]] * (batch - len(frames))
+    return np.stack([frame.small for frame in padded])
+
+
+def _join(thread: threading.Thread, until: Callable[[], bool] = lambda: False, patience: float = math.inf) -> None:
+    """Wait for a thread, or until `until`; at most `patience` seconds if it may be stuck."""
+    give_up = time.perf_counter() + patience
+    while thread.is_alive() and not until() and time.perf_counter() < give_up:
+        thread.join(0.1)

@@ -1,0 +1,1 @@
+"""Runners: what runs an artefact, a module a library."""

@@ -1,0 +1,153 @@
+"""What every runner promises."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterable
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+from typing import get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from segdata.errors import ContractError, EdgeSegError
+from segdata.spec import CALIBRATION_KEY, PRECISION_KEY, SPEC_KEY, ModelSpec, Precision
+from segdata.text import short
+
+Frames = npt.NDArray[np.uint8]
+"""RGB, uint8 [N, H, W, 3]."""
+
+Labels = npt.NDArray[np.uint8]
+"""Class ids, uint8 [N, H, W]."""
+
+
+LARGEST_RUN = 1 << 24
+"""How many pixels a runner takes at once: 256 frames of 256x256. A file that says more is damaged, or means harm."""
+
+
+class Runner(ABC):
+    """Runs one artefact. Use it as a context manager; after the block it is closed.
+
+    `spec` is the artefact's ModelSpec, `precision` what its graph says it computes in, `computes` what the runner
+    computes the float part of it in here, `calibration_frames` the `frame_id` of each frame that calibrated its INT8,
+    `device` what it runs on, in words, `batch` how many frames it takes.
+    """
+
+    name: str
+    spec: ModelSpec
+    precision: str
+    computes: str
+    device: str
+    batch: int
+    calibration_frames: frozenset[str]
+    _closed = False
+
+    def __call__(self, frames: Frames) -> Labels:
+        """Return the labels of `frames`; the result belongs to the caller.
+
+        Raises ContractError if `frames` are not uint8 of the artefact's shape or labels of another shape or class,
+        EdgeSegError if the runner is closed.
+        """
+        return self._known(self._infer(self._checked(frames)))
+
+    def stream(self, frames: Iterable[Frames]) -> Generator[Labels, None, None]:
+        """Return the labels of each item of `frames`, one after the other, in the same order.
+
+        A runner may take several items before it gives the first labels: for a live source, call it frame by frame.
+        An item may be changed once the next is asked for; each result belongs to the caller. What `frames` raises is
+        raised here, after the device is done with the items before it.
+        """
+        self._check_open()
+        return self._known_of(self._stream(self._checked(item) for item in frames))
+
+    def close(self) -> None:
+        """Free what the runner holds. A runner may be closed twice; it cannot be used again."""
+        if not self._closed:
+            self._free()
+            self._closed = True
+
+    def __enter__(self) -> "Runner":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @abstractmethod
+    def _free(self) -> None:
+        """Free what the runner holds; called until it raises nothing."""
+
+    @abstractmethod
+    def _infer(self, frames: Frames) -> Labels:
+        """Run checked frames."""
+
+    def _stream(self, frames: Iterable[Frames]) -> Generator[Labels, None, None]:
+        """Run checked frames, one after the other unless the runner can do better."""
+        for item in frames:
+            yield self._infer(item)
+
+    def _checked(self, frames: Frames) -> Frames:
+        self._check_open()
+        wanted = (self.batch, self.spec.height, self.spec.width, 3)
+        if frames.shape != wanted or frames.dtype != np.uint8:
+            raise ContractError(f"got frames {frames.dtype} {list(frames.shape)}, need uint8 {list(wanted)}, RGB")
+        return frames
+
+    def _known_of(self, stream: Generator[Labels, None, None]) -> Generator[Labels, None, None]:
+        with closing(stream):  # the device is done with its frames then
+            for labels in stream:
+                yield self._known(labels)
+
+    def _known(self, labels: Labels) -> Labels:
+        """Return `labels`; raise ContractError for another shape, or a label without a class: it has no name."""
+        wanted = (self.batch, self.spec.height, self.spec.width)
+        if labels.shape != wanted:
+            raise ContractError(
+                f"got labels {list(labels.shape)} from the network, need {list(wanted)}; export it again"
+            )
+        if labels.max(initial=0) >= self.spec.class_count:
+            raise ContractError(
+                f"got class {labels.max()} from the network, its spec has {self.spec.class_count}; export it again"
+            )
+        return labels
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise EdgeSegError(f"this {self.name} runner is closed; open the artefact again")
+
+    def _take_contract(self, path: Path, metadata: dict[str, str], inputs: list[str], outputs: list[str]) -> None:
+        """Set spec, precision and batch from an ONNX file's metadata, and hold its signature against the contract.
+
+        `inputs` and `outputs` are described as `name type [shape]`, type and shape as `uint8 [1, 128, 128]`.
+        """
+        if SPEC_KEY not in metadata or PRECISION_KEY not in metadata:
+            raise ContractError(f"{path}: an ONNX file without edgeseg's model spec; need one written by seg-export")
+        self.spec = ModelSpec.from_json(metadata[SPEC_KEY], origin=str(path))
+        self.precision = metadata[PRECISION_KEY]
+        if self.precision not in get_args(Precision):
+            raise ContractError(
+                f"{path}: its precision is {short(self.precision)!r}, need {', '.join(get_args(Precision))}"
+            )
+        self.calibration_frames = frozenset(filter(None, metadata.get(CALIBRATION_KEY, "").split(",")))
+        self._take_signature(path, [*inputs, *outputs])
+
+    def _take_signature(self, path: Path, signature: list[str]) -> None:
+        """Hold inputs and outputs, described as above, against the graph contract for `spec`, and set batch."""
+        frame = [self.spec.height, self.spec.width]
+        self.batch = _batch_of(signature)
+        wanted = [f"frames uint8 {[self.batch, *frame, 3]}", f"labels uint8 {[self.batch, *frame]}"]
+        if self.batch * self.spec.height * self.spec.width > LARGEST_RUN:
+            raise ContractError(
+                f"{path}: takes {self.batch} frames of {self.spec.width}x{self.spec.height}, need {LARGEST_RUN} "
+                "pixels or less; export it with a smaller --batch"
+            )
+        if signature != wanted:
+            raise ContractError(
+                f"{path} breaks the graph contract: got {short(', '.join(signature))}, need {', '.join(wanted)}"
+            )
+
+
+def _batch_of(signature: list[str]) -> int:
+    head = signature[0].partition("[")[2].partition(",")[0] if signature else ""
+    return int(head) if head.isdigit() and int(head) > 0 else 1

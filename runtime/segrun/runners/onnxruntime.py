@@ -1,0 +1,64 @@
+"""Runs ONNX artefacts on the CPU with ONNX Runtime: float32 stays float32, so it is the reference."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from segdata.errors import ContractError, InputError
+from segrun.runners.base import Frames, Labels, Runner
+from segrun.runners.onnx_check import check_onnx
+
+
+class OnnxRuntimeRunner(Runner):
+    """The portable runner: slower than OpenVINO, and never less exact than the artefact."""
+
+    name = "ONNX Runtime"
+
+    def __init__(self, path: Path) -> None:
+        """Load `path`; raise InputError if it is no ONNX file, ContractError if it breaks the graph contract."""
+        check_onnx(path)
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # errors only: its warnings are about its own optimisations
+        try:
+            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+            metadata = dict(self._session.get_modelmeta().custom_metadata_map)
+        except Exception as error:
+            raise InputError(f"{path}: ONNX Runtime cannot read it ({_reason(error)}); export it again") from None
+        self._path = path
+        self._take_contract(
+            path,
+            metadata,
+            _signature(self._session.get_inputs()),
+            _signature(self._session.get_outputs()),
+        )
+        self.computes = "int8/f32" if self.precision == "int8" else "f32"  # ONNX Runtime widens float16 on a CPU
+        self.device = "CPU"
+
+    def _free(self) -> None:
+        del self._session
+
+    def _infer(self, frames: Frames) -> Labels:
+        try:
+            (labels,) = self._session.run(None, {"frames": frames})
+        except Exception as error:
+            raise ContractError(
+                f"{self._path}: ONNX Runtime cannot run it ({_reason(error)}); export it again"
+            ) from None
+        return np.asarray(labels, dtype=np.uint8)
+
+
+def _signature(arguments: list[onnxruntime.NodeArg]) -> list[str]:
+    return [f"{argument.name} {_type(argument)} {_shape(argument)}" for argument in arguments]
+
+
+def _type(argument: onnxruntime.NodeArg) -> str:
+    return str(argument.type).removeprefix("tensor(").removesuffix(")")
+
+
+def _shape(argument: onnxruntime.NodeArg) -> list[int]:
+    return [size if isinstance(size, int) else -1 for size in argument.shape]
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,100 @@
+"""A TensorRT engine, ready to run: what it takes and gives, and contexts that enqueue it on a stream."""
+
+from typing import Any
+
+from segdata.errors import ContractError, EdgeSegError, MissingDependencyError
+from segrun.runners.tensorrt.library import TensorRT
+
+_DRIVER_TOO_OLD = "cudaError 35"  # what TensorRT's CUDA says if the driver is older than it, or not there
+
+
+class TensorRTEngine:
+    """A deserialised engine. `logger` is a collecting logger of the same library.
+
+    Make it, use it and `release` it with the CUDA context current.
+    """
+
+    def __init__(self, library: TensorRT, logger: Any, plan: bytes, origin: str) -> None:  # noqa: ANN401
+        """Deserialise `plan`, which is executable content: check where it comes from before.
+
+        Raises ContractError, naming `origin`, if the library cannot read it; MissingDependencyError if the driver is
+        too old for the library.
+        """
+        self._trt: Any = library.module
+        self._logger = logger
+        self._runtime: Any = self._trt.Runtime(logger)
+        self._engine: Any = self._runtime.deserialize_cuda_engine(plan) if self._runtime else None
+        if self._engine is None:
+            self.release()
+            reason = logger.take_errors()
+            if _DRIVER_TOO_OLD in reason:
+                raise MissingDependencyError(
+                    f"the NVIDIA driver is missing or too old for {library.flavour} {library.version} "
+                    f"({_DRIVER_TOO_OLD}); install a newer driver (nvidia-smi shows which it is)"
+                )
+            raise ContractError(
+                f"{origin}: {library.flavour} {library.version} cannot read it ({reason}); build it again with "
+                "seg-export"
+            )
+
+    def signature(self) -> list[str]:
+        """Return inputs, then outputs, each as `name type [shape]`: `frames uint8 [1, 128, 128, 3]`."""
+        names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
+        inputs = [name for name in names if self._engine.get_tensor_mode(name) == self._trt.TensorIOMode.INPUT]
+        return [self._describe(name) for name in [*inputs, *(name for name in names if name not in inputs)]]
+
+    def context(self, graphs: bool) -> "TensorRTContext":
+        """Return an execution context, to be released before the engine is.
+
+        `graphs` has TensorRT-RTX capture a CUDA graph by itself, which it does at the first frame; TensorRT cannot.
+        Raises EdgeSegError if there is no memory for the context.
+        """
+        made = self._context_with_graph() if graphs and hasattr(self._trt, "CudaGraphStrategy") else None
+        has_own_graph = made is not None
+        if made is None:
+            made = self._engine.create_execution_context()
+        if made is None:
+            raise EdgeSegError(
+                f"TensorRT has no memory for one more frame in flight: {self._logger.take_errors()}; keep fewer"
+            )
+        return TensorRTContext(made, has_own_graph, self._logger)
+
+    def _context_with_graph(self) -> Any | None:  # noqa: ANN401
+        config = self._engine.create_runtime_config()
+        config.cuda_graph_strategy = self._trt.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
+        return self._engine.create_execution_context(config)
+
+    def release(self) -> None:
+        """Free the engine, after its contexts."""
+        self._engine = None
+        self._runtime = None
+
+    def _describe(self, name: str) -> str:
+        kind = self._engine.get_tensor_dtype(name).name.lower()
+        return f"{name} {kind} {list(self._engine.get_tensor_shape(name))}"
+
+
+class TensorRTContext:
+    """What runs an engine, on one stream. `has_own_graph` says whether TensorRT-RTX captures a CUDA graph of it.
+
+    Nobody else holds on to TensorRT's context: it has no `free`, and must be gone before the engine and CUDA's context.
+    """
+
+    def __init__(self, context: Any, has_own_graph: bool, logger: Any) -> None:  # noqa: ANN401
+        self._context: Any = context
+        self._logger = logger
+        self.has_own_graph = has_own_graph
+
+    def bind(self, name: str, address: int) -> None:
+        """Have a tensor at a device address; raise EdgeSegError if TensorRT refuses."""
+        if not self._context.set_tensor_address(name, address):
+            raise EdgeSegError(f"TensorRT refuses the memory for {name}: {self._logger.take_errors()}")
+
+    def enqueue(self, stream: int) -> None:
+        """Put one inference on the stream with this handle; raise EdgeSegError if TensorRT refuses."""
+        if not self._context.execute_async_v3(stream):
+            raise EdgeSegError(f"TensorRT cannot run the engine: {self._logger.take_errors()}")
+
+    def release(self) -> None:
+        """Free the context."""
+        self._context = None

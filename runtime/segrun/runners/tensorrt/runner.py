@@ -1,0 +1,122 @@
+"""Runs engines on the GPU, with TensorRT or TensorRT-RTX and pycuda."""
+
+from collections.abc import Generator, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from segdata.errors import ContractError, EdgeSegError, InputError, MissingDependencyError
+from segrun.runners.base import Frames, Labels, Runner
+from segrun.runners.ring import Ring
+from segrun.runners.tensorrt.device import Device, load_driver
+from segrun.runners.tensorrt.engine import TensorRTEngine
+from segrun.runners.tensorrt.graph import find_bindings
+from segrun.runners.tensorrt.library import TensorRT, collecting_logger, find_tensorrt, load_tensorrt
+from segrun.runners.tensorrt.manifest import EngineManifest, Flavour, read_manifest
+from segrun.runners.tensorrt.slot import TensorRTSlot
+
+_COMPUTES = {"fp32": "f32", "fp16": "f16", "int8": "int8/f32"}
+
+
+@dataclass(frozen=True)
+class Libraries:
+    """What the runner needs of this machine: TensorRT and its logger, pycuda.driver, cuda.bindings.driver or None."""
+
+    tensorrt: TensorRT
+    logger: Any
+    driver: Any
+    bindings: Any | None
+
+
+def load_libraries(tensorrt: TensorRT) -> Libraries:
+    """Return `tensorrt` with what else is needed; raise MissingDependencyError without pycuda or an NVIDIA driver."""
+    return Libraries(tensorrt, collecting_logger(tensorrt), load_driver(), find_bindings())
+
+
+class TensorRTRunner(Runner):
+    """The runner for .engine files. Open it, use it and close it in one thread.
+
+    It holds `depth` frames in flight in `stream`, and all the memory for them, from the start. Between calls its CUDA
+    context is not current, so that several runners can take turns. `cuda_graph` says, in words, what of a frame is one
+    launch: the inference with TensorRT-RTX, which captures by itself; the copies too with TensorRT where cuda-bindings
+    is installed; else nothing.
+    """
+
+    def __init__(
+        self, path: Path, depth: int = 3, graphs: bool = True, trust: bool = False, libraries: Libraries | None = None
+    ) -> None:
+        """Load the engine at `path` after holding it against its manifest, and run it once.
+
+        `graphs` False makes each call one by one. `trust` loads an engine of other bytes than its manifest says; the
+        manifest is needed still, for the model's spec. Raises InputError for a depth below 1, ContractError if the
+        engine does not match its manifest, this machine or the graph contract, MissingDependencyError if a library, the
+        driver or the GPU lacks, EdgeSegError for what CUDA or TensorRT reports. Nothing is left on the GPU then.
+        """
+        if depth < 1:
+            raise InputError(f"got depth {depth}, need at least 1 frame in flight")
+        manifest = read_manifest(path, trust)
+        library = libraries.tensorrt if libraries else _installed(manifest.flavour)
+        _check_library(path, manifest, library)
+        libraries = libraries or load_libraries(library)
+        self._device = Device(libraries.driver)
+        try:
+            _check_capability(path, manifest, self._device)
+            self.name = {"tensorrt": "TensorRT", "tensorrt-rtx": "TensorRT-RTX"}[library.flavour]
+            self.spec = manifest.spec
+            self.precision = manifest.precision
+            self.computes = _COMPUTES[manifest.precision]
+            self.device = self._device.name
+            self.calibration_frames = frozenset(manifest.calibration_frames)
+            with self._device.active():
+                self._start(path, depth, graphs, libraries)
+        except BaseException:
+            with suppress(EdgeSegError):  # the first error is the one to tell
+                self._device.close()
+            raise
+
+    def _start(self, path: Path, depth: int, graphs: bool, libraries: Libraries) -> None:
+        engine = TensorRTEngine(libraries.tensorrt, libraries.logger, path.read_bytes(), str(path))
+        self._device.on_close(engine.release)
+        self._take_signature(path, engine.signature())
+        shape = (self.batch, self.spec.height, self.spec.width, 3)
+        slots = [TensorRTSlot(self._device, engine, shape, graphs, libraries.bindings) for _ in range(depth)]
+        self.cuda_graph = "; ".join(sorted({slot.cuda_graph for slot in slots}))
+        self._ring = Ring(slots)
+
+    def _free(self) -> None:
+        self._device.close()
+        self._ring.close()
+
+    def _infer(self, frames: Frames) -> Labels:
+        return self._ring.call(frames)
+
+    def _stream(self, frames: Iterable[Frames]) -> Generator[Labels, None, None]:
+        return self._ring.stream(frames)
+
+
+def _installed(flavour: Flavour) -> TensorRT:
+    """Return the TensorRT that is asked for, or the other if only that is there: to say so is better than "missing"."""
+    try:
+        return load_tensorrt(flavour)
+    except MissingDependencyError:
+        other = find_tensorrt()
+        if other is None:
+            raise
+        return other
+
+
+def _check_library(path: Path, manifest: EngineManifest, library: TensorRT) -> None:
+    built, here = f"{manifest.flavour} {manifest.version}", f"{library.flavour} {library.version}"
+    if built != here:
+        raise ContractError(
+            f"{path}: built with {built}, but here is {here}; install that, or build it again with: {manifest.rebuild}"
+        )
+
+
+def _check_capability(path: Path, manifest: EngineManifest, device: Device) -> None:
+    if manifest.compute_capability != device.compute_capability:
+        raise ContractError(
+            f"{path}: built for {manifest.target} (compute capability {manifest.compute_capability}), but here is "
+            f"{device.name} ({device.compute_capability}); build it again with: {manifest.rebuild}"
+        )

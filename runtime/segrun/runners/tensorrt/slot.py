@@ -1,0 +1,102 @@
+"""One frame in flight on the GPU: its memory on both sides, its stream, its event, its execution context."""
+
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from segdata.errors import EdgeSegError
+from segrun.runners.base import Frames, Labels
+from segrun.runners.tensorrt.device import Device
+from segrun.runners.tensorrt.engine import TensorRTEngine
+from segrun.runners.tensorrt.graph import CudaGraph, GraphError
+
+
+class TensorRTSlot:
+    """A slot of the ring. What it needs is allocated when it is made, never later.
+
+    Copy in, inference and copy out are on the slot's own stream, one after the other; those of other slots overlap
+    with them. Make it with the device active. `cuda_graph` says, in words, whether they are one launch, or why not.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        engine: TensorRTEngine,
+        shape: tuple[int, int, int, int],
+        graphs: bool,
+        bindings: Any | None,  # noqa: ANN401
+    ) -> None:
+        self._device = device
+        self._busy = False
+        self._graph: CudaGraph | None = None
+        self._host_frames = device.pinned(shape)
+        self._host_labels = device.pinned(shape[:3])
+        self._device_frames = device.memory(self._host_frames.nbytes)
+        self._device_labels = device.memory(self._host_labels.nbytes)
+        self._stream = device.stream()
+        self._context = engine.context(graphs)
+        device.on_close(self._context.release)
+        self._context.bind("frames", int(self._device_frames))
+        self._context.bind("labels", int(self._device_labels))
+        self._warm_up()
+        self.cuda_graph = self._capture(bindings) if graphs else "none: not asked for"
+
+    def submit(self, frames: Frames) -> None:
+        """Copy `frames` to page-locked memory and start on them; raise EdgeSegError if the device refuses."""
+        with self._device.active():
+            if self._busy:  # a failure left it so, and the memory may still be in use
+                self._stream.drain()
+            np.copyto(self._host_frames, frames)
+            self._start()
+
+    def result(self) -> Labels:
+        """Wait for the labels, and return them in an array of the caller's own."""
+        with self._device.active():
+            self._stream.wait()
+        self._busy = False
+        return self._host_labels.copy()
+
+    def drain(self) -> None:
+        """Wait until the device is done with this slot. What it reports now came of an error that is known."""
+        with suppress(EdgeSegError), self._device.active():
+            self._stream.drain()
+            self._busy = False
+
+    def _start(self) -> None:
+        self._busy = True
+        if self._graph is None:
+            self._enqueue()
+        else:
+            try:
+                self._graph.launch()
+            except GraphError as error:
+                raise EdgeSegError(
+                    f"CUDA cannot start the graph ({error}); close the engine and open it again"
+                ) from error
+        self._stream.mark()
+
+    def _enqueue(self) -> None:
+        self._stream.copy_in(self._device_frames, self._host_frames)
+        self._context.enqueue(self._stream.handle)
+        self._stream.copy_out(self._host_labels, self._device_labels)
+
+    def _warm_up(self) -> None:
+        """Run once: kernels are loaded at the first run, and CUDA graphs are captured after it."""
+        self._host_frames.fill(0)
+        self._start()
+        self._stream.wait()
+        self._busy = False
+
+    def _capture(self, bindings: Any | None) -> str:  # noqa: ANN401
+        """Record a graph if there is something to record with, and return how it went."""
+        if self._context.has_own_graph:
+            return "TensorRT-RTX's own"
+        if bindings is None:
+            return "none: cuda-bindings is not installed"
+        try:
+            self._graph = CudaGraph(bindings, self._stream.handle, self._enqueue)
+        except GraphError as error:
+            return f"none: {error}"
+        self._device.on_close(self._graph.release)
+        return "copies and inference"

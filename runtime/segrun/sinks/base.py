@@ -1,0 +1,47 @@
+"""What a sink promises: where the segmented frames go."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from segdata.video.picture import Picture
+from segdata.video.reader import AudioPacket
+from segrun.frame import Segmented
+
+
+class Sink(ABC):
+    """Takes segmented frames, one after the other, all from one thread that is not the one that opened it.
+
+    `shows` says that it wants the drawn picture, which is made once for all sinks. `path` is what was written, for the
+    user to be told, None if nothing was. `closed` becomes True when its window was closed or its reader went away: the
+    run ends then, after the frames on their way. `address` is where a browser sees it. `remarks` are lines the user
+    should read at the end.
+    """
+
+    shows = False
+    path: Path | None = None
+    closed = False
+    address: str | None = None
+
+    def __init__(self) -> None:
+        self.remarks: list[str] = []
+
+    @abstractmethod
+    def write(self, segmented: Segmented, picture: Picture | None) -> None:
+        """Take one frame; `picture` is the drawn one, None if no sink shows any.
+
+        Raises EdgeSegError if it cannot be taken; the run ends then.
+        """
+
+    def write_audio(self, packet: AudioPacket) -> None:  # noqa: B027 - most sinks are silent
+        """Take one packet of the source's sound."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Complete what was written, however many frames came and whatever stopped them, and let go of everything.
+
+        Called once. Nothing is left behind where no frame came. Raises EdgeSegError if it cannot be completed.
+        """
+
+    @abstractmethod
+    def discard(self) -> None:
+        """Let go of everything at once, and leave nothing that is not whole: Ctrl-C came twice. Raises nothing."""

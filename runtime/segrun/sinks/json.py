@@ -1,0 +1,91 @@
+"""Writes what is known of each frame as a line of JSON."""
+
+import io
+import json
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from segdata.files import on_disk
+from segdata.video.picture import Picture
+from segrun.frame import Segmented
+from segrun.runners.base import Labels
+from segrun.sinks.base import Sink
+
+
+class JsonSink(Sink):
+    """Writes one JSON object a frame, a line each, in UTF-8.
+
+    Unlike other files it is written in its place from the first frame on and not under another name: each line is whole
+    by itself, and so the file can be followed while it grows (`tail -f`).
+    """
+
+    def __init__(self, target: Path) -> None:
+        """Prepare to write `target`, which is made when the first frame comes."""
+        super().__init__()
+        self._target = target
+        self._stream: io.FileIO | None = None
+        self._before: Labels | None = None
+
+    def write(self, segmented: Segmented, picture: Picture | None) -> None:
+        """Write one frame's line; raise InputError if it cannot be written. No part of a line stays then."""
+        line = json.dumps(facts(segmented, self._before, time.perf_counter()), allow_nan=False)
+        self._before = segmented.labels
+        with on_disk(self._target):
+            if self._stream is None:
+                self._target.parent.mkdir(parents=True, exist_ok=True)
+                self._stream = io.FileIO(self._target, "w")
+                self.path = self._target
+            _write_whole(self._stream, f"{line}\n".encode())
+
+    def finish(self) -> None:
+        """Close the file; raise InputError if its disk says only now that it could not be written."""
+        if self._stream is not None:
+            with on_disk(self._target):
+                self._stream.close()
+
+    def discard(self) -> None:
+        """Close the file. Its lines stay: the file that was there before them went with the first."""
+        if self._stream is not None:
+            with suppress(OSError):
+                self._stream.close()
+
+
+def facts(segmented: Segmented, before: Labels | None, now: float) -> dict[str, object]:
+    """Return what a line says: times in seconds of the source, shares of the picture 0 to 1, size in pixels.
+
+    `before` are the labels of the frame before, None for the first; `now` is by `time.perf_counter`, in seconds.
+    """
+    frame, labels = segmented.frame, segmented.labels
+    shares = sorted(segmented.shares.items(), key=lambda item: -item[1])
+    return {
+        "frame": frame.name,
+        "seconds": round(frame.seconds, 6),
+        "size": [frame.picture.width, frame.picture.height],
+        "shares": {name: round(share, 5) for name, share in shares},
+        "changed": None if before is None else round(float(np.mean(labels != before)), 5),
+        "milliseconds": {
+            "decode": _milliseconds(frame.decode_seconds),
+            "shrink": _milliseconds(frame.shrink_seconds),
+            "network": _milliseconds(segmented.segmented_at - frame.decoded_at),
+            "total": _milliseconds(now - frame.decoded_at),
+        },
+    }
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 3)
+
+
+def _write_whole(stream: io.FileIO, line: bytes) -> None:
+    """Write all of `line` at once, with no buffer between, or cut off again what of it fitted on a full disk."""
+    written = 0
+    try:
+        while written < len(line):
+            written += stream.write(line[written:])
+    except OSError:
+        with suppress(OSError):  # a pipe takes nothing back
+            stream.truncate(stream.tell() - written)
+        raise

@@ -1,0 +1,37 @@
+"""What a source promises: where frames come from."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Protocol
+
+from segdata.video.reader import AudioPacket, Decoded, SoundStream
+
+
+class Source(Protocol):
+    """Where frames come from. Opened in one thread and then read in another.
+
+    `name` is what the user called it. `live` sources go on whether or not anyone reads: frames that nobody was ready
+    for are dropped and counted, where a file waits. `rate` is frames a second, `time_base` the unit of the frames'
+    `pts` in seconds, `starts_at` the time of the first frame in seconds, `expected_frames` how many will come, None if
+    nobody knows. `pixel_aspect` is width to height of a pixel. `audio` is the stream that audio packets belong to.
+    `corrupt_packets` counts what could not be decoded so far.
+    """
+
+    name: str
+    live: bool
+    rate: Fraction
+    time_base: Fraction
+    starts_at: Fraction
+    expected_frames: int | None
+    pixel_aspect: Fraction
+    audio: SoundStream | None
+    corrupt_packets: int
+
+    def read(self) -> Iterator[Decoded | AudioPacket]:
+        """Yield every frame in order of showing, and packets of sound between them."""
+
+    def seek(self, seconds: Fraction) -> bool:
+        """Have the next `read` begin near `seconds`; return False if that cannot be, and it goes on where it was."""
+
+    def close(self) -> None:
+        """Let go of the source. A `read` that is waiting for it in another thread ends as soon as it can."""

@@ -1,0 +1,84 @@
+"""A folder of images as a video."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+
+from segdata.errors import InputError
+from segdata.image_file import decode_image
+from segdata.video.reader import Decoded, SoundStream
+
+SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+"""What names of images end in, in lower case."""
+
+_RATE = Fraction(25)
+
+
+class ImageSource:
+    """Images, 25 a second, each under its file's name; turned upright where their EXIF data says so.
+
+    A name is without its suffix, unless that would make it another image's, too.
+
+    Transparency is left out, grey is made coloured, 16 bits are made 8. `corrupt_packets` counts the images that cannot
+    be read; they are skipped.
+    """
+
+    live = False
+    audio: SoundStream | None = None
+    pixel_aspect = Fraction(1)
+    rate = _RATE
+    time_base = 1 / _RATE
+    starts_at = Fraction(0)
+
+    def __init__(self, name: str, paths: Sequence[Path]) -> None:
+        """Take images in the order of `paths`; errors call them `name`."""
+        self.name = name
+        self._paths = paths
+        self._stems = Counter(path.stem for path in paths)
+        self._next = 0
+        self.expected_frames: int | None = len(paths)
+        self.corrupt_packets = 0
+
+    @classmethod
+    def of_folder(cls, folder: Path) -> "ImageSource":
+        """Take the images of a folder, in `natural_order`; raise InputError if there is none."""
+        paths = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
+        if not paths:
+            kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
+            raise InputError(f"{folder}: no images in this folder; need some of {kinds}")
+        return cls(str(folder), sorted(paths, key=lambda path: natural_order(path.name)))
+
+    def read(self) -> Iterator[Decoded]:
+        """Yield every image that can be read."""
+        while self._next < len(self._paths):
+            path, pts = self._paths[self._next], self._next
+            self._next += 1
+            try:
+                # Read by Python: OpenCV cannot open every name there is on Windows.
+                image = decode_image(path.read_bytes(), cv2.IMREAD_COLOR) if path.is_file() else None
+            except OSError:
+                image = None
+            if image is None:
+                self.corrupt_packets += 1
+            else:
+                name = path.stem if self._stems[path.stem] == 1 else path.name
+                yield Decoded.from_bgr(image, pts, self.time_base, name)
+
+    def seek(self, seconds: Fraction) -> bool:
+        """Go on reading at the image that is shown at `seconds`."""
+        self._next = max(0, int(seconds * self.rate))
+        return True
+
+    def close(self) -> None:
+        """Nothing is open between two images."""
+
+
+def natural_order(name: str) -> list[str | int]:
+    """Return a key that sorts frame2 before frame10."""
+    parts: list[str | int] = list(re.split("([0-9]+)", name.lower()))
+    parts[1::2] = map(int, parts[1::2])
+    return [*parts, name]

@@ -1,0 +1,131 @@
+"""Cameras and videos at an address."""
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+
+from segdata.errors import InputError
+from segdata.video.reader import TIMED_OUT, AudioPacket, Decoded, VideoReader
+from segrun.sources.live_clock import TIME_BASE, LiveClock
+
+SCHEMES = ("rtsp", "rtsps", "http", "https", "udp", "tcp")
+"""What addresses begin with."""
+
+_OPTIONS = {
+    "rtsp": {"rtsp_transport": "tcp"},  # a packet lost over UDP is a grey picture until the next key frame
+    "http": {"reconnect": "1"},  # a file goes on where its connection was lost
+    "udp": {"overrun_nonfatal": "1"},  # who reads late loses frames, not the stream
+}
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 2.0  # seconds between two tries
+
+
+class NetworkSource:
+    """A video at an address: `live` if it declares no end, else like a file, with its sound.
+
+    A live one that breaks off, ends or says nothing for `timeout` seconds is opened anew, for `reconnect` seconds at
+    most; `reconnects` counts how often that succeeded. Its times begin at zero and go on through that. Its sound is
+    left out. `corrupt_packets` counts what could not be decoded so far.
+    """
+
+    def __init__(self, address: str, timeout: float, reconnect: float) -> None:
+        """Open `address`; raise InputError if no video comes from there within `timeout` seconds."""
+        self.name = without_password(address)
+        self._address = address
+        self._timeout, self._reconnect = timeout, reconnect
+        self._closed = threading.Event()
+        self._reader = reader = self._opened()
+        self.expected_frames = reader.expected_frames
+        self.live = reader.expected_frames is None
+        self.rate = reader.rate
+        self.time_base = TIME_BASE if self.live else reader.time_base
+        self.starts_at = Fraction(0) if self.live else reader.starts_at
+        self.pixel_aspect = reader.pixel_aspect
+        self.audio = None if self.live else reader.audio
+        self.corrupt_packets = self.reconnects = 0
+
+    def read(self) -> Iterator[Decoded | AudioPacket]:
+        """Yield every frame in order of showing, and the packets of a file's sound.
+
+        Raises InputError, after the last frame that came, if the connection was lost for good. Where `reconnect` is 0,
+        a live source that hangs up has ended; one that says nothing is lost.
+        """
+        return self._read_live() if self.live else self._read_file()
+
+    def seek(self, seconds: Fraction) -> bool:
+        """Go on reading a file near `seconds`; return False if it is live."""
+        if self.live:
+            return False
+        if seconds > self.starts_at:
+            self._reader.seek(seconds)
+        else:  # FFmpeg cannot go back in what a server sends only from its beginning
+            self._reader.close()
+            self._reader = self._opened()
+        return True
+
+    def close(self) -> None:
+        """Let go of the connection. While another thread reads, it ends `read`: at the latest after `timeout`."""
+        self._closed.set()
+        self._reader.close()
+
+    def _opened(self) -> VideoReader:
+        options = _OPTIONS.get(self._address.partition(":")[0].lower().removesuffix("s"))
+        return VideoReader(self._address, timeout=self._timeout, options=options, shown_as=self.name)
+
+    def _read_file(self) -> Iterator[Decoded | AudioPacket]:
+        reader = self._reader
+        for item in reader.read():
+            self.corrupt_packets = _undecodable(reader)
+            yield item
+        if reader.broke_off and not self._closed.is_set():
+            raise InputError(f"{self.name}: broke off ({reader.broke_off}); try again")
+
+    def _read_live(self) -> Iterator[Decoded]:
+        clock, corrupt_before = LiveClock(), 0
+        lost_at: float | None = None
+        while not self._closed.is_set():
+            reader = self._reader
+            for item in reader.read():
+                self.corrupt_packets = corrupt_before + _undecodable(reader)
+                if isinstance(item, Decoded):
+                    if not reader.broke_off:  # else it had only waited in the decoder
+                        lost_at = None
+                    pts = clock.pts(item.seconds if reader.timed else None)
+                    yield replace(item, pts=pts, time_base=self.time_base)
+            reader.close()
+            corrupt_before = self.corrupt_packets
+            lost_at = lost_at or time.perf_counter()
+            if not self._opened_anew(lost_at + self._reconnect):
+                timed_out = reader.broke_off == TIMED_OUT
+                if self._closed.is_set() or not (self._reconnect or timed_out):
+                    return
+                silence = time.perf_counter() - lost_at + (self._timeout if timed_out else 0)
+                reason = reader.broke_off or "the stream ended"
+                raise InputError(f"{self.name}: silent for {silence:.0f} seconds ({reason}); is it on and connected?")
+            self.reconnects += 1
+            clock.begin_anew()
+        self._reader.close()  # one that was opened while this was closed
+
+    def _opened_anew(self, give_up_at: float) -> bool:
+        """Open the address again; return False if it is too late, or the source was closed meanwhile."""
+        pause = _FIRST_PAUSE
+        while time.perf_counter() < give_up_at and not self._closed.wait(pause):
+            try:
+                self._reader = self._opened()
+            except InputError:
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                return True
+        return False
+
+
+def _undecodable(reader: VideoReader) -> int:
+    """Return how many packets could not be decoded, less the one that never came."""
+    return reader.corrupt_packets - (reader.broke_off is not None)
+
+
+def without_password(address: str) -> str:
+    """Return an address without the user and the password in it."""
+    return re.sub(r"(?<=://)[^/@]*@", "", address)

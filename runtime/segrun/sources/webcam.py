@@ -1,0 +1,63 @@
+"""A camera on this machine, through OpenCV."""
+
+import threading
+from collections.abc import Iterator
+from fractions import Fraction
+
+import cv2
+import numpy as np
+from cv2.utils import logging
+
+from segdata.errors import InputError
+from segdata.video.reader import FALLBACK_RATE, Decoded, SoundStream
+from segrun.sources.live_clock import TIME_BASE, LiveClock
+
+
+class WebcamSource:
+    """Frames as the camera delivers them, timed by when they came. Ends when the camera stops delivering."""
+
+    live = True
+    audio: SoundStream | None = None
+    pixel_aspect = Fraction(1)
+    time_base = TIME_BASE
+    starts_at = Fraction(0)
+
+    def __init__(self, device: int | str) -> None:
+        """Open a camera by its number, or anything else that OpenCV opens; raise InputError if there is none."""
+        self.name = f"webcam {device}"
+        level = logging.setLogLevel(logging.LOG_LEVEL_SILENT)  # it would tell of every driver that it tried
+        try:
+            self._capture = cv2.VideoCapture(device)
+        finally:
+            logging.setLogLevel(level)
+        if not self._capture.isOpened():
+            raise InputError(f"{self.name}: no such camera, or another program has it; try another number")
+        rate = Fraction(self._capture.get(cv2.CAP_PROP_FPS)).limit_denominator(1001)
+        self.rate = rate if rate > 0 else FALLBACK_RATE
+        self.expected_frames: int | None = None
+        self.corrupt_packets = 0
+        self._clock = LiveClock()
+        self._busy, self._closed = threading.Lock(), False
+
+    def read(self) -> Iterator[Decoded]:
+        """Yield frames until the camera stops."""
+        while True:
+            with self._busy:  # a camera must not be let go of while it is asked for a frame
+                if self._closed:
+                    self._capture.release()
+                    return
+                delivered, image = self._capture.read()
+            if not delivered:
+                return
+            yield Decoded.from_bgr(np.asarray(image, np.uint8), self._clock.pts(None), self.time_base)
+
+    def seek(self, _: Fraction) -> bool:
+        """Return False: what was is gone."""
+        return False
+
+    def close(self) -> None:
+        """Let go of the camera: at once, or, if another thread is reading, before it would read the next frame."""
+        self._closed = True
+        if self._busy.acquire(blocking=False):
+            self._capture.release()
+            self._busy.release()
