@@ -67,7 +67,7 @@ audit:
 clean:
 	rm -rf $(DEMO) .venv build dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-# opencv-python needs libGL and others from the system. Where they lack, and no one may install them, the headless
+# opencv-python needs libGL and others from the system. Where they are missing and cannot be installed, the headless
 # build does the same work. The bindings of TensorRT are not installed, only read: a test holds the names we use
 # against theirs.
 $(READY): pyproject.toml requirements-dev.txt constraints.txt
