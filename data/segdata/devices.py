@@ -28,8 +28,9 @@ class Device:
 
 
 def _small_turing(lanes: int, gigahertz: float) -> dict[Precision, float]:
-    """Peaks of TU116 and TU117, which have no tensor cores: a lane does a multiply-accumulate a clock in float32, float16
-    at twice that rate, int8 by DP4A at four times.
+    """Peaks of TU116 and TU117, which have no tensor cores.
+
+    A lane does one multiply-accumulate a clock in float32, two in float16, four in int8 (DP4A).
     """
     operations = 2 * lanes * gigahertz * 1e9
     return {"fp32": operations, "fp16": 2 * operations, "int8": 4 * operations}
