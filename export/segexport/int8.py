@@ -17,7 +17,7 @@ from segexport.qat import train_on
 from segexport.to_int8 import to_int8
 from segexport.to_onnx import to_onnx
 from segexport.verify import THRESHOLDS
-from segtrain.unet import UNet
+from segtrain.network import Network
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Int8Model:
 def make_int8(
     options: ExportOptions,
     checkpoint: Path,
-    network: UNet,
+    network: Network,
     spec: ModelSpec,
     float_model: onnx.ModelProto,
     dataset: Dataset | None,

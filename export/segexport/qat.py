@@ -14,7 +14,7 @@ from segexport.calibrate import CalibrationRanges
 from segexport.graph import fold_batch_norm
 from segtrain.augment import Augment
 from segtrain.batches import batches, load, normalise
-from segtrain.unet import UNet
+from segtrain.network import Network
 
 LEARNING_RATE = 1e-4  # of AdamW: the weights only have to move by a rounding step
 BATCH = 8
@@ -41,7 +41,7 @@ class FakeQuantized(nn.Module):
 
 
 def train_on(
-    network: UNet,
+    network: Network,
     spec: ModelSpec,
     graph: onnx.GraphProto,
     ranges: CalibrationRanges,
@@ -50,7 +50,7 @@ def train_on(
     seed: int,
     on_start: Callable[[int], None],
     on_step: Callable[[], None],
-) -> UNet:
+) -> Network:
     """Return a copy of `network`, batch normalisation folded, trained on for `epochs` with every convolution but the
     head in INT8; the ranges stay as they are. `graph` is the float32 ONNX graph of `network`, which the ranges are of.
 
@@ -85,7 +85,7 @@ def train_on(
     return tuned
 
 
-def _insert(network: UNet, spec: ModelSpec, input_scales: list[float]) -> list[tuple[nn.Module, str, FakeQuantized]]:
+def _insert(network: Network, spec: ModelSpec, input_scales: list[float]) -> list[tuple[nn.Module, str, FakeQuantized]]:
     """Wrap every convolution but the head by its input's scale; the scales are in the order they run in."""
     order: list[nn.Conv2d] = []
     hooks = [
