@@ -20,6 +20,9 @@ PRECISION_KEY = "edgeseg.precision"
 CALIBRATION_KEY = "edgeseg.calibration"
 """The metadata key under which INT8 ONNX files carry which frames calibrated them: `frame_id` of each, with commas."""
 
+WEIGHTS_KEY = "edgeseg.weights"
+"""The metadata key under which ONNX files carry the SHA-256 of the checkpoint they were exported from."""
+
 Precision = Literal["fp32", "fp16", "int8"]
 
 LARGEST_SIDE = 1 << 14

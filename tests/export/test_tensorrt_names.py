@@ -104,9 +104,9 @@ RTX_NAMES = (
 """What only TensorRT-RTX has: targets that are not at hand, CUDA graphs of its own. Touched for that flavour alone."""
 
 TOUCHED_IN = (
-    "export/segexport/to_engine.py",
-    "export/segexport/engine_config.py",
-    "export/segexport/build_progress.py",
+    "export/segexport/engine/to_engine.py",
+    "export/segexport/engine/settings.py",
+    "export/segexport/engine/build_progress.py",
 )
 TOUCHED_IN_GLOB = "runtime/segrun/runners/tensorrt/*.py"
 
@@ -162,7 +162,7 @@ def _names_in(file: Path) -> set[str]:
             continue
         if root == "trt":
             names.add(rest)
-        elif file.parent.name == "segexport" and root in CLASS_OF:
+        elif file.parent.name == "engine" and root in CLASS_OF:
             names.add(f"{CLASS_OF[root]}.{rest}")
         elif file.name == "engine.py" and root in CLASS_OF:
             names.add(f"{'IRuntimeConfig' if root == 'config' else CLASS_OF[root]}.{rest}")

@@ -1,8 +1,8 @@
 """ImageNet weights for the encoders, from packages of PyPI (the extra `pretrained`)."""
 
-import pickle
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from torch import Tensor
@@ -50,7 +50,7 @@ def load_pretrained(path: Path, encoder: LiteEncoder, spec: ModelSpec) -> None:
     """
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError):
+    except (OSError, RuntimeError, EOFError, KeyError, ValueError, UnpicklingError):
         raise InputError(f"{path}: cannot be read as PyTorch weights; install edgeseg[pretrained] again") from None
     if not (isinstance(found, dict) and all(isinstance(value, Tensor) for value in found.values())):
         raise InputError(f"{path}: holds no weights of a network; install edgeseg[pretrained] again")

@@ -15,7 +15,7 @@ def open_runner(path: Path, runner: RunnerName = "auto", *, trust: bool = False,
     `throughput` has OpenVINO give `stream` more frames a second at the price of each one's latency.
 
     Raises InputError if there is no such file or no runner for its suffix, ContractError if the file breaks the graph
-    contract or does not match its manifest or this machine, MissingDependencyError if a library or the driver lacks.
+    contract or does not match its manifest or this machine, MissingDependencyError if a library or driver is missing.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; need an artefact written by seg-export")
