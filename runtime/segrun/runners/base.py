@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable
 from contextlib import closing
+from pathlib import Path
 from types import TracebackType
 
 import numpy as np
@@ -35,6 +36,11 @@ class Runner(ABC):
     batch: int
     calibration_frames: frozenset[str]
     _closed = False
+
+    @classmethod
+    def opened(cls, path: Path, *, trust: bool, throughput: bool) -> "Runner":
+        """Return the runner of an artefact; see `segrun.runners.open.open_runner`, whose options these are."""
+        raise NotImplementedError
 
     def __call__(self, frames: Frames) -> Labels:
         """Return the labels of `frames`; the result belongs to the caller.

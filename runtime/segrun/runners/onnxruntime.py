@@ -32,6 +32,11 @@ class OnnxRuntimeRunner(Runner):
         self.computes = "int8/f32" if self.precision == "int8" else "f32"  # ONNX Runtime widens float16 on a CPU
         self.device = "CPU"
 
+    @classmethod
+    def opened(cls, path: Path, *, trust: bool, throughput: bool) -> "OnnxRuntimeRunner":
+        """Return the runner of an ONNX file."""
+        return cls(path)
+
     def _free(self) -> None:
         del self._session
 

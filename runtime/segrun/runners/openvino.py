@@ -64,6 +64,11 @@ class OpenVINORunner(Runner):
         self.computes = f"int8/{floats}" if self.precision == "int8" else floats
         self.device = str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
 
+    @classmethod
+    def opened(cls, path: Path, *, trust: bool, throughput: bool) -> "OpenVINORunner":
+        """Return the runner of an ONNX file."""
+        return cls(path, throughput=throughput)
+
     def _free(self) -> None:
         self._ring.close()
 

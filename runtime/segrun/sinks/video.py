@@ -10,7 +10,7 @@ from segdata.video.picture import Picture
 from segdata.video.reader import AudioPacket
 from segdata.video.writer import Encoder, VideoWriter
 from segrun.frame import Segmented
-from segrun.sinks.base import Sink
+from segrun.sinks.base import Output, Sink
 from segrun.sources.base import Source
 
 
@@ -42,6 +42,11 @@ class VideoSink(Sink):
         if self._writer.audio_left_out:
             lack = f"{target.suffix} cannot hold {self._writer.audio_left_out}"
             self.remarks.append(f"audio left out: {lack}; try -o NAME.mkv")
+
+    @classmethod
+    def opened(cls, output: Output) -> "VideoSink":
+        """Return the sink of a video file."""
+        return cls(output.path, output.source, output.options.encoder, output.options.start)
 
     def write(self, segmented: Segmented, picture: Picture | None) -> None:
         """Encode one frame."""

@@ -76,6 +76,11 @@ class TensorRTRunner(Runner):
                 self._device.close()
             raise
 
+    @classmethod
+    def opened(cls, path: Path, *, trust: bool, throughput: bool) -> "TensorRTRunner":
+        """Return the runner of an engine."""
+        return cls(path, trust=trust)
+
     def _start(self, path: Path, depth: int, graphs: bool, libraries: Libraries) -> None:
         engine = TensorRTEngine(libraries.tensorrt, libraries.logger, path.read_bytes(), str(path))
         self._device.on_close(engine.release)
