@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from segdata.command import INTERRUPTED, Command, one_line
+from segdata.command import INTERRUPTED, Command
 from segdata.errors import EdgeSegError, IncompleteError
 from segdata.progress import progress_bar
+from segdata.text import one_line
 from segrun.interrupt import Interrupts
 from segrun.options import Encoder, MaskValues, RunnerName, RunOptions, View
 

@@ -6,6 +6,7 @@ import numpy as np
 import onnxruntime
 
 from segdata.errors import ContractError, InputError
+from segdata.text import short
 from segrun.runners.base import Frames, Labels, Runner
 from segrun.runners.contract import contract_of
 from segrun.runners.onnx_check import check_onnx
@@ -63,4 +64,4 @@ def _shape(argument: onnxruntime.NodeArg) -> list[int]:
 
 
 def _reason(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    return short((str(error).strip().splitlines() or [type(error).__name__])[0])

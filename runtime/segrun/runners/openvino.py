@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from segdata.errors import ContractError, InputError
+from segdata.text import short
 from segrun.runners.base import Frames, Labels, Runner
 from segrun.runners.contract import contract_of
 from segrun.runners.onnx_check import check_onnx
@@ -140,4 +141,4 @@ def _shape(port: ov.Output) -> list[int]:
 
 def _reason(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1][:200] if lines else type(error).__name__
+    return short(lines[-1]) if lines else type(error).__name__
