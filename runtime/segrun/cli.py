@@ -13,7 +13,7 @@ from segdata.command import INTERRUPTED, Command, one_line
 from segdata.errors import EdgeSegError, IncompleteError
 from segdata.progress import progress_bar
 from segrun.interrupt import Interrupts
-from segrun.options import Encoder, MaskValues, RunnerName, RunOptions, View
+from segrun.options import Audio, Encoder, MaskValues, RunnerName, RunOptions, View
 
 if TYPE_CHECKING:
     from segrun.runners.base import Runner
@@ -62,6 +62,7 @@ def _seconds(name: str, text: str, **limits: Any) -> Callable[..., Any]:  # noqa
 @click.option("--show-fps", is_flag=True, help="Show the speed in the picture.")
 @_choice("mask_values", MaskValues, "What PNG masks hold.")
 @_choice("encoder", Encoder, "What encodes video; auto is the graphics card if it can.")
+@_choice("audio", Audio, "What becomes of sound: copied, encoded anew where the file cannot hold it, or left out.")
 @_seconds("start", "Begin there.")
 @_seconds("duration", "Take so much.  [default: all]", min_open=True)
 @click.option(

@@ -91,4 +91,4 @@ def _sink_for(name: str, options: RunOptions, source: Source, spec: ModelSpec) -
         return GifSink(path, source.rate)
     from segrun.sinks.video import VideoSink
 
-    return VideoSink(path, source, options.encoder, options.start)
+    return VideoSink(path, source, options.encoder, options.start, options.audio)
