@@ -38,8 +38,8 @@ def _seconds(name: str, text: str, **limits: Any) -> Callable[..., Any]:  # noqa
     multiple=True,
     metavar="NAME",
     help="Where the result goes; any number. NAME.mp4 (.mkv, .mov, .avi): a video. NAME.gif: moving picture, at most "
-    "640 pixels wide. NAME.jsonl: a line of facts a frame. NAME/: a PNG mask a frame. -: raw labels on standard "
-    "output. none: nothing. {name} stands for the input's name.  [default: {name}.seg.mp4]",
+    "640 pixels wide. NAME.jsonl: a line of facts a frame, with the source's times. NAME/: a PNG mask a frame. "
+    "-: raw labels on standard output. none: nothing. {name} stands for the input's name.  [default: {name}.seg.mp4]",
 )
 @click.option(
     "--model",

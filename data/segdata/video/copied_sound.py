@@ -19,6 +19,7 @@ UNTIMED_SOUND = {"avi"}
 
 _MOST_TICKS = 2**31 - 1  # that one packet may last, in the unit of its track: in MP4, FFmpeg ends the process at more
 _WITH_HEADERS = {"mpegts"}  # muxers that want AAC as broadcasts have it, with a header in each packet
+_BLOCKS_NOT_KEPT = {"ac3", "mp3"}  # codecs for which AVI's reader says a size of blocks that its writer must not have
 _LEAD = 4  # packets until an encoder is at its ease
 
 
@@ -128,6 +129,10 @@ def _family(sound: SoundStream) -> str:
 
 def _track(container: OutputContainer, sound: SoundStream) -> AudioStream:
     """Add a track with the parameters of `sound`."""
+    codec, context = sound.codec_context.codec.canonical_name, sound.codec_context
+    if container.format.name in UNTIMED_SOUND and codec in _BLOCKS_NOT_KEPT:
+        rate, layout, bits = context.sample_rate, context.layout.name, context.bit_rate or 0
+        return cast("AudioStream", container.add_stream(codec, rate=rate, layout=layout, bit_rate=bits))
     try:
         return container.add_stream_from_template(sound)
     except ValueError:

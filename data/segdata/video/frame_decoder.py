@@ -59,15 +59,15 @@ class Decoded:
 class FrameDecoder:
     """Decodes one stream. `time_base` is the unit of the frames' times, in seconds: the stream's own, or finer.
 
-    `timed` says that packets carry times, `by_dts` that they only say when they are decoded; `at_once` that frames are
-    wanted as they come, with the times they carry, by someone who has a clock of their own.
+    `by_dts` says that packets only say when they are decoded; `at_once` that frames are wanted as they come, with the
+    times they carry, by someone who has a clock of their own.
     """
 
-    def __init__(self, stream: VideoStream, rate: Fraction, *, timed: bool, by_dts: bool, at_once: bool) -> None:
+    def __init__(self, stream: VideoStream, rate: Fraction, *, by_dts: bool, at_once: bool) -> None:
         """Decode `stream`; frames without a time are shown at `rate` a second."""
         self._context = stream.codec_context
         self._context.copy_opaque = True
-        self._timed, self._by_dts, self._at_once = timed, by_dts, at_once
+        self._by_dts, self._at_once = by_dts, at_once
         self.counts = by_dts and self._context.has_b_frames
         """Whether the time of a frame is known only from all frames before it."""
         time_base = Fraction(stream.time_base or 1 / rate)
@@ -111,8 +111,11 @@ class FrameDecoder:
     def _time_of(self, frame: av.VideoFrame) -> int | None:
         """Return when a frame is shown by what its packet said, in ticks of `time_base`; None if that means nothing."""
         sent = frame.opaque
-        if not isinstance(sent, _Sent) or sent.shift is None or not self._timed:
+        if not isinstance(sent, _Sent):
             return None
+        if sent.shift is None:
+            # When it is decoded means nothing. When it is shown may be right all the same, if it says something else.
+            return None if frame.pts is None or frame.pts == sent.dts else self._ticks(frame.pts, self._shift)
         self._shift = sent.shift
         if self._order and sent.dts is not None:
             return self._order.shown(self._ticks(sent.dts, sent.shift), frame.key_frame)

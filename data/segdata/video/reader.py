@@ -46,7 +46,7 @@ _PICTURE, _SOUND = 0, 1  # the streams of a timeline
 # picture stands still, and are believed for an hour.
 _JUMP, _LONGEST_STANDSTILL = Fraction(10), Fraction(3600)
 
-_WITHOUT_PTS = {"avi"}  # formats that only say when a frame is decoded
+_WITHOUT_PTS = {"asf", "avi"}  # formats that only say when a frame is decoded
 _MOST_KEPT = 1 << 26  # bytes of packets that are kept while no key frame comes
 
 
@@ -118,7 +118,7 @@ class VideoReader:
         self.broke_off: str | None = None
         self.timed = not self._container.format.flags & _NO_TIMESTAMPS
         by_dts = self._container.format.name in _WITHOUT_PTS
-        self._decoder = FrameDecoder(stream, self.rate, timed=self.timed, by_dts=by_dts, at_once=self._at_once)
+        self._decoder = FrameDecoder(stream, self.rate, by_dts=by_dts, at_once=self._at_once)
         self.time_base = self._decoder.time_base
         self._may_jump = bool(self._container.format.flags & _MAY_JUMP)
         # After a jump within a file nobody knows how often its clock has changed before, and a pipe cannot jump.
@@ -215,11 +215,10 @@ class VideoReader:
             if not packet.size and packet.dts is None:  # PyAV's sign for the end
                 return []
             stream = _PICTURE if packet.stream is self._stream else _SOUND
-            time = packet.dts if packet.dts is not None else packet.pts
-            if time is None or not self.timed or self._at_once:
+            if not self.timed or self._at_once:
                 return [Placed(stream, packet, Fraction(0))]
-            time_base = packet.time_base
-            return list(self._timeline.put(stream, packet, time * time_base, (packet.duration or 0) * time_base))
+            time = None if packet.dts is None else packet.dts * packet.time_base
+            return list(self._timeline.put(stream, packet, time, (packet.duration or 0) * packet.time_base))
 
     def frames(self) -> Iterator[Decoded]:
         """Yield every frame in order of showing."""

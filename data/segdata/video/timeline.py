@@ -82,6 +82,8 @@ class Timeline(Generic[Item]):
                 line.held.append((item, None, length))
             else:
                 yield Placed(stream, item, line.shift)
+        elif not line.held and time == line.last:  # no clock starts again at the very moment
+            yield Placed(stream, item, None)
         elif not line.held and (line.last is None or self._follows(line, time) or self._joins_another(line, time)):
             if line.last is None:
                 self._begin(line, time)
