@@ -3,7 +3,7 @@
 # make check             ruff, mypy, import-linter, and the documentation without a warning
 # make docs              the documentation, in site/
 # make wheel             the package of the last commit, in dist/: the same bytes each time
-# make constraints       constraints.txt, from what is installed
+# make constraints       constraints.txt: newest of what pyproject.toml began to ask for, the rest as it was
 # make audit             known vulnerabilities in constraints.txt
 #
 # Each sets up what it needs: in the active virtual environment, or in .venv, with the versions of constraints.txt
@@ -53,9 +53,10 @@ wheel: $(READY)
 	umask 022 && SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
 		$(BIN)/python -m build --wheel --no-isolation --outdir dist build/wheel
 
+# For every Python and system that is supported; UPGRADE=--upgrade moves all versions on.
 constraints: $(READY)
-	$(BIN)/python .ci/constraints.py > constraints.new
-	mv constraints.new constraints.txt
+	$(BIN)/uv pip compile pyproject.toml requirements-dev.txt .ci/headless.in --extra dev --universal --python-version 3.10 \
+		--no-emit-package edgeseg --no-annotate --custom-compile-command "make constraints" $(UPGRADE) -o constraints.txt
 
 # --strict: an entry that could not be looked up is no entry without vulnerabilities.
 audit:
@@ -66,7 +67,7 @@ audit:
 clean:
 	rm -rf $(DEMO) .venv build dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-# opencv-python needs libGL and others from the system. Where they lack, and no one may install them, the headless
+# opencv-python needs libGL and others from the system. Where they are missing and cannot be installed, the headless
 # build does the same work. The bindings of TensorRT are not installed, only read: a test holds the names we use
 # against theirs.
 $(READY): pyproject.toml requirements-dev.txt constraints.txt

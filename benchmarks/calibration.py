@@ -2,7 +2,7 @@
 
     python benchmarks/calibration.py CHECKPOINT DATASET
 
-Prints a Markdown table. Noise and ten frames stand there to show what they cost, or do not.
+Prints a Markdown table. Noise and ten frames are there to show what they cost, if anything.
 """
 
 import sys
@@ -12,11 +12,12 @@ import numpy as np
 
 from segdata.dataset import Dataset, SplitArrays
 from segdata.metrics import accuracy, confusion_matrix
-from segexport.calibrate import measure_ranges
-from segexport.mixed import labels_of
+from segdata.progress import Silent
+from segexport.graph.to_onnx import to_onnx
 from segexport.options import CalibrationMethodName
-from segexport.to_int8 import to_int8
-from segexport.to_onnx import to_onnx
+from segexport.quantise.calibrate import measure_ranges
+from segexport.quantise.mixed import labels_of
+from segexport.quantise.to_int8 import to_int8
 from segrun.runners.base import Labels
 from segtrain.checkpoint import load_checkpoint
 
@@ -47,7 +48,7 @@ def main() -> None:
         *(("10 of val", some(calibration, 10), method) for method in METHODS),
         *(("100 of noise", noise_like(calibration), method) for method in METHODS),
     ]
-    reference = labels_of(model, evaluation, lambda: None)
+    reference = labels_of(model, evaluation, Silent())
 
     def row(frames: str, method: str, found: Labels) -> None:
         figures = accuracy(confusion_matrix(evaluation.labels, found, spec.class_count), spec.class_names)
@@ -63,8 +64,8 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- | --- |")
     row("fp32", "-", reference)
     for name, frames, method in choices:
-        ranges = measure_ranges(model, frames, "0" * 64, method, lambda: None)
-        row(name, method, labels_of(to_int8(model, ranges), evaluation, lambda: None))
+        ranges = measure_ranges(model, frames, "0" * 64, method, Silent())
+        row(name, method, labels_of(to_int8(model, ranges), evaluation, Silent()))
 
 
 if __name__ == "__main__":

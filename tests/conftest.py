@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -22,12 +23,13 @@ from segdata.errors import EdgeSegError, InputError
 from segdata.labels import CITYSCAPES_29
 from segdata.options import PrepareOptions, SynthOptions
 from segdata.prepare.prepare import prepare
+from segdata.progress import Silent
 from segdata.spec import ModelSpec, Precision
 from segdata.synth import drive, scene
 from segdata.synth.write import write_synthetic
-from segexport.calibrate import measure_ranges
-from segexport.to_int8 import to_int8
-from segexport.to_onnx import to_onnx
+from segexport.graph.to_onnx import to_onnx
+from segexport.quantise.calibrate import measure_ranges
+from segexport.quantise.to_int8 import to_int8
 from segtrain.checkpoint import load_checkpoint, save_checkpoint
 from segtrain.unet import UNet
 
@@ -41,6 +43,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 SIZE = 64  # pixels a side, of the small dataset and of the small network
 TRAINING_STEPS = 40
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a background job of a shell: children would ignore Ctrl-C, too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 torch.set_num_threads(1)  # where other work has the cores, more threads wait for each other: seven times slower
 
@@ -174,7 +179,7 @@ def artefacts(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Art
     save_checkpoint(checkpoint, _trained(spec, dataset), spec)
     network, spec = load_checkpoint(checkpoint)
     models = {precision: to_onnx(network, spec, precision) for precision in ("fp32", "fp16")}
-    ranges = measure_ranges(models["fp32"], dataset.calibration(), "0" * 64, "percentile", lambda: None)
+    ranges = measure_ranges(models["fp32"], dataset.calibration(), "0" * 64, "percentile", Silent())
     models["int8"] = to_int8(models["fp32"], ranges)
     paths: dict[Precision, Path] = {precision: folder / f"small.{precision}.onnx" for precision in models}
     for precision, path in paths.items():

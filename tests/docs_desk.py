@@ -24,7 +24,7 @@ INSTEAD = (
     (r"^(seg-export(?!.*(safetensors|inspect|--size)).*)", r"\1 --size 64", "the smallest of the shipped models"),
     (r"^(seg-bench (?!.*(compare|preflight|--estimate|--video)).*)", r"\1 --video drive.mp4", "12 small frames"),
     (r"^(seg-bench (?!.*(compare|preflight|--estimate)).*)", r"\1 --rounds 1 --frames 5", "a round"),
-    (r"^(seg-bench) (--estimate .*)", r"\1 exports/best.fp32.onnx \2", "instead of nine exports"),
+    (r"^(seg-bench) (--estimate .*)", r"\1 exports/unet-64.fp32.onnx \2", "instead of nine exports"),
     (r"^(python benchmarks/video_speed.py .*)", r"\1 1", "a round"),
     (r"^(python benchmarks/live_latency.py .*)", r"\1 1", "a second"),
     (r"^(python benchmarks/endurance.py .*)", r"\1 40 2", "40 frames and 2 runs"),
@@ -88,7 +88,7 @@ def lay(folder: Path, dataset: Dataset, artefacts: "Artefacts", video: Path) -> 
         shutil.copy(artefacts.checkpoint, folder / name)
     (folder / "exports").mkdir()
     for precision, path in artefacts.onnx.items():
-        for name in (f"exports/best.{precision}.onnx", f"unet-256.{precision}.onnx"):
+        for name in (f"exports/unet-64.{precision}.onnx", f"unet-256.{precision}.onnx"):
             shutil.copy(path, folder / name)
     (folder / "benchmarks").symlink_to(ROOT / "benchmarks")
     (folder / "bin").mkdir()

@@ -181,7 +181,7 @@ def test_each_python_block_runs(
     shutil.copy(street_video, "drive.mp4")
     shutil.copytree(dataset.folder, "dataset")
     Path("exports").mkdir()
-    shutil.copy(artefacts.onnx["int8"], "exports/best.int8.onnx")
+    shutil.copy(artefacts.onnx["int8"], "exports/unet-64.int8.onnx")
     exec(compile(body, f"{page.name}, block {number}", "exec"), {})
     assert capsys.readouterr().out.strip()
 

@@ -10,6 +10,7 @@ from segdata.dataset import DATASET_FILE, Dataset, sized_folder
 from segdata.errors import InputError
 from segdata.shipped import SHIPPED_SIZES, shipped_checkpoint, shipped_onnx
 from segdata.spec import Precision
+from segexport.options import export_name
 
 _PRECISIONS: tuple[str, ...] = get_args(Precision)
 
@@ -81,7 +82,7 @@ def _can_export() -> bool:
 
 
 def _has_ranges(checkpoint: Path) -> bool:
-    return checkpoint.with_suffix(".calibration.json").is_file()
+    return checkpoint.with_name(f"{export_name(checkpoint)}.calibration.json").is_file()
 
 
 def _exported(checkpoint: Path, folder: Path, data: Path | None) -> list[Path]:
@@ -93,4 +94,4 @@ def _exported(checkpoint: Path, folder: Path, data: Path | None) -> list[Path]:
     if done.returncode:
         said = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
         raise InputError(f"{checkpoint}: seg-export failed ({said[0].removeprefix('Error: ')})")
-    return [folder / f"{checkpoint.stem}.{precision}.onnx" for precision in _PRECISIONS]
+    return [folder / f"{export_name(checkpoint)}.{precision}.onnx" for precision in _PRECISIONS]

@@ -19,7 +19,7 @@ from segdata.spec import Precision
 from segrun.runners.tensorrt.manifest import read_manifest
 
 if TYPE_CHECKING:  # onnx comes with an extra: only who estimates needs it
-    from segexport.onnx_cost import LayerCost
+    from segexport.graph.cost import LayerCost
 
 Bound = Literal["arithmetic", "memory"]
 
@@ -76,19 +76,18 @@ def estimate(path: Path, device: Device) -> Estimate:
     Raises InputError if there is no such file, it is neither, or the engine's ONNX file is not beside it as it was;
     ContractError if it is not edgeseg's, has nothing to estimate or an engine does not fit its manifest.
     """
-    from segexport.contract import precision_of
-    from segexport.onnx_cost import cost_of_onnx
-    from segexport.onnx_file import read_onnx
+    from segexport.graph.cost import cost_of_onnx
+    from segexport.graph.onnx_file import read_onnx
 
-    model = read_onnx(_graph_of(path))
+    file = read_onnx(_graph_of(path))
     try:
-        layers = cost_of_onnx(model).layers
+        layers = cost_of_onnx(file.model).layers
     except ContractError as error:
         raise ContractError(f"{path}: {error}") from None
     if not layers:
         raise ContractError(f"{path}: no convolution in it, so nothing to estimate; export it again with seg-export")
-    batch = model.graph.input[0].type.tensor_type.shape.dim[0].dim_value
-    return Estimate(path.name, sha256_of(path), precision_of(model), batch, device, layers)
+    contract = file.contract
+    return Estimate(path.name, sha256_of(path), contract.precision, contract.batch, device, layers)
 
 
 def bound_of(layer: "LayerCost", device: Device) -> Bound:
@@ -157,7 +156,7 @@ def _graph_of(path: Path) -> Path:
         return path
     if path.suffix != ".engine":
         raise InputError(f"{path}: got a {path.suffix or 'file without suffix'}, need .onnx or .engine from seg-export")
-    from segexport.onnx_file import onnx_of
+    from segexport.graph.onnx_file import onnx_of
 
     manifest = read_manifest(path)
     beside = onnx_of(path, manifest)

@@ -1,4 +1,4 @@
-"""What devices can do at most, and the roofline that follows from it. Every figure that comes of it is an estimate."""
+"""Peak rates of devices, and the roofline that follows from them. Every figure derived from it is an estimate."""
 
 import re
 from collections.abc import Iterable
@@ -28,8 +28,9 @@ class Device:
 
 
 def _small_turing(lanes: int, gigahertz: float) -> dict[Precision, float]:
-    """Peaks of TU116 and TU117, which lack tensor cores: a lane does a multiply-accumulate a clock in float32, float16
-    at twice that rate, int8 by DP4A at four times.
+    """Peaks of TU116 and TU117, which have no tensor cores.
+
+    A lane does one multiply-accumulate a clock in float32, two in float16, four in int8 (DP4A).
     """
     operations = 2 * lanes * gigahertz * 1e9
     return {"fp32": operations, "fp16": 2 * operations, "int8": 4 * operations}
@@ -118,7 +119,7 @@ def device_named(key: str) -> Device:
 def device_reported(name: str) -> Device | None:
     """Return the device that a driver calls `name`, None if it is not in the table.
 
-    The laptop's GTX 1660 Ti bears the desktop card's name, and is taken for it: the higher bound.
+    The laptop's GTX 1660 Ti has the desktop card's name and is taken for it, which gives the higher bound.
     """
     return next((device for device in DEVICES.values() if device.is_called(name)), None)
 
@@ -126,7 +127,7 @@ def device_reported(name: str) -> Device | None:
 def has_tensor_cores(name: str, compute_capability: str) -> bool:
     """Return whether a GPU has tensor cores, by its name and its compute capability ("7.5").
 
-    The capability alone does not tell: a T4 and a GTX 1660 Ti are both 7.5, and only the T4 has them.
+    The capability alone does not say: a T4 and a GTX 1660 Ti are both 7.5, and only the T4 has them.
     """
     major, _, minor = compute_capability.partition(".")
     return (int(major), int(minor)) >= _FIRST_TENSOR_CORES and not _NO_TENSOR_CORES.search(name)

@@ -2,7 +2,7 @@
 
 
 class EdgeSegError(Exception):
-    """Something the user can mend. The commands print it as one line and leave with `exit_code`."""
+    """Something the user can fix. The commands print it on one line and exit with `exit_code`."""
 
     exit_code = 1
 
@@ -20,7 +20,7 @@ class ContractError(EdgeSegError):
 
 
 class MissingDependencyError(EdgeSegError):
-    """A library, a system package or a driver is not there."""
+    """A library, a system package or a driver is missing."""
 
     exit_code = 5
 
@@ -32,6 +32,6 @@ class VerificationError(EdgeSegError):
 
 
 class IncompleteError(EdgeSegError):
-    """The work was done, but not on everything: a part of the input could not be read."""
+    """Part of the work was done; the rest of the input could not be read."""
 
     exit_code = 7

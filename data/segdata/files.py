@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,21 @@ def replacing(target: Path) -> Iterator[Path]:
             move_onto(target, temporary)
     finally:
         remove(temporary)
+
+
+@contextmanager
+def staging(folder: Path) -> Iterator[Path]:
+    """Give a hidden folder inside `folder`, for files that are moved to their places once all of them are good.
+
+    What is left in it at the end of the block, however that ends, is removed. Raises InputError if it cannot be made.
+    """
+    with on_disk(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        hidden = Path(tempfile.mkdtemp(prefix=".edgeseg.", dir=folder))
+    try:
+        yield hidden
+    finally:
+        remove(hidden)
 
 
 def temporary_beside(target: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The one way edgeseg shrinks frames and labels, the same for training and for use."""
+"""How datasets and images are resized. Video frames are shrunk by the same kind of filter (`segdata.video.picture`)."""
 
 import cv2
 import numpy as np

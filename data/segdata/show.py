@@ -42,7 +42,7 @@ def show(options: ShowOptions) -> list[Path]:
     frames = [(split.names[index], split.images[index], split.labels[index]) for index in chosen]
     for path, figure in zip(paths, (sheet(dataset.facts, frames), balance(dataset.facts)), strict=True):
         with replacing(path) as temporary, warnings.catch_warnings():
-            # A name in a script that matplotlib's font lacks is drawn as boxes.
+            # matplotlib draws boxes for scripts that its font does not have.
             warnings.filterwarnings("ignore", message="Glyph .* missing from font")
             figure.savefig(temporary, dpi=110)
     return paths
@@ -99,7 +99,7 @@ def balance(facts: DatasetFacts) -> Figure:
         hatch = _HATCHES[offset % len(_HATCHES)]
         axis.barh(place, shares, thickness, color=fill, edgecolor="black", linewidth=0.4, hatch=hatch)
         keys.append(Patch(facecolor="lightgrey", edgecolor="black", hatch=hatch, label=name))
-    if any(any(split.class_pixels) for split in facts.splits.values()):  # matplotlib takes no logarithm of nothing
+    if any(any(split.class_pixels) for split in facts.splits.values()):  # an empty bar has no logarithm
         axis.set_xscale("log")
     axis.set_yticks(positions, facts.class_names, parse_math=False)
     axis.set_xlabel("percent of labelled pixels (logarithmic)")

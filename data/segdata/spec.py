@@ -20,6 +20,9 @@ PRECISION_KEY = "edgeseg.precision"
 CALIBRATION_KEY = "edgeseg.calibration"
 """The metadata key under which INT8 ONNX files carry which frames calibrated them: `frame_id` of each, with commas."""
 
+WEIGHTS_KEY = "edgeseg.weights"
+"""The metadata key under which ONNX files carry the SHA-256 of the checkpoint they were exported from."""
+
 Precision = Literal["fp32", "fp16", "int8"]
 
 LARGEST_SIDE = 1 << 14
@@ -45,7 +48,8 @@ class ModelSpec:
     """The contract between training and everything after it.
 
     `mean` and `std` are per RGB channel, for pixel values 0 to 255: the graph computes (frame - mean) / std.
-    `metrics` are the figures measured when the weights were chosen, as fractions 0 to 1.
+    `metrics` are the figures measured when the weights were chosen, as fractions 0 to 1. `pretrained` names the weights
+    that training started from, with their licence; empty if it started from none.
     """
 
     height: Side
@@ -61,6 +65,7 @@ class ModelSpec:
     channel_order: Literal["RGB"] = "RGB"
     metrics: dict[str, float] | None = None
     edgeseg_version: str = ""
+    pretrained: Name = ""
 
     @model_validator(mode="after")
     def _consistent(self) -> "ModelSpec":

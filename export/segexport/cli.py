@@ -1,6 +1,7 @@
 """seg-export: checkpoint -> proved ONNX files and TensorRT engines; seg-export inspect: what a file is."""
 
 import math
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from rich.table import Table
 
 from segdata.command import Command, dispatch
 from segdata.progress import progress_bar
-from segexport.options import ExportOptions
+from segexport.options import EngineOptions, ExportOptions
 
 if TYPE_CHECKING:  # importing it takes seconds, which --help does not need
     from segexport.export import ExportReport
@@ -27,6 +28,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--all", "all_precisions", is_flag=True, help="Export all three; so does naming none.")
 @click.option("--size", type=int, show_default="256", help="Without CHECKPOINT: the shipped model of this size.")
 @click.option("-o", "--output", type=_PATH, metavar="FOLDER", default=ExportOptions.output, help="Folder to write to.")
+@click.option("--overwrite", is_flag=True, help="Replace artefacts of other weights.")
 @click.option("--batch", type=click.IntRange(1), default=ExportOptions.batch, help="Frames the graph takes at once.")
 @click.option(
     "--calibration",
@@ -45,9 +47,6 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--seed", default=ExportOptions.seed, help="Chooses the calibration frames.")
 @click.option("--max-drop", type=float, metavar="POINTS", help="Leave layers in float until INT8 loses no more mIoU.")
-@click.option(
-    "--qat", type=click.IntRange(1), metavar="EPOCHS", help="Train on with INT8 in place if it loses too much."
-)
 @click.option("--verify/--no-verify", default=ExportOptions.verify, help="Keep only what agrees with the float model.")
 @click.option("--triton", type=_PATH, metavar="FOLDER", help="Write a Triton model repository, too.")
 @click.option(
@@ -60,7 +59,7 @@ _PATH = click.Path(path_type=Path)
     "--cc",
     "compute_capability",
     metavar="MAJOR.MINOR",
-    default=ExportOptions.compute_capability,
+    default=EngineOptions.compute_capability,
     help="Compute capability the engines are for; 7.5 is the GTX 1660 Ti.",
 )
 @click.option("--workspace-mb", type=int, help="GPU memory that a layer of an engine may use, in MiB.")
@@ -79,19 +78,21 @@ def export_command(fp32: bool, fp16: bool, int8: bool, all_precisions: bool, **v
     from segexport.export import export
 
     asked = {"fp32": fp32 or all_precisions, "fp16": fp16 or all_precisions, "int8": int8 or all_precisions}
+    building = EngineOptions(**{field.name: values.pop(field.name) for field in fields(EngineOptions)})  # type: ignore[arg-type]
     options = ExportOptions(
         precisions=tuple(precision for precision, wanted in asked.items() if wanted),  # type: ignore[misc]
+        building=building,
         **values,  # type: ignore[arg-type] # click has checked the types
     )
     with progress_bar("Exporting", "steps") as bar:
-        report = export(options, bar.start, bar.advance)
+        report = export(options, bar)
     _tell(report)
 
 
 def _tell(report: "ExportReport") -> None:
     """Print the summary: a row a precision, what built the engines, what was left in float, and the files."""
     classes = "mIoU" if math.isnan(report.exported[0].agreement.official) else "mIoU 19"
-    table = Table(title=f"{report.checkpoint.stem} against float32 PyTorch on {report.proof}", box=SIMPLE_HEAD)
+    table = Table(title=f"{report.name} against float32 PyTorch on {report.proof}", box=SIMPLE_HEAD)
     table.add_column("", no_wrap=True)
     for heading in (
         "equal\npixels",
@@ -119,9 +120,7 @@ def _tell(report: "ExportReport") -> None:
         )
     Console().print(table)
     if report.int8 is not None and report.int8.mixture is not None:
-        kept = report.int8.mixture.keep_float
-        trained = " after training on" if report.int8.trained_on else ""
-        click.echo(f"layers left in float{trained}: {', '.join(kept) or 'none'}")
+        click.echo(f"layers left in float: {', '.join(report.int8.mixture.keep_float) or 'none'}")
     click.echo(report.builder)
     for row in report.exported:
         click.echo(row.onnx)
@@ -145,7 +144,7 @@ def inspect_command(file: Path, as_json: bool) -> None:
 
     Its spec, precision a layer, work, hashes, and whether this machine can run it.
     """
-    from segexport.inspection import inspect_file, render, to_json
+    from segexport.inspect.inspection import inspect_file, render, to_json
 
     inspection = inspect_file(file)
     if as_json:

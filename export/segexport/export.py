@@ -1,42 +1,43 @@
-"""A checkpoint -> proved ONNX files in the precisions asked for, and their engines."""
+"""A checkpoint -> proved ONNX files in the precisions asked for, and their engines.
+
+Every precision goes through the same steps, in a hidden folder: written, proved, built, proved on the GPU. Only then
+its files take their places.
+"""
 
 import shlex
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import get_args
 
 import onnx
 
-from segdata.dataset import dataset_for
-from segdata.errors import InputError
-from segdata.files import replacing
-from segdata.shipped import shipped_checkpoint
+from segdata.errors import EdgeSegError, InputError
+from segdata.files import move_onto, staging
+from segdata.progress import Progress
 from segdata.spec import Precision
-from segexport.engine_config import check_build_options
-from segexport.graph import DeployableGraph
-from segexport.int8 import Int8Model, make_int8
-from segexport.onnx_cost import cost_of_onnx
+from segexport.engine.build_progress import OnProgress
+from segexport.engine.prove_engine import prove_engine
+from segexport.engine.settings import check_build_options
+from segexport.engine.to_engine import Provenance, Target, build_engine, choose_target, log_path
+from segexport.graph.cost import cost_of_onnx
+from segexport.graph.deployable import DeployableGraph
+from segexport.graph.onnx_file import OnnxFile, read_onnx, write_onnx
+from segexport.graph.to_onnx import to_onnx
 from segexport.options import ExportOptions
-from segexport.prove_engine import prove_engine
-from segexport.to_engine import Target, build_engine, choose_target
-from segexport.to_onnx import to_onnx
+from segexport.quantise.int8 import Int8Model, make_int8
+from segexport.source import Source, read_source
 from segexport.triton import write_repository
-from segexport.verify import Agreement, Proof, frame_count, proof_of, verify
+from segexport.verify import Agreement, Proof, proof_of, verify
 from segrun.runners.tensorrt.library import TensorRT, find_tensorrt, load_tensorrt
-from segrun.runners.tensorrt.manifest import Verification
-from segtrain.checkpoint import load_checkpoint
+from segrun.runners.tensorrt.manifest import Verification, manifest_path
 
 TOP_PHASE = "Building engine"
 """What TensorRT calls the outermost phase of a build."""
 
-# What a rebuild command has to repeat.
-_REBUILT = (
-    "batch", "calibration", "calibration_frames", "calibration_method", "seed", "max_drop", "qat", "verify",
-    "workspace_mb", "optimization_level", "timing_cache", "version_compatible",
-)  # fmt: skip
+# Options that a rebuild command does not repeat: it names the checkpoint, one precision and the target itself.
+_NAMED = {"checkpoint", "size", "precisions", "output", "overwrite", "triton", "engine", "building"}
+_NAMED_OF_ENGINE = {"compute_capability", "build_log"}
 
 
 @dataclass(frozen=True)
@@ -59,72 +60,152 @@ class Exported:
 
 @dataclass(frozen=True)
 class ExportReport:
-    """All that one export made. `proof` says which frames it was verified on, `builder` what built the engines."""
+    """All that one export made: `name` is what its files are called, `proof` says which frames it was verified on,
+    `builder` what built the engines.
+    """
 
-    checkpoint: Path
+    name: str
     exported: list[Exported]
     proof: str
     builder: str
     int8: Int8Model | None
 
 
-def export(options: ExportOptions, on_start: Callable[[int], None], on_step: Callable[[str], None]) -> ExportReport:
+@dataclass(frozen=True)
+class Builder:
+    """What builds engines here, and for which GPU."""
+
+    library: TensorRT
+    target: Target
+
+
+def export(options: ExportOptions, progress: Progress) -> ExportReport:
     """Export the checkpoint in each precision; write nothing that was not verified first.
 
-    `on_start` is told the number of steps of each part as it begins, `on_step` is called after each step with what is
-    being done. Raises EdgeSegError and its children, in one line, for anything that cannot be read, calibrated, built
-    or proved.
+    `progress` is started anew for each part of the work. Raises EdgeSegError and its children, in one line, for
+    anything that cannot be read, calibrated, built or proved.
     """
-    checkpoint = _checkpoint(options)
+    source = read_source(options)
     precisions: tuple[Precision, ...] = options.precisions or get_args(Precision)
-    network, spec = load_checkpoint(checkpoint)
-    dataset = dataset_for(options.calibration, spec) if options.calibration else None
-    if dataset is not None:
-        dataset.check_fits(spec)
-    library = _library(options)
-    target = None
-    if library is not None:
-        check_build_options(library, options)
-        target = choose_target(library, options.compute_capability)
-
-    float_model = to_onnx(network, spec, "fp32", options.batch)
-    int8 = None
-    if "int8" in precisions:
-        int8 = make_int8(options, checkpoint, network, spec, float_model, dataset, on_start, on_step)
-    on_start(frame_count(dataset))
-    proof = proof_of(DeployableGraph(network, spec), spec, dataset, lambda: on_step("reference"))
+    for precision in precisions:
+        _check_not_of_others(options.output / _file_name(source, precision), source, options)
+    builder = _builder(options)
+    float_model = to_onnx(source.network, source.spec, "fp32", options.batch, source.weights)
+    int8 = make_int8(source, float_model, options, progress) if "int8" in precisions else None
+    proof = proof_of(DeployableGraph(source.network, source.spec), source.spec, source.dataset, progress)
+    job = _Job(options, progress, source, builder, proof, int8)
+    models = {"fp32": float_model, "int8": int8.model if int8 else None}
     exported = []
     for precision in precisions:
+        model = models.get(precision) or to_onnx(source.network, source.spec, precision, options.batch, source.weights)
+        exported.append(job.run(precision, model))
+    return ExportReport(source.name, exported, proof.description, _told(builder, exported), int8)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What all precisions of one export share, and the steps that each goes through."""
+
+    options: ExportOptions
+    progress: Progress
+    source: Source
+    builder: Builder | None
+    proof: Proof
+    int8: Int8Model | None
+
+    def run(self, precision: Precision, model: onnx.ModelProto) -> Exported:
+        """Take one precision from its model to its files."""
         start = time.perf_counter()
-        if precision == "int8" and int8 is not None:
-            model = int8.model
-        else:
-            model = float_model if precision == "fp32" else to_onnx(network, spec, precision, options.batch)
-        path = options.output / f"{checkpoint.stem}.{precision}.onnx"
-        with replacing(path) as temporary:
-            onnx.save(model, temporary)
-            max_drop = int8.budget / 100 if int8 and int8.mixture and precision == "int8" else None
-            on_start(2 * frame_count(dataset))  # in ONNX Runtime and in OpenVINO
-            agreement = verify(temporary, precision, proof, partial(on_step, precision), max_drop, options.verify)
-        engine = verified_on = None
-        if library and target:
-            calibration = int8.ranges.frames_sha256 if int8 and precision == "int8" else None
-            proved = _Proved(precision, proof, agreement, calibration)
-            engine, verified_on = _engine(options, checkpoint, library, target, path, proved, on_start, on_step)
-        if options.triton is not None:
-            loadable = engine if library and library.flavour == "tensorrt" else None  # Triton has no TensorRT-RTX
-            write_repository(loadable or path, options.triton)
+        with staging(self.options.output) as folder:
+            draft = write_onnx(folder / _file_name(self.source, precision), model)
+            agreement = self._proved(draft)
+            engine = self._built(draft, agreement) if self.builder else None
+            verified_on = prove_engine(engine, self.proof, self.progress, self.options.verify) if engine else None
+            onnx_file, engine = self._published(draft.path, engine)
+        if self.options.triton is not None:
+            write_repository(self._served(onnx_file, engine), self.options.triton)
         cost = cost_of_onnx(model)
-        layers = f"{sum(layer.precision == 'int8' for layer in cost.layers)} of {len(cost.layers)}"
-        seconds = time.perf_counter() - start
-        exported.append(Exported(precision, path, agreement, layers, cost.int8_share, engine, verified_on, seconds))
-    return ExportReport(checkpoint, exported, proof.description, _builder(library, target, exported), int8)
+        return Exported(
+            precision,
+            onnx_file,
+            agreement,
+            f"{sum(layer.precision == 'int8' for layer in cost.layers)} of {len(cost.layers)}",
+            cost.int8_share,
+            engine,
+            verified_on,
+            time.perf_counter() - start,
+        )
+
+    def _proved(self, draft: OnnxFile) -> Agreement:
+        """Compare the ONNX file with the float32 model."""
+        budgeted = draft.contract.precision == "int8" and self.int8 is not None and self.int8.mixture is not None
+        max_drop = self.options.max_drop / 100 if budgeted and self.options.max_drop is not None else None
+        return verify(draft.path, draft.contract.precision, self.proof, self.progress, max_drop, self.options.verify)
+
+    def _built(self, draft: OnnxFile, agreement: Agreement) -> Path:
+        """Build the engine of the ONNX file beside it, with the proof in its manifest."""
+        assert self.builder is not None
+        precision, building = draft.contract.precision, self.options.building
+        verification = Verification(
+            frames=self.proof.description,
+            frames_sha256=self.proof.frames_sha256,
+            runners="ONNX Runtime, OpenVINO",
+            equal_pixels=agreement.equal_pixels,
+            miou=agreement.miou,
+            miou_change=agreement.miou_change,
+            enforced=self.options.verify,
+        )
+        calibration = self.int8.ranges.frames_sha256 if self.int8 and precision == "int8" else None
+        rebuild = _rebuild_command(self.options, self.source.checkpoint, precision, self.builder.library)
+        engine = f"{draft.path.stem}.{self.builder.target.tag}.engine"
+        return build_engine(
+            self.builder.library,
+            draft,
+            self.builder.target,
+            building,
+            Provenance(rebuild, calibration, verification),
+            _on_build(self.progress, f"{precision} engine"),
+            log_path(self.options.output / engine),  # that of a failed build is the one to read
+        ).path
+
+    def _published(self, onnx_file: Path, engine: Path | None) -> tuple[Path, Path | None]:
+        """Move the proved files to their places and return them; the manifest, which names the others, comes last."""
+        files = [onnx_file, *([engine, manifest_path(engine)] if engine else [])]
+        for file in files:
+            move_onto(self.options.output / file.name, file)
+        return self.options.output / onnx_file.name, self.options.output / engine.name if engine else None
+
+    def _served(self, onnx_file: Path, engine: Path | None) -> Path:
+        """Return what Triton is given: it runs TensorRT's engines, and has no TensorRT-RTX."""
+        loadable = self.builder is not None and self.builder.library.flavour == "tensorrt"
+        return engine if engine and loadable else onnx_file
 
 
-def _checkpoint(options: ExportOptions) -> Path:
-    if options.checkpoint is not None and options.size is not None:
-        raise InputError(f"got {options.checkpoint} and --size {options.size}; --size names a shipped model: give one")
-    return options.checkpoint or shipped_checkpoint(options.size)
+def _file_name(source: Source, precision: Precision) -> str:
+    return f"{source.name}.{precision}.onnx"
+
+
+def _check_not_of_others(path: Path, source: Source, options: ExportOptions) -> None:
+    """Raise InputError if `path` is an artefact of other weights, which would be lost."""
+    if options.overwrite or not path.is_file():
+        return
+    try:
+        weights = read_onnx(path).contract.weights
+    except EdgeSegError:
+        weights = ""  # damaged, or not one of ours: its owner may miss it all the same
+    if weights != source.weights:
+        raise InputError(
+            f"{path} is not an export of {source.checkpoint}; name another folder with -o, or replace it with "
+            "--overwrite"
+        )
+
+
+def _builder(options: ExportOptions) -> Builder | None:
+    library = _library(options)
+    if library is None:
+        return None
+    check_build_options(library, options.building)
+    return Builder(library, choose_target(library, options.building.compute_capability))
 
 
 def _library(options: ExportOptions) -> TensorRT | None:
@@ -135,67 +216,39 @@ def _library(options: ExportOptions) -> TensorRT | None:
     return load_tensorrt("tensorrt" if options.engine == "tensorrt" else "tensorrt-rtx")
 
 
-def _builder(library: TensorRT | None, target: Target | None, exported: list[Exported]) -> str:
-    if library is None or target is None:
+def _told(builder: Builder | None, exported: list[Exported]) -> str:
+    if builder is None:
         return "no engine built: pip install 'edgeseg[rtx]' builds them without a GPU"
     ran = "; ".join(sorted({row.verified_on for row in exported if row.verified_on}))
+    library, target = builder.library, builder.target
     return f"engines built by {library.flavour} {library.version} for {target.description}; verified on: {ran}"
 
 
-def _engine(
-    options: ExportOptions,
-    checkpoint: Path,
-    library: TensorRT,
-    target: Target,
-    path: Path,
-    exported: "_Proved",
-    on_start: Callable[[int], None],
-    on_step: Callable[[str], None],
-) -> tuple[Path, str]:
-    """Build the engine of one ONNX file, with its proof in the manifest; return it and what it was verified on."""
-    rebuild = _rebuild_command(options, checkpoint, exported.precision, library)
-    agreement = exported.agreement
-    verification = Verification(
-        frames=exported.proof.description,
-        frames_sha256=exported.proof.frames_sha256,
-        runners="ONNX Runtime, OpenVINO",
-        equal_pixels=agreement.equal_pixels,
-        miou=agreement.miou,
-        miou_change=agreement.miou_change,
-        enforced=options.verify,
-    )
+def _on_build(progress: Progress, note: str) -> OnProgress:
+    """Return what tells `progress` how far TensorRT is, by the steps of its outermost phase."""
 
     def on_progress(phase: str, step: int, steps: int) -> None:
         if phase == TOP_PHASE and step == 0:
-            on_start(steps)
+            progress.start(steps)
         elif phase == TOP_PHASE:
-            on_step(f"{exported.precision} engine")
+            progress.advance(note)
 
-    calibration = exported.calibration_sha256
-    built = build_engine(library, path, target, options, calibration, rebuild, on_progress, verification)
-    told = partial(on_step, f"{exported.precision} on GPU")
-    return built.path, prove_engine(built.path, exported.precision, exported.proof, on_start, told, options.verify)
-
-
-@dataclass(frozen=True)
-class _Proved:
-    precision: Precision
-    proof: Proof
-    agreement: Agreement
-    calibration_sha256: str | None
+    return on_progress
 
 
 def _rebuild_command(options: ExportOptions, checkpoint: Path, precision: Precision, library: TensorRT) -> str:
     """Return the command that makes the engine again: everything that was asked for and is not a default."""
     words = ["seg-export", str(checkpoint), f"--{precision}", "-o", str(options.output)]
-    words += ["--engine", "tensorrt" if library.flavour == "tensorrt" else "rtx", "--cc", options.compute_capability]
-    for name in _REBUILT:
-        value, default = getattr(options, name), getattr(ExportOptions, name)
-        if value == default:
-            continue
-        flag = f"--{name.replace('_', '-')}"
-        if isinstance(value, bool):
-            words.append(flag if value else f"--no-{name}")
-        else:
-            words += [flag, str(value)]
+    words += ["--engine", "tensorrt" if library.flavour == "tensorrt" else "rtx"]
+    words += ["--cc", options.building.compute_capability]
+    for asked, named in ((options, _NAMED), (options.building, _NAMED_OF_ENGINE)):
+        for field in fields(asked):
+            value = getattr(asked, field.name)
+            if field.name in named or (field.default is not MISSING and value == field.default):
+                continue
+            flag = field.name.replace("_", "-")
+            if isinstance(value, bool):
+                words.append(f"--{flag}" if value else f"--no-{flag}")
+            else:
+                words += [f"--{flag}", str(value)]
     return shlex.join(words)

@@ -8,8 +8,8 @@ from pathlib import Path
 from segdata.errors import ContractError, InputError
 from segdata.files import replacing
 from segdata.spec import ModelSpec
-from segexport.contract import FRAMES, LABELS, check_contract
-from segexport.onnx_file import onnx_of, read_onnx
+from segexport.graph.onnx_file import onnx_of, read_onnx
+from segrun.runners.contract import FRAMES, LABELS
 from segrun.runners.tensorrt.manifest import read_manifest
 
 _LABEL_FILE = "labels.txt"
@@ -76,8 +76,8 @@ def _served(artefact: Path) -> _Served:
 
 
 def _signature(onnx_file: Path) -> tuple[ModelSpec, int]:
-    model = read_onnx(onnx_file)
-    return check_contract(model), model.graph.input[0].type.tensor_type.shape.dim[0].dim_value
+    contract = read_onnx(onnx_file).contract
+    return contract.spec, contract.batch
 
 
 def _config(name: str, served: _Served) -> str:

@@ -11,9 +11,10 @@ from segdata.dataset import Dataset
 from segdata.errors import VerificationError
 from segdata.labels import CITYSCAPES_29
 from segdata.metrics import Accuracy, accuracy, confusion_matrix
+from segdata.progress import Progress
 from segdata.spec import ModelSpec, Precision
 from segdata.synth import scene
-from segexport.graph import DeployableGraph
+from segexport.graph.deployable import DeployableGraph
 from segrun.runners.base import Frames, Labels, Runner
 from segrun.runners.onnxruntime import OnnxRuntimeRunner
 from segrun.runners.openvino import OpenVINORunner
@@ -83,32 +84,28 @@ class Agreement:
     official_change: float
 
 
-def proof_of(graph: DeployableGraph, spec: ModelSpec, dataset: Dataset | None, on_frame: Callable[[], None]) -> Proof:
+def proof_of(graph: DeployableGraph, spec: ModelSpec, dataset: Dataset | None, progress: Progress) -> Proof:
     """Run the float32 `graph` on the dataset's evaluation frames, or on generated scenes if there is no dataset.
 
     Raises InputError if the dataset is of another size or other classes than the model.
     """
     description, frames, truth = _frames_of(spec, dataset)
     reference = np.empty_like(truth)
+    progress.start(len(frames))
     with torch.inference_mode():
         for index, frame in enumerate(frames):
             reference[index] = graph(torch.from_numpy(np.array(frame[None])))[0].numpy()
-            on_frame()
+            progress.advance("reference")
     thresholds = THRESHOLDS if dataset else GENERATED_THRESHOLDS
     frames_sha256 = dataset.facts.evaluation_sha256 if dataset else None
     return Proof(description, frames_sha256, thresholds, frames, truth, reference, _figures(truth, reference, spec))
-
-
-def frame_count(dataset: Dataset | None) -> int:
-    """Return how many frames the proof takes."""
-    return SYNTHETIC_FRAMES if dataset is None else len(dataset.evaluation_indices())
 
 
 def verify(
     onnx_file: Path,
     precision: Precision,
     proof: Proof,
-    on_frame: Callable[[], None],
+    progress: Progress,
     max_drop: float | None = None,
     enforce: bool = True,
 ) -> Agreement:
@@ -126,10 +123,11 @@ def verify(
         # Its own choice of bfloat16 is a property of the machine, not of the file that is proved.
         lambda: OpenVINORunner(onnx_file, float_precision="f32"),
     )
+    progress.start(len(runners) * len(proof.frames))
     agreements = []
     for open_it in runners:
         with open_it() as runner:
-            found = labels_of_proof(runner, proof, on_frame)
+            found = labels_of_proof(runner, proof, progress, precision)
             name, figures = runner.name, _figures(proof.truth, found, runner.spec)
         agreement = Agreement(
             float((found == proof.reference).mean()),
@@ -148,8 +146,11 @@ def verify(
     return replace(agreements[0], equal_pixels=min(agreement.equal_pixels for agreement in agreements))
 
 
-def labels_of_proof(runner: Runner, proof: Proof, on_frame: Callable[[], None]) -> Labels:
-    """Return the runner's labels of the proof's frames; an incomplete batch is filled with its first frame."""
+def labels_of_proof(runner: Runner, proof: Proof, progress: Progress, note: str) -> Labels:
+    """Return the runner's labels of the proof's frames; an incomplete batch is filled with its first frame.
+
+    `progress` was started, and is told `note` after each frame.
+    """
     found = np.empty_like(proof.reference)
     for start in range(0, len(found), runner.batch):
         frames = proof.frames[start : start + runner.batch]
@@ -157,7 +158,7 @@ def labels_of_proof(runner: Runner, proof: Proof, on_frame: Callable[[], None]) 
         filled = np.concatenate([frames, np.repeat(frames[:1], missing, axis=0)]) if missing else frames
         found[start : start + len(frames)] = runner(np.ascontiguousarray(filled))[: len(frames)]
         for _ in frames:
-            on_frame()
+            progress.advance(note)
     return found
 
 

@@ -24,7 +24,7 @@ from segdata.dataset import Dataset
 from segdata.files import sha256_of
 from segdata.labels import CITYSCAPES_8
 from segdata.spec import ModelSpec
-from segexport.to_onnx import to_onnx
+from segexport.graph.to_onnx import to_onnx
 from segrun.pipeline.account import RunReport
 from segrun.runners.base import Frames, Runner
 from segrun.runners.onnxruntime import OnnxRuntimeRunner

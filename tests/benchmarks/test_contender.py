@@ -15,7 +15,7 @@ from segbench.measure.contender import Contender
 from segbench.measure.energy import Counter, EnergyMeter
 from segbench.results import ArtefactResult, Energy
 from segdata.errors import EdgeSegError
-from segexport.to_onnx import to_onnx
+from segexport.graph.to_onnx import to_onnx
 from segrun.pipeline.account import RunReport
 from segrun.pipeline.stage_clock import Span
 from segrun.runners.base import Frames, Labels, Runner

@@ -108,8 +108,8 @@ def test_agreement_on_the_video_is_a_table_if_it_was_measured() -> None:
 
 
 def test_only_the_page_needs_the_report_extra() -> None:
-    without = "import sys; sys.modules.update({'jinja2': None, 'matplotlib': None}); import segbench."
-    modules = "report, segbench.report.markdown, segbench.report.readme_table, segbench.report.compare_table"
+    without = "import sys; sys.modules.update({'jinja2': None, 'matplotlib': None}); import segbench.report."
+    modules = "terminal, segbench.report.markdown, segbench.report.readme_table, segbench.report.compare_table"
     subprocess.run([sys.executable, "-c", without + modules], check=True)
     done = subprocess.run([sys.executable, "-c", f"{without}page"], capture_output=True, text=True, check=False)
     assert "import of jinja2 halted" in done.stderr

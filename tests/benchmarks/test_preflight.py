@@ -23,7 +23,7 @@ from segbench.preflight.table import print_preflight
 from segdata.errors import EdgeSegError, MissingDependencyError
 from segdata.shipped import DEFAULT_ONNX
 from segdata.spec import Precision
-from segexport.onnx_cost import cost_of_onnx
+from segexport.graph.cost import cost_of_onnx
 from segrun.options import RunnerName
 from segrun.runners.base import Frames, Labels, Runner
 from segrun.runners.onnxruntime import OnnxRuntimeRunner

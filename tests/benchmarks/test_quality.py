@@ -20,9 +20,9 @@ from segbench.quality.agreement import QualityResult, video_quality
 from segdata.labels import CITYSCAPES_8, CITYSCAPES_29
 from segdata.shipped import shipped_checkpoint
 from segdata.spec import ModelSpec
-from segexport.calibrate import read_ranges
-from segexport.to_int8 import to_int8
-from segexport.to_onnx import to_onnx
+from segexport.graph.to_onnx import to_onnx
+from segexport.quantise.calibrate import read_ranges
+from segexport.quantise.to_int8 import to_int8
 from segrun.runners.base import Frames, Labels, Runner
 from segrun.runners.onnxruntime import OnnxRuntimeRunner
 from segrun.runners.open import open_runner

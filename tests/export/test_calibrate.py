@@ -12,8 +12,9 @@ from segdata.dataset import Dataset
 from segdata.errors import ContractError, InputError
 from segdata.options import PrepareOptions, SynthOptions
 from segdata.prepare.prepare import prepare
+from segdata.progress import Silent
 from segdata.synth.write import write_synthetic
-from segexport.calibrate import CalibrationRanges, calibration_frames, measure_ranges, read_ranges
+from segexport.quantise.calibrate import CalibrationRanges, calibration_frames, measure_ranges, read_ranges
 
 if TYPE_CHECKING:
     from conftest import Artefacts
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def ranges(artefacts: "Artefacts", dataset: Dataset) -> CalibrationRanges:
-    return measure_ranges(
-        onnx.load(artefacts.onnx["fp32"]), dataset.calibration(), "f" * 64, "percentile", lambda: None
-    )
+    return measure_ranges(onnx.load(artefacts.onnx["fp32"]), dataset.calibration(), "f" * 64, "percentile", Silent())
 
 
 def test_a_range_is_what_the_activation_takes_on_the_calibration_frames(

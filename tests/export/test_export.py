@@ -16,12 +16,15 @@ from onnx import numpy_helper
 from segdata.dataset import Dataset
 from segdata.errors import ContractError, InputError, VerificationError
 from segdata.files import sha256_of
+from segdata.progress import Silent
 from segexport.export import ExportReport, export
-from segexport.graph import DeployableGraph
-from segexport.options import ExportOptions
+from segexport.graph.deployable import DeployableGraph
+from segexport.graph.onnx_file import read_onnx
+from segexport.options import EngineOptions, ExportOptions, export_name
 from segexport.verify import GENERATED_THRESHOLDS, THRESHOLDS, Proof, proof_of, verify
 from segrun.runners.onnxruntime import OnnxRuntimeRunner
 from segrun.runners.tensorrt.manifest import manifest_path, read_manifest
+from segtrain.checkpoint import load_checkpoint, save_checkpoint
 
 if TYPE_CHECKING:
     from conftest import Artefacts
@@ -32,11 +35,12 @@ BATCH = 5
 class Parts(list[tuple[int, list[str]]]):
     """The parts of an export as a progress bar is told of them: how many steps were announced, and the steps."""
 
-    def start(self, total: int) -> None:
+    def start(self, total: int | None, done: int = 0) -> None:
+        assert total is not None
         self.append((total, []))
 
-    def step(self, what: str) -> None:
-        self[-1][1].append(what)
+    def advance(self, note: str = "") -> None:
+        self[-1][1].append(note)
 
     def names(self) -> list[str]:
         """What each part did; each must have had the steps that were announced, an engine's build no more than them."""
@@ -58,9 +62,9 @@ def report(
 ) -> ExportReport:
     pytest.importorskip("tensorrt_rtx", reason="engines are built by tensorrt_rtx, which is not installed")
     folder = tmp_path_factory.mktemp("exports")
-    options = ExportOptions(artefacts.checkpoint, None, (), folder, calibration=dataset.folder, engine="rtx")
+    options = ExportOptions(checkpoint=artefacts.checkpoint, output=folder, calibration=dataset.folder, engine="rtx")
     with loose_int8():
-        return export(options, parts.start, parts.step)
+        return export(options, parts)
 
 
 @contextmanager
@@ -87,7 +91,7 @@ def test_each_part_takes_the_steps_that_were_announced(parts: Parts) -> None:
 
 
 def test_the_proof_never_sees_a_calibration_frame(artefacts: "Artefacts", dataset: Dataset) -> None:
-    proof = proof_of(DeployableGraph(artefacts.network, artefacts.spec), artefacts.spec, dataset, lambda: None)
+    proof = proof_of(DeployableGraph(artefacts.network, artefacts.spec), artefacts.spec, dataset, Silent())
     calibration = {frame.tobytes() for frame in dataset.calibration().images}
     assert not calibration & {frame.tobytes() for frame in proof.frames}
 
@@ -146,9 +150,15 @@ def test_an_export_that_disagrees_is_not_kept(
         return with_noise(onnx.load(artefacts.onnx["fp32"]))
 
     monkeypatch.setattr("segexport.export.to_onnx", spoiled)
-    options = ExportOptions(artefacts.checkpoint, None, ("fp32",), tmp_path, calibration=dataset.folder, engine="none")
+    options = ExportOptions(
+        checkpoint=artefacts.checkpoint,
+        precisions=("fp32",),
+        output=tmp_path,
+        calibration=dataset.folder,
+        engine="none",
+    )
     with pytest.raises(VerificationError, match="fp32 export was not kept") as caught:
-        export(options, lambda _: None, lambda _: None)
+        export(options, Silent())
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -164,17 +174,17 @@ def with_noise(model: onnx.ModelProto) -> onnx.ModelProto:
 def test_a_loss_of_accuracy_is_caught_even_where_most_pixels_agree(artefacts: "Artefacts", dataset: Dataset) -> None:
     """The second threshold: equal pixels alone would let a lost rare class pass."""
     split = dataset.evaluation()
-    proof = proof_of(DeployableGraph(artefacts.network, artefacts.spec), artefacts.spec, dataset, lambda: None)
+    proof = proof_of(DeployableGraph(artefacts.network, artefacts.spec), artefacts.spec, dataset, Silent())
     figures = replace(proof.figures, miou=proof.figures.miou + 0.1)
     better = Proof("spoiled", None, THRESHOLDS, split.images, split.labels, proof.reference, figures)
     with pytest.raises(VerificationError, match="changes mIoU by -10"):
-        verify(artefacts.onnx["fp32"], "fp32", better, lambda: None)
+        verify(artefacts.onnx["fp32"], "fp32", better, Silent())
 
 
 def test_int8_of_an_unknown_model_says_what_it_needs(artefacts: "Artefacts", tmp_path: Path) -> None:
-    options = ExportOptions(artefacts.checkpoint, None, ("int8",), tmp_path, engine="none")
+    options = ExportOptions(checkpoint=artefacts.checkpoint, precisions=("int8",), output=tmp_path, engine="none")
     with pytest.raises(InputError, match="give --calibration DATASET, made with seg-data prepare"):
-        export(options, lambda _: None, lambda _: None)
+        export(options, Silent())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -186,9 +196,8 @@ def test_ranges_beside_the_checkpoint_serve_without_a_dataset(
     shutil.copy(report.exported[0].onnx.with_name("small.calibration.json"), tmp_path)
     with loose_int8():
         second = export(
-            ExportOptions(Path(checkpoint), None, ("int8",), tmp_path / "out", engine="none"),
-            lambda _: None,
-            lambda _: None,
+            ExportOptions(checkpoint=Path(checkpoint), precisions=("int8",), output=tmp_path / "out", engine="none"),
+            Silent(),
         )
     assert second.exported[0].onnx.read_bytes() == report.exported[2].onnx.read_bytes()
 
@@ -197,15 +206,18 @@ def test_ranges_of_other_weights_are_refused(artefacts: "Artefacts", report: Exp
     ranges = json.loads(report.exported[0].onnx.with_name("small.calibration.json").read_text())
     (tmp_path / "small.calibration.json").write_text(json.dumps(ranges | {"weights_sha256": "0" * 64}))
     options = ExportOptions(
-        Path(shutil.copy(artefacts.checkpoint, tmp_path)), None, ("int8",), tmp_path / "out", engine="none"
+        checkpoint=Path(shutil.copy(artefacts.checkpoint, tmp_path)),
+        precisions=("int8",),
+        output=tmp_path / "out",
+        engine="none",
     )
     with pytest.raises(ContractError, match="is of other weights"):
-        export(options, lambda _: None, lambda _: None)
+        export(options, Silent())
 
 
 def test_without_a_dataset_it_is_proved_on_generated_scenes(artefacts: "Artefacts", tmp_path: Path) -> None:
-    options = ExportOptions(artefacts.checkpoint, None, ("fp16",), tmp_path, engine="none")
-    report = export(options, lambda _: None, lambda _: None)
+    options = ExportOptions(checkpoint=artefacts.checkpoint, precisions=("fp16",), output=tmp_path, engine="none")
+    report = export(options, Silent())
     assert report.proof == "32 generated scenes"
     assert report.exported[0].engine is None
     assert "pip install" in report.builder
@@ -215,9 +227,15 @@ def test_an_unknown_compute_capability_is_refused_before_anything_is_written(
     artefacts: "Artefacts", tmp_path: Path
 ) -> None:
     pytest.importorskip("tensorrt_rtx", reason="engines are built by tensorrt_rtx, which is not installed")
-    options = ExportOptions(artefacts.checkpoint, None, ("fp16",), tmp_path, engine="rtx", compute_capability="6.1")
+    options = ExportOptions(
+        checkpoint=artefacts.checkpoint,
+        precisions=("fp16",),
+        output=tmp_path,
+        engine="rtx",
+        building=EngineOptions(compute_capability="6.1"),
+    )
     with pytest.raises(InputError, match=r"got compute capability '6\.1', need one of 7\.5"):
-        export(options, lambda _: None, lambda _: None)
+        export(options, Silent())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -227,8 +245,10 @@ def test_what_was_not_proved_is_kept_on_request_and_marked(
     pytest.importorskip("tensorrt_rtx", reason="engines are built by tensorrt_rtx, which is not installed")
     spoiled = with_noise(onnx.load(artefacts.onnx["fp32"]))
     monkeypatch.setattr("segexport.export.to_onnx", lambda *_: spoiled)
-    options = ExportOptions(artefacts.checkpoint, None, ("fp32",), tmp_path, verify=False, engine="rtx")
-    engine = export(options, lambda _: None, lambda _: None).exported[0].engine
+    options = ExportOptions(
+        checkpoint=artefacts.checkpoint, precisions=("fp32",), output=tmp_path, verify=False, engine="rtx"
+    )
+    engine = export(options, Silent()).exported[0].engine
     assert engine is not None
     manifest = read_manifest(engine)
     assert manifest.verification is not None
@@ -239,8 +259,10 @@ def test_what_was_not_proved_is_kept_on_request_and_marked(
 
 def test_a_batch_is_proved_frame_by_frame(artefacts: "Artefacts", tmp_path: Path) -> None:
     """Thirty-two frames do not fill batches of five: the last is filled up, and counts for what it has."""
-    options = ExportOptions(artefacts.checkpoint, None, ("fp32",), tmp_path, batch=5, engine="none")
-    row = export(options, lambda _: None, lambda _: None).exported[0]
+    options = ExportOptions(
+        checkpoint=artefacts.checkpoint, precisions=("fp32",), output=tmp_path, batch=5, engine="none"
+    )
+    row = export(options, Silent()).exported[0]
     assert row.agreement.equal_pixels > 0.9999
     assert onnx.load(row.onnx).graph.input[0].type.tensor_type.shape.dim[0].dim_value == 5
 
@@ -250,10 +272,10 @@ def batched(artefacts: "Artefacts", dataset: Dataset, tmp_path_factory: pytest.T
     """All precisions at a batch that the 128 evaluation frames do not fill."""
     folder = tmp_path_factory.mktemp("batched")
     options = ExportOptions(
-        artefacts.checkpoint, None, (), folder, batch=BATCH, calibration=dataset.folder, engine="none"
+        checkpoint=artefacts.checkpoint, output=folder, batch=BATCH, calibration=dataset.folder, engine="none"
     )
     with loose_int8():
-        return export(options, lambda _: None, lambda _: None)
+        return export(options, Silent())
 
 
 def test_every_precision_of_a_batch_gives_the_labels_of_single_frames(
@@ -277,23 +299,28 @@ def test_the_values_of_a_batch_bear_the_names_that_ranges_go_by(batched: ExportR
         ]
 
 
-def test_layers_of_a_batch_are_ranked_and_trained_on_too(
+def test_layers_of_a_batch_are_ranked_too(
     batched: ExportReport, artefacts: "Artefacts", dataset: Dataset, tmp_path: Path
 ) -> None:
-    """With ranges that spoil one layer, so that there is something to train on for."""
+    """With ranges that spoil one layer, so that it has to stay in float."""
     measured = json.loads(batched.exported[0].onnx.with_name("small.calibration.json").read_text())
     spoiled = next(node for node in onnx.load(batched.exported[0].onnx).graph.node if node.name == "conv_1")
     measured["ranges"][spoiled.input[0]] = [0.0, 1e4]
     (tmp_path / "small.calibration.json").write_text(json.dumps(measured))
     options = ExportOptions(
-        artefacts.checkpoint, None, ("int8",), tmp_path, BATCH, dataset.folder, max_drop=3.0, qat=1, engine="none"
+        checkpoint=artefacts.checkpoint,
+        precisions=("int8",),
+        output=tmp_path,
+        batch=BATCH,
+        calibration=dataset.folder,
+        max_drop=3.0,
+        engine="none",
     )
     parts = Parts()
     with loose_int8():
-        report = export(options, parts.start, parts.step)
-    assert set(parts.names()) == {"rank layers", "train on", "reference", "int8"}
+        report = export(options, parts)
+    assert set(parts.names()) == {"rank layers", "reference", "int8"}
     assert report.int8 is not None
-    assert report.int8.trained_on
     assert report.int8.mixture is not None
     assert "conv_1" in report.int8.mixture.keep_float
     assert onnx.load(report.exported[0].onnx).graph.input[0].type.tensor_type.shape.dim[0].dim_value == BATCH
@@ -308,39 +335,50 @@ def test_ranges_are_measured_once_for_the_same_weights_frames_and_method(
     artefacts: "Artefacts", dataset: Dataset, tmp_path: Path
 ) -> None:
     options = ExportOptions(
-        artefacts.checkpoint, None, ("int8",), tmp_path, calibration=dataset.folder, engine="none", verify=False
+        checkpoint=artefacts.checkpoint,
+        precisions=("int8",),
+        output=tmp_path,
+        calibration=dataset.folder,
+        engine="none",
+        verify=False,
     )
-    told: list[str] = []
-    export(options, lambda _: None, told.append)
-    assert told.count("calibrate") == 32
-    export(options, lambda _: None, told.append)
-    assert told.count("calibrate") == 32
-    export(replace(options, calibration_method="minmax"), lambda _: None, told.append)
-    assert told.count("calibrate") == 64
+    parts = Parts()
+    export(options, parts)
+    assert parts.names().count("calibrate") == 1
+    export(options, parts)
+    assert parts.names().count("calibrate") == 1
+    export(replace(options, calibration_method="minmax"), parts)
+    assert parts.names().count("calibrate") == 2
 
 
 def test_a_size_names_a_shipped_model_and_nothing_else(artefacts: "Artefacts", tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--size names a shipped model"):
-        export(ExportOptions(artefacts.checkpoint, 64, output=tmp_path), lambda _: None, lambda _: None)
+        export(ExportOptions(checkpoint=artefacts.checkpoint, size=64, output=tmp_path), Silent())
     with pytest.raises(InputError, match="got size 100, models are shipped for 64, 128, 256 pixels"):
-        export(ExportOptions(None, 100, output=tmp_path), lambda _: None, lambda _: None)
+        export(ExportOptions(size=100, output=tmp_path), Silent())
 
 
-@pytest.mark.parametrize("wish", [{"max_drop": 0.3}, {"qat": 1}])
-def test_a_budget_needs_labelled_frames(artefacts: "Artefacts", tmp_path: Path, wish: dict[str, float]) -> None:
-    options = ExportOptions(artefacts.checkpoint, None, ("int8",), tmp_path, engine="none", **wish)  # type: ignore[arg-type]
+def test_a_budget_needs_labelled_frames(artefacts: "Artefacts", tmp_path: Path) -> None:
+    options = ExportOptions(
+        checkpoint=artefacts.checkpoint, precisions=("int8",), output=tmp_path, engine="none", max_drop=0.3
+    )
     with pytest.raises(InputError, match="give --calibration DATASET"):
-        export(options, lambda _: None, lambda _: None)
+        export(options, Silent())
 
 
 def test_a_budget_leaves_layers_in_float_and_says_which(
     artefacts: "Artefacts", dataset: Dataset, tmp_path: Path
 ) -> None:
     options = ExportOptions(
-        artefacts.checkpoint, None, ("int8",), tmp_path, calibration=dataset.folder, max_drop=3.0, engine="none"
+        checkpoint=artefacts.checkpoint,
+        precisions=("int8",),
+        output=tmp_path,
+        calibration=dataset.folder,
+        max_drop=3.0,
+        engine="none",
     )
     with loose_int8():
-        report = export(options, lambda _: None, lambda _: None)
+        report = export(options, Silent())
     assert report.int8 is not None
     assert report.int8.mixture is not None
     assert (tmp_path / "small.layers.csv").is_file()
@@ -356,17 +394,25 @@ def test_an_image_that_stands_in_val_twice_may_not_calibrate_and_prove(
     proving = min(set(range(len(names))) - set(facts["calibration"]))
     names[proving] = names[facts["calibration"][0]]
     (folder / "dataset.json").write_text(json.dumps(facts))
-    options = ExportOptions(artefacts.checkpoint, None, ("int8",), tmp_path / "out", calibration=folder, engine="none")
+    options = ExportOptions(
+        checkpoint=artefacts.checkpoint,
+        precisions=("int8",),
+        output=tmp_path / "out",
+        calibration=folder,
+        engine="none",
+    )
     with pytest.raises(InputError, match="1 frames calibrate and prove at once") as refusal:
-        export(options, lambda _: None, lambda _: None)
+        export(options, Silent())
     assert "\n" not in str(refusal.value)
 
 
 def test_an_unwritable_target_is_one_line(artefacts: "Artefacts", tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    options = ExportOptions(artefacts.checkpoint, None, ("fp32",), tmp_path / "file" / "out", engine="none")
+    options = ExportOptions(
+        checkpoint=artefacts.checkpoint, precisions=("fp32",), output=tmp_path / "file" / "out", engine="none"
+    )
     with pytest.raises(InputError, match=r"cannot write .*choose another place"):
-        export(options, lambda _: None, lambda _: None)
+        export(options, Silent())
 
 
 def test_a_dataset_of_another_label_space_is_refused(artefacts: "Artefacts", dataset: Dataset, tmp_path: Path) -> None:
@@ -374,7 +420,93 @@ def test_a_dataset_of_another_label_space_is_refused(artefacts: "Artefacts", dat
     facts = json.loads((folder / "dataset.json").read_text())
     facts["class_names"][3] = "motorway"
     (folder / "dataset.json").write_text(json.dumps(facts))
-    options = ExportOptions(artefacts.checkpoint, None, ("fp32",), tmp_path / "out", calibration=folder)
+    options = ExportOptions(
+        checkpoint=artefacts.checkpoint, precisions=("fp32",), output=tmp_path / "out", calibration=folder
+    )
     with pytest.raises(InputError, match="the model those of"):
-        export(options, lambda _: None, lambda _: None)
+        export(options, Silent())
     assert not (tmp_path / "out").exists()
+
+
+def test_an_export_is_named_after_its_run(artefacts: "Artefacts", tmp_path: Path) -> None:
+    for stem in ("best", "last"):
+        assert export_name(tmp_path / "runs/unet-96" / f"{stem}.safetensors") == "unet-96"
+    assert export_name(Path("somewhere/mine.safetensors")) == "mine"
+    run = tmp_path / "runs" / "night"
+    run.mkdir(parents=True)
+    shutil.copy(artefacts.checkpoint, run / "best.safetensors")
+    options = ExportOptions(
+        checkpoint=run / "best.safetensors", precisions=("fp32",), output=tmp_path / "out", engine="none"
+    )
+    assert export(options, Silent()).exported[0].onnx == tmp_path / "out" / "night.fp32.onnx"
+
+
+def test_artefacts_of_other_weights_are_not_overwritten(artefacts: "Artefacts", tmp_path: Path) -> None:
+    options = ExportOptions(checkpoint=artefacts.checkpoint, precisions=("fp32",), output=tmp_path, engine="none")
+    first = export(options, Silent()).exported[0].onnx
+    weights = read_onnx(first).contract.weights
+    assert weights == sha256_of(artefacts.checkpoint)
+    export(options, Silent())  # the same weights
+    (tmp_path / "other").mkdir()
+    other = tmp_path / "other" / artefacts.checkpoint.name
+    network, spec = load_checkpoint(artefacts.checkpoint)
+    network.head.weight.data += 1e-3
+    save_checkpoint(other, network, spec)
+    before = first.read_bytes()
+    with pytest.raises(InputError, match=r"is not an export of .*; name another folder with -o, or .*--overwrite"):
+        export(replace(options, checkpoint=other), Silent())
+    assert first.read_bytes() == before
+    export(replace(options, checkpoint=other, overwrite=True), Silent())
+    assert read_onnx(first).contract.weights == sha256_of(other)
+
+
+def test_all_precisions_carry_the_weights_they_come_from(report: ExportReport, artefacts: "Artefacts") -> None:
+    assert {read_onnx(row.onnx).contract.weights for row in report.exported} == {sha256_of(artefacts.checkpoint)}
+
+
+class _StopsAt:
+    """A Progress that is interrupted at the first step with `note`."""
+
+    def __init__(self, note: str) -> None:
+        self._note = note
+
+    def start(self, total: int | None, done: int = 0) -> None:
+        pass
+
+    def advance(self, note: str = "") -> None:
+        if note == self._note:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("note", ["fp32", "fp32 engine"])
+def test_an_interrupted_export_leaves_what_was_there(
+    report: ExportReport, artefacts: "Artefacts", tmp_path: Path, note: str
+) -> None:
+    assert report.exported[0].engine is not None
+    good = [report.exported[0].onnx, report.exported[0].engine, manifest_path(report.exported[0].engine)]
+    for file in good:
+        shutil.copy(file, tmp_path)
+    options = ExportOptions(checkpoint=artefacts.checkpoint, precisions=("fp32",), output=tmp_path, engine="rtx")
+    with pytest.raises(KeyboardInterrupt):
+        export(options, _StopsAt(note))
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {
+        file.name: file.read_bytes() for file in good
+    }
+
+
+def test_an_engine_that_does_not_agree_leaves_the_good_one(
+    report: ExportReport, artefacts: "Artefacts", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> str:
+        raise VerificationError("the fp32 engine was not kept")
+
+    assert report.exported[0].engine is not None
+    good = [report.exported[0].engine, manifest_path(report.exported[0].engine)]
+    for file in good:
+        shutil.copy(file, tmp_path)
+    monkeypatch.setattr("segexport.export.prove_engine", refused)
+    options = ExportOptions(checkpoint=artefacts.checkpoint, precisions=("fp32",), output=tmp_path, engine="rtx")
+    with pytest.raises(VerificationError):
+        export(options, Silent())
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted(file.name for file in good)
+    assert all((tmp_path / file.name).read_bytes() == file.read_bytes() for file in good)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from segdata.dataset import Dataset
-from segexport.graph import DeployableGraph
+from segexport.graph.deployable import DeployableGraph
 
 if TYPE_CHECKING:
     from conftest import Artefacts

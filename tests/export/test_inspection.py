@@ -14,9 +14,9 @@ from rich.console import Console
 from segdata.errors import ContractError, InputError
 from segdata.files import sha256_of
 from segdata.spec import SPEC_KEY, Precision
-from segexport import compatibility
-from segexport.inspection import inspect_file, render, to_json
-from segexport.onnx_cost import cost_of_onnx
+from segexport.graph.cost import cost_of_onnx
+from segexport.inspect import compatibility
+from segexport.inspect.inspection import inspect_file, render, to_json
 from segrun.runners.tensorrt.manifest import EngineManifest, Verification, manifest_path
 from segtrain.summary import cost_of
 
@@ -200,7 +200,7 @@ import sys
 for name in ("torch", "safetensors", "openvino", "onnxruntime", "tensorrt_rtx"):
     sys.modules[name] = None
 from pathlib import Path
-from segexport.inspection import inspect_file, render, to_json
+from segexport.inspect.inspection import inspect_file, render, to_json
 for path in sys.argv[1:]:
     found = inspect_file(Path(path))
     render(found), print(to_json(found))
@@ -317,7 +317,7 @@ def test_an_onnx_file_of_another_tool_is_refused(refused: "Refused", artefacts: 
     model.metadata_props.remove(entry)
     path = tmp_path / "foreign.onnx"
     onnx.save(model, path)
-    with refused(r"foreign\.onnx: the ONNX model carries no edgeseg\.spec", ContractError):
+    with refused(r"foreign\.onnx: an ONNX file without edgeseg's model spec", ContractError):
         inspect_file(path)
 
 
@@ -348,7 +348,7 @@ def test_weights_in_another_file_are_refused_unread(
     path = tmp_path / "pointing.onnx"
     path.write_bytes(model.SerializeToString())
     (tmp_path / "weights.bin").write_bytes(bytes(1 << 20))
-    with refused(f"its weights stand in '{location}', need one file", ContractError):
+    with refused(f"its weights are in '{location}', need one file", ContractError):
         inspect_file(path)
 
 

@@ -12,9 +12,10 @@ import pytest
 
 from segdata.dataset import Dataset, SplitArrays
 from segdata.errors import VerificationError
-from segexport.calibrate import CalibrationRanges, measure_ranges
-from segexport.mixed import Mixture, mix, plot_ranking, write_ranking
-from segexport.to_int8 import quantisable, to_int8
+from segdata.progress import Silent
+from segexport.quantise.calibrate import CalibrationRanges, measure_ranges
+from segexport.quantise.mixed import Mixture, mix, plot_ranking, write_ranking
+from segexport.quantise.to_int8 import quantisable, to_int8
 
 if TYPE_CHECKING:
     from conftest import Artefacts
@@ -36,14 +37,14 @@ def frames(dataset: Dataset) -> SplitArrays:
 @pytest.fixture(scope="module")
 def spoiled(model: onnx.ModelProto, frames: SplitArrays) -> CalibrationRanges:
     """Ranges that are right but for one layer's input, whose values all round to nothing."""
-    ranges = measure_ranges(model, frames, "f" * 64, "percentile", lambda: None)
+    ranges = measure_ranges(model, frames, "f" * 64, "percentile", Silent())
     name = next(node.input[0] for node in model.graph.node if node.name == SPOILED)
     return replace(ranges, ranges={**ranges.ranges, name: (0.0, 1e4)})
 
 
 @pytest.fixture(scope="module")
 def mixture(model: onnx.ModelProto, frames: SplitArrays, spoiled: CalibrationRanges) -> Mixture:
-    return mix(model, spoiled, frames, BUDGET, lambda _: None, lambda: None)
+    return mix(model, spoiled, frames, BUDGET, Silent())
 
 
 def test_the_layer_that_costs_most_stands_first_and_stays_float(mixture: Mixture) -> None:
@@ -62,7 +63,7 @@ def test_no_more_layers_stay_float_than_the_budget_asks(
     model: onnx.ModelProto, frames: SplitArrays, spoiled: CalibrationRanges, mixture: Mixture
 ) -> None:
     assert len(mixture.keep_float) < len(mixture.ranking) / 2
-    generous = mix(model, spoiled, frames, 100.0, lambda _: None, lambda: None)
+    generous = mix(model, spoiled, frames, 100.0, Silent())
     assert generous.keep_float == ()
 
 
@@ -81,7 +82,7 @@ def test_a_budget_that_no_mixture_meets_is_refused(
     model: onnx.ModelProto, frames: SplitArrays, spoiled: CalibrationRanges
 ) -> None:
     with pytest.raises(VerificationError, match="got --max-drop -90, but INT8 loses") as refusal:
-        mix(model, spoiled, frames.subset(np.arange(2)), -90.0, lambda _: None, lambda: None)
+        mix(model, spoiled, frames.subset(np.arange(2)), -90.0, Silent())
     assert "\n" not in str(refusal.value)
 
 

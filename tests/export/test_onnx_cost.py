@@ -10,8 +10,8 @@ from onnx import TensorProto, helper, numpy_helper
 from segdata.errors import ContractError
 from segdata.labels import CITYSCAPES_29
 from segdata.spec import ModelSpec, Precision
-from segexport.onnx_cost import cost_of_onnx
-from segexport.to_onnx import to_onnx
+from segexport.graph.cost import cost_of_onnx
+from segexport.graph.to_onnx import to_onnx
 from segtrain.checkpoint import build_network
 from segtrain.summary import cost_of
 

@@ -10,7 +10,8 @@ from simulated_tensorrt import libraries_of, toy_program
 
 from segdata.errors import MissingDependencyError, VerificationError
 from segdata.metrics import Accuracy
-from segexport.prove_engine import NO_GPU, prove_engine
+from segdata.progress import Silent
+from segexport.engine.prove_engine import NO_GPU, prove_engine
 from segexport.verify import THRESHOLDS, Proof
 from segrun.runners.tensorrt.manifest import manifest_path, read_manifest
 from segrun.runners.tensorrt.runner import Libraries
@@ -36,23 +37,34 @@ def simulated() -> Libraries:
     return libraries_of(Simulation(0), lambda plan: toy_program(1, HEIGHT, WIDTH))
 
 
+class Counted:
+    """A Progress that counts."""
+
+    def __init__(self) -> None:
+        self.total: int | None = None
+        self.done = 0
+
+    def start(self, total: int | None, done: int = 0) -> None:
+        self.total, self.done = total, done
+
+    def advance(self, note: str = "") -> None:
+        self.done += 1
+
+
 def here(capability: str) -> tuple[str, str]:
     return "Simulated GTX 1660 Ti", capability
 
 
 def test_an_engine_that_agrees_says_on_what_it_was_verified(engine: Path) -> None:
-    told: list[int | None] = []
-    on_frame = lambda: told.append(None)  # noqa: E731 - what a progress bar is told
-    prove_engine(engine, "fp32", proof(), told.append, on_frame, find_gpu=lambda: here("7.5"), libraries=simulated())
+    counted = Counted()
+    prove_engine(engine, proof(), counted, find_gpu=lambda: here("7.5"), libraries=simulated())
     assert read_manifest(engine).verified_on == "Simulated GTX 1660 Ti: 100.00% equal pixels"
-    assert told == [5, *[None] * 5]
+    assert (counted.total, counted.done) == (5, 5)
 
 
 def test_an_engine_that_does_not_agree_is_removed(engine: Path) -> None:
     with pytest.raises(VerificationError, match=r"fp32 engine was not kept: on Simulated .* \(need 99.99%") as refusal:
-        prove_engine(
-            engine, "fp32", proof(True), print, lambda: None, find_gpu=lambda: here("7.5"), libraries=simulated()
-        )
+        prove_engine(engine, proof(True), Silent(), find_gpu=lambda: here("7.5"), libraries=simulated())
     assert "\n" not in str(refusal.value)
     assert not engine.exists()
     assert not manifest_path(engine).exists()
@@ -60,7 +72,7 @@ def test_an_engine_that_does_not_agree_is_removed(engine: Path) -> None:
 
 def test_it_is_kept_where_that_was_asked_for(engine: Path) -> None:
     gpu = here("7.5")
-    prove_engine(engine, "fp32", proof(True), print, lambda: None, False, lambda: gpu, simulated())
+    prove_engine(engine, proof(True), Silent(), False, lambda: gpu, simulated())
     assert "0.00% equal pixels" in read_manifest(engine).verified_on
 
 
@@ -68,10 +80,10 @@ def test_without_a_gpu_nothing_runs_and_the_manifest_says_so(engine: Path) -> No
     def find_gpu() -> tuple[str, str]:
         raise MissingDependencyError("no driver")
 
-    assert prove_engine(engine, "fp32", proof(), print, lambda: None, find_gpu=find_gpu) == NO_GPU
+    assert prove_engine(engine, proof(), Silent(), find_gpu=find_gpu) == NO_GPU
     assert read_manifest(engine).verified_on == "none (no GPU)"
 
 
 def test_a_gpu_of_another_kind_does_not_run_it(engine: Path) -> None:
-    said = prove_engine(engine, "fp32", proof(), print, lambda: None, find_gpu=lambda: here("8.6"))
+    said = prove_engine(engine, proof(), Silent(), find_gpu=lambda: here("8.6"))
     assert said == "none (the GPU here, Simulated GTX 1660 Ti, has compute capability 8.6)"

@@ -14,9 +14,9 @@ from segdata.metrics import accuracy, confusion_matrix
 from segdata.prepare.layouts import find_pairs
 from segdata.prepare.prepare import prepare_pair
 from segdata.shipped import DEFAULT_SIZE, SHIPPED_SIZES, shipped_checkpoint, shipped_onnx
-from segexport.calibrate import read_ranges
-from segexport.contract import check_contract
-from segexport.int8 import ranges_path
+from segexport.graph.contract import check_contract
+from segexport.quantise.calibrate import read_ranges
+from segexport.quantise.int8 import ranges_path
 from segrun.runners.openvino import OpenVINORunner
 from segtrain.checkpoint import load_checkpoint
 
@@ -28,8 +28,8 @@ LEAST = {64: (0.29, 0.73), 128: (0.34, 0.76), 256: (0.38, 0.78)}
 def test_the_parts_belong_together(size: int) -> None:
     checkpoint = shipped_checkpoint(size)
     _, spec = load_checkpoint(checkpoint)
-    assert check_contract(onnx.load(shipped_onnx(size))) == spec
-    ranges = read_ranges(ranges_path(checkpoint, checkpoint.parent))
+    assert check_contract(onnx.load(shipped_onnx(size))).spec == spec
+    ranges = read_ranges(ranges_path(checkpoint.stem, checkpoint.parent))
     assert ranges.weights_sha256 == sha256_of(checkpoint)
     assert (spec.height, spec.width, spec.class_count, len(ranges.frames)) == (size, size, 29, 100)
 

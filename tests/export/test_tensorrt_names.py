@@ -16,8 +16,6 @@ from pathlib import Path
 
 import pytest
 
-from segrun.runners.tensorrt.library import RTX_NAMES, TENSORRT_NAMES
-
 ROOT = Path(__file__).parents[2]
 WHEELS = ROOT / ".tensorrt-bindings"
 
@@ -45,10 +43,70 @@ for name in sys.argv[1:]:
 print(json.dumps([tensorrt_bindings.__version__, missing]))
 """
 
+TENSORRT_NAMES = (
+    "Builder.build_serialized_network",
+    "Builder.create_builder_config",
+    "Builder.create_network",
+    "BuilderFlag.VERSION_COMPATIBLE",
+    "EngineInspector.get_engine_information",
+    "IBuilderConfig.builder_optimization_level",
+    "IBuilderConfig.create_timing_cache",
+    "IBuilderConfig.profiling_verbosity",
+    "IBuilderConfig.progress_monitor",
+    "IBuilderConfig.set_flag",
+    "IBuilderConfig.set_memory_pool_limit",
+    "IBuilderConfig.set_timing_cache",
+    "ICudaEngine.create_engine_inspector",
+    "ICudaEngine.create_execution_context",
+    "ICudaEngine.create_runtime_config",
+    "ICudaEngine.device_memory_size_v2",
+    "ICudaEngine.get_tensor_dtype",
+    "ICudaEngine.get_tensor_mode",
+    "ICudaEngine.get_tensor_name",
+    "ICudaEngine.get_tensor_shape",
+    "ICudaEngine.num_io_tensors",
+    "IExecutionContext.execute_async_v3",
+    "IExecutionContext.set_tensor_address",
+    "ILogger.Severity.ERROR",
+    "ILogger.Severity.INTERNAL_ERROR",
+    "ILogger.Severity.WARNING",
+    "INetworkDefinition.num_layers",
+    "IProgressMonitor.phase_finish",
+    "IProgressMonitor.phase_start",
+    "IProgressMonitor.step_complete",
+    "ITimingCache.serialize",
+    "LayerInformationFormat.JSON",
+    "MemoryPoolType.WORKSPACE",
+    "NetworkDefinitionCreationFlag.STRONGLY_TYPED",
+    "OnnxParser.get_error",
+    "OnnxParser.num_errors",
+    "OnnxParser.parse",
+    "OnnxParser.supports_operator",
+    "ParserError.desc",
+    "ParserError.node",
+    "ParserError.node_name",
+    "ParserError.node_operator",
+    "ProfilingVerbosity.DETAILED",
+    "Runtime.deserialize_cuda_engine",
+    "Runtime.engine_host_code_allowed",
+    "TensorIOMode.INPUT",
+    "TensorIOMode.OUTPUT",
+)
+"""Every name that building and running touch; TensorRT 10.16, TensorRT 11.4 and TensorRT-RTX have them all."""
+
+RTX_NAMES = (
+    "ComputeCapability.SM75",
+    "CudaGraphStrategy.WHOLE_GRAPH_CAPTURE",
+    "IBuilderConfig.num_compute_capabilities",
+    "IBuilderConfig.set_compute_capability",
+    "IRuntimeConfig.cuda_graph_strategy",
+)
+"""What only TensorRT-RTX has: targets that are not at hand, CUDA graphs of its own. Touched for that flavour alone."""
+
 TOUCHED_IN = (
-    "export/segexport/to_engine.py",
-    "export/segexport/engine_config.py",
-    "export/segexport/build_progress.py",
+    "export/segexport/engine/to_engine.py",
+    "export/segexport/engine/settings.py",
+    "export/segexport/engine/build_progress.py",
 )
 TOUCHED_IN_GLOB = "runtime/segrun/runners/tensorrt/*.py"
 
@@ -104,7 +162,7 @@ def _names_in(file: Path) -> set[str]:
             continue
         if root == "trt":
             names.add(rest)
-        elif file.parent.name == "segexport" and root in CLASS_OF:
+        elif file.parent.name == "engine" and root in CLASS_OF:
             names.add(f"{CLASS_OF[root]}.{rest}")
         elif file.name == "engine.py" and root in CLASS_OF:
             names.add(f"{'IRuntimeConfig' if root == 'config' else CLASS_OF[root]}.{rest}")

@@ -14,10 +14,12 @@ import onnx
 import pytest
 
 from segdata.errors import ContractError, EdgeSegError, MissingDependencyError
-from segexport.build_progress import OnProgress
-from segexport.engine_config import capability_of, configure, open_timing_cache, save_timing_cache
-from segexport.options import ExportOptions
-from segexport.to_engine import Built, Target, build_engine, choose_target, log_path
+from segexport.engine.build_progress import OnProgress
+from segexport.engine.settings import capability_of, configure, open_timing_cache, save_timing_cache
+from segexport.engine.to_engine import Built, Provenance, Target, build_engine, choose_target, log_path
+from segexport.graph.contract import check_contract
+from segexport.graph.onnx_file import OnnxFile
+from segexport.options import EngineOptions
 from segrun.runners.tensorrt.library import TensorRT, collecting_logger, load_tensorrt
 from segrun.runners.tensorrt.manifest import read_manifest
 
@@ -25,7 +27,14 @@ if TYPE_CHECKING:
     from conftest import Artefacts, Refused
 
 SM75 = Target("any GPU of compute capability 7.5", "7.5")
-PLAIN = ExportOptions()
+PLAIN = EngineOptions()
+REBUILD = Provenance("rebuild")
+
+
+def opened(path: Path) -> OnnxFile:
+    """An ONNX file that was not checked for operators: what TensorRT says of them is tested here."""
+    model = onnx.load(path)
+    return OnnxFile(path, model, check_contract(model))
 
 
 @pytest.fixture
@@ -35,7 +44,7 @@ def library() -> TensorRT:
 
 
 Build = Callable[..., Built]
-"""`build(options=ExportOptions(), on_progress=...)`: build the small fp32 network in a folder of its own, `folder`."""
+"""`build(options=EngineOptions(), on_progress=...)`: build the small fp32 network in a folder of its own, `folder`."""
 
 
 @pytest.fixture
@@ -49,8 +58,8 @@ def build(library: TensorRT, artefacts: "Artefacts", folder: Path) -> Build:
     path = folder / "small.fp32.onnx"
     path.write_bytes(artefacts.onnx["fp32"].read_bytes())
 
-    def call(options: ExportOptions = PLAIN, on_progress: OnProgress = lambda phase, step, steps: None) -> Built:
-        return build_engine(library, path, SM75, options, None, "rebuild", on_progress)
+    def call(options: EngineOptions = PLAIN, on_progress: OnProgress = lambda phase, step, steps: None) -> Built:
+        return build_engine(library, opened(path), SM75, options, REBUILD, on_progress)
 
     return call
 
@@ -85,7 +94,7 @@ def test_every_node_with_an_operator_tensorrt_lacks_is_named(
         r"node second: TensorRT has no operator NoSuchThing; node number \d+: TensorRT has no operator Det$"
     )
     with refused(said, EdgeSegError):
-        build_engine(library, path, SM75, PLAIN, None, "rebuild")
+        build_engine(library, opened(path), SM75, PLAIN, REBUILD)
     assert _files(tmp_path) == ["odd.onnx"]
 
 
@@ -121,8 +130,9 @@ def test_what_progress_raises_stops_the_build_and_leaves_no_engine(
 INTERRUPTED = """
 import signal, sys, time
 from pathlib import Path
-from segexport.options import ExportOptions
-from segexport.to_engine import Target, build_engine
+from segexport.options import EngineOptions
+from segexport.engine.to_engine import Provenance, Target, build_engine
+from segexport.graph.onnx_file import read_onnx
 from segrun.runners.tensorrt.library import load_tensorrt
 
 signal.signal(signal.SIGTERM, signal.default_int_handler)  # as the commands do
@@ -133,7 +143,8 @@ def slow(phase, step, steps):
 
 try:
     library, target = load_tensorrt("tensorrt-rtx"), Target("any", "7.5")
-    build_engine(library, Path(sys.argv[1]), target, ExportOptions(build_log=True), None, "rebuild", slow)
+    source = read_onnx(Path(sys.argv[1]))
+    build_engine(library, source, target, EngineOptions(build_log=True), Provenance("rebuild"), slow)
 except KeyboardInterrupt:
     print("stopped by Ctrl-C", flush=True)
 """
@@ -161,8 +172,9 @@ def test_a_signal_stops_the_build_and_leaves_no_engine(
 INTERRUPTED_LOGGING = """
 import signal, sys
 from pathlib import Path
-from segexport.options import ExportOptions
-from segexport.to_engine import Target, build_engine
+from segexport.options import EngineOptions
+from segexport.engine.to_engine import Provenance, Target, build_engine
+from segexport.graph.onnx_file import read_onnx
 from segrun.runners.tensorrt.library import collecting_logger, load_tensorrt
 
 class Stream:
@@ -176,7 +188,8 @@ class Stream:
 library = load_tensorrt("tensorrt-rtx")
 collecting_logger(library).stream = Stream()
 try:
-    build_engine(library, Path(sys.argv[1]), Target("any", "7.5"), ExportOptions(), None, "rebuild")
+    source = read_onnx(Path(sys.argv[1]))
+    build_engine(library, source, Target("any", "7.5"), EngineOptions(), Provenance("rebuild"))
 except KeyboardInterrupt as interrupt:
     print("stopped by Ctrl-C;", interrupt.__context__)
 """
@@ -235,7 +248,7 @@ def test_options_out_of_range_or_not_for_this_library_are_refused_first(
 def test_options_reach_the_builder(library: TensorRT) -> None:
     trt: Any = library.module
     config = trt.Builder(collecting_logger(library)).create_builder_config()
-    configure(library, config, ExportOptions(workspace_mb=512, optimization_level=5, version_compatible=True))
+    configure(library, config, EngineOptions(workspace_mb=512, optimization_level=5, version_compatible=True))
     assert config.get_memory_pool_limit(trt.MemoryPoolType.WORKSPACE) == 512 * 2**20
     assert config.builder_optimization_level == 5
     assert config.get_flag(trt.BuilderFlag.VERSION_COMPATIBLE)
@@ -287,7 +300,7 @@ def test_mixed_types_are_refused_because_the_network_is_strongly_typed(
     path = tmp_path / "mixed.onnx"
     onnx.save(model, path)
     with pytest.raises(EdgeSegError, match="TensorRT cannot"):
-        build_engine(library, path, SM75, PLAIN, None, "rebuild")
+        build_engine(library, opened(path), SM75, PLAIN, REBUILD)
 
 
 def test_an_onnx_of_another_tool_is_refused(library: TensorRT, artefacts: "Artefacts", tmp_path: Path) -> None:
@@ -295,8 +308,8 @@ def test_an_onnx_of_another_tool_is_refused(library: TensorRT, artefacts: "Artef
     del model.metadata_props[:]
     path = tmp_path / "foreign.onnx"
     onnx.save(model, path)
-    with pytest.raises(ContractError, match="carries no edgeseg"):
-        build_engine(library, path, SM75, PLAIN, None, "rebuild")
+    with pytest.raises(ContractError, match="without edgeseg's model spec"):
+        build_engine(library, opened(path), SM75, PLAIN, REBUILD)
 
 
 def test_tensorrt_that_is_not_installed_is_named_with_the_command_that_installs_it() -> None:

@@ -9,8 +9,8 @@ from onnx import numpy_helper
 
 from segdata.dataset import Dataset
 from segdata.errors import ContractError
-from segexport.calibrate import CalibrationRanges
-from segexport.to_int8 import to_int8
+from segexport.quantise.calibrate import CalibrationRanges
+from segexport.quantise.to_int8 import to_int8
 from segrun.runners.onnxruntime import OnnxRuntimeRunner
 
 if TYPE_CHECKING:
@@ -81,5 +81,5 @@ def test_it_still_finds_what_the_float_model_finds(artefacts: "Artefacts", datas
 
 
 def test_ranges_of_another_graph_are_refused(artefacts: "Artefacts") -> None:
-    with pytest.raises(ContractError, match="lack add_0; use --calibration"):
+    with pytest.raises(ContractError, match="have no add_0; use --calibration"):
         to_int8(onnx.load(artefacts.onnx["fp32"]), CalibrationRanges("", "", ("a",), "", {"relu_99": (0.0, 1.0)}))

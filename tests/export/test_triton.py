@@ -9,7 +9,7 @@ import pytest
 
 from segdata.errors import ContractError
 from segdata.files import sha256_of
-from segexport.to_onnx import to_onnx
+from segexport.graph.to_onnx import to_onnx
 from segexport.triton import write_repository
 from segrun.runners.tensorrt.manifest import EngineManifest, manifest_path
 

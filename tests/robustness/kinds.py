@@ -22,10 +22,10 @@ from segdata.errors import EdgeSegError, IncompleteError
 from segdata.prepare.label_files import find_label_space
 from segdata.prepare.prepare import prepare
 from segdata.spec import ModelSpec
-from segexport.calibrate import read_ranges
-from segexport.inspection import inspect_file, render, to_json
-from segexport.onnx_file import read_onnx
-from segexport.to_int8 import to_int8
+from segexport.graph.onnx_file import read_onnx
+from segexport.inspect.inspection import inspect_file, render, to_json
+from segexport.quantise.calibrate import read_ranges
+from segexport.quantise.to_int8 import to_int8
 from segrun.options import RunOptions
 from segrun.run import run
 from segrun.runners.base import Runner

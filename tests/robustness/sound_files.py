@@ -21,9 +21,9 @@ from segdata.prepare.prepare import prepare, prepare_pair
 from segdata.spec import ModelSpec
 from segdata.synth import drive
 from segdata.synth.write import write_synthetic
-from segexport.calibrate import CalibrationRanges
-from segexport.to_int8 import to_int8
-from segexport.to_onnx import to_onnx
+from segexport.graph.to_onnx import to_onnx
+from segexport.quantise.calibrate import CalibrationRanges
+from segexport.quantise.to_int8 import to_int8
 from segrun.runners.tensorrt.manifest import EngineManifest, manifest_path
 from segtrain.checkpoint import load_checkpoint, save_checkpoint
 from segtrain.history import EpochFigures

@@ -26,8 +26,8 @@ from segdata.prepare.label_files import find_label_space
 from segdata.prepare.prepare import prepare
 from segdata.spec import SPEC_KEY, ModelSpec
 from segdata.video.reader import VideoReader
-from segexport.calibrate import read_ranges
-from segexport.inspection import inspect_file
+from segexport.inspect.inspection import inspect_file
+from segexport.quantise.calibrate import read_ranges
 from segrun.runners.tensorrt.manifest import manifest_path, read_manifest
 from segtrain.checkpoint import load_checkpoint
 from segtrain.state import STATE_KEY, load_state, read_position

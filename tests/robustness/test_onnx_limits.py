@@ -12,9 +12,9 @@ from sound_files import SIDE
 
 from segdata.errors import ContractError, EdgeSegError
 from segdata.spec import SPEC_KEY
-from segexport.inspection import inspect_file
+from segexport.inspect.inspection import inspect_file
 from segrun.options import RunnerName
-from segrun.runners.base import LARGEST_RUN
+from segrun.runners.contract import LARGEST_RUN
 from segrun.runners.open import open_runner
 
 if TYPE_CHECKING:
@@ -222,5 +222,5 @@ def test_frames_of_an_unknown_type_are_refused(sound: Path, tmp_path: Path, refu
     model.graph.input[0].type.tensor_type.elem_type = 99
     del model.graph.input[0].type.tensor_type.shape.dim[:]
     path = written(model, tmp_path / "odd.onnx")
-    with refused(r"odd\.onnx: got an ONNX model with frames type 99 \[\]", ContractError):
+    with refused(r"odd\.onnx breaks the graph contract: got frames type 99 \[\]", ContractError):
         inspect_file(path)

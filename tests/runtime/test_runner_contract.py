@@ -32,8 +32,8 @@ COUNT = 6
 def real_engine(onnx_file: Path, folder: Path) -> Path:
     """Build an engine for the GPU of this machine; skip, with the reason, where that cannot be."""
     from segdata.errors import MissingDependencyError
+    from segexport.engine.to_engine import build_engine, choose_target
     from segexport.options import ExportOptions
-    from segexport.to_engine import build_engine, choose_target
     from segrun.runners.tensorrt.device import first_device
     from segrun.runners.tensorrt.library import find_tensorrt
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from segdata.dataset import Dataset
 from segdata.errors import ContractError, EdgeSegError
 from segdata.spec import PRECISION_KEY, SPEC_KEY, Precision
-from segexport.graph import DeployableGraph
-from segexport.to_onnx import to_onnx
+from segexport.graph.deployable import DeployableGraph
+from segexport.graph.to_onnx import to_onnx
 from segrun.options import RunnerName
 from segrun.runners.base import Frames, Labels, Runner
 from segrun.runners.onnxruntime import OnnxRuntimeRunner

@@ -12,7 +12,7 @@ import pytest
 from segdata.errors import EdgeSegError
 from segdata.resize import resize_frame
 from segdata.video.reader import VideoReader
-from segexport.to_onnx import to_onnx
+from segexport.graph.to_onnx import to_onnx
 from segrun.runners.open import open_runner
 from segrun.segmenter import Segmenter
 

@@ -1,7 +1,7 @@
 """Checkpoints: safetensors with the ModelSpec inside. Nothing is ever unpickled."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -14,35 +14,42 @@ from segdata.errors import ContractError, InputError
 from segdata.files import replacing
 from segdata.spec import SPEC_KEY, ModelSpec
 from segdata.text import first_problem, short
-from segtrain.presets import Architecture
+from segtrain.lite_unet import LiteUNet
+from segtrain.network import Network
+from segtrain.presets import Architecture, LiteArchitecture
 from segtrain.unet import UNet
 
 
-def build_network(spec: ModelSpec) -> UNet:
+def build_network(spec: ModelSpec) -> Network:
     """Return an untrained network of the architecture `spec` names; raise ContractError if there is none such."""
+    kinds: dict[str, type[Architecture] | type[LiteArchitecture]] = {
+        kind.name: kind for kind in (Architecture, LiteArchitecture)
+    }
+    if spec.architecture not in kinds:
+        raise ContractError(f"got architecture {spec.architecture[:80]!r}, need {' or '.join(map(repr, kinds))}")
     try:
-        architecture = TypeAdapter(Architecture).validate_python(spec.options)
+        architecture = TypeAdapter(kinds[spec.architecture]).validate_python(spec.options)
     except ValidationError as error:
         raise ContractError(
-            f"got architecture {spec.architecture[:80]!r}: {first_problem(error)}; need a UNet's"
+            f"got architecture {spec.architecture!r}: {first_problem(error)}; need the options of a UNet"
         ) from None
-    if spec.architecture != "unet":
-        raise ContractError(f"got architecture {spec.architecture[:80]!r}, need 'unet'")
     if spec.height % architecture.multiple or spec.width % architecture.multiple:
         raise ContractError(
             f"got a UNet of frames {spec.width}x{spec.height}, need sides divisible by {architecture.multiple}"
         )
+    if isinstance(architecture, LiteArchitecture):
+        return LiteUNet(spec.class_count, architecture.encoder)
     return UNet(spec.class_count, **asdict(architecture))
 
 
-def start_from(path: Path, network: UNet, spec: ModelSpec) -> None:
+def start_from(path: Path, network: Network, spec: ModelSpec) -> ModelSpec:
     """Put the weights of the checkpoint `path` into `network`: of the same architecture, at any size.
 
-    A head for other classes is left as it is. Raises what `load_checkpoint` does, and InputError for another
-    architecture.
+    Returns `spec` with what those weights started from. A head for other classes is left as it is. Raises what
+    `load_checkpoint` does, and InputError for another architecture.
     """
     trained, its_spec = load_checkpoint(path)
-    if its_spec.options != spec.options:
+    if (its_spec.architecture, its_spec.options) != (spec.architecture, spec.options):
         others = {name: value for name, value in its_spec.options.items() if spec.options.get(name) != value}
         words = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in others.items())
         raise InputError(f"{path}: a UNet of another architecture than this run's; train with {words}")
@@ -50,9 +57,10 @@ def start_from(path: Path, network: UNet, spec: ModelSpec) -> None:
     if its_spec.class_names != spec.class_names:
         weights = {name: tensor for name, tensor in weights.items() if not name.startswith("head.")}
     network.load_state_dict(weights, strict=False)
+    return replace(spec, pretrained=its_spec.pretrained)
 
 
-def save_checkpoint(path: Path, network: UNet, spec: ModelSpec) -> None:
+def save_checkpoint(path: Path, network: Network, spec: ModelSpec) -> None:
     """Write weights as float16 and everything that is a vector (biases, batch-norm statistics) as float32.
 
     Half the size for shipping and, measured, the same mIoU; the statistics of batch normalisation can fall among
@@ -66,7 +74,7 @@ def save_checkpoint(path: Path, network: UNet, spec: ModelSpec) -> None:
         temporary.write_bytes(save(tensors, metadata={SPEC_KEY: spec.to_json()}))
 
 
-def load_checkpoint(path: Path) -> tuple[UNet, ModelSpec]:
+def load_checkpoint(path: Path) -> tuple[Network, ModelSpec]:
     """Return the float32 network, in evaluation mode, and its spec.
 
     Raises InputError if the file is missing or no safetensors file, ContractError if its spec or its tensors are not

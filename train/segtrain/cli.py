@@ -11,6 +11,7 @@ from rich.table import Table
 
 from segdata.command import Command, parse_size
 from segdata.progress import progress_bar
+from segtrain.lite_encoder import STAGES
 from segtrain.options import TrainOptions
 from segtrain.presets import PRESETS
 
@@ -51,11 +52,19 @@ _FROM_ARCH = "from --arch"
     help="How the decoder doubles its size.",
 )
 @click.option("--stem-stride", type=click.IntRange(1, 2), show_default=_FROM_ARCH, help="2 works at half the size.")
+@click.option(
+    "--encoder",
+    type=click.Choice(list(STAGES)),
+    help="A UNet on this EfficientNet-Lite instead of --arch, from ImageNet weights.",
+)
 @click.option("--epochs", type=click.IntRange(1), default=TrainOptions.epochs, help="Passes over the training frames.")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Choose --epochs to fit into this time.")
 @click.option("--patience", type=click.IntRange(1), help="Stop after so many epochs without a better mIoU on val.")
 @click.option("--batch-size", type=click.IntRange(1), default=TrainOptions.batch_size, help="Frames a step.")
 @click.option("--learning-rate", default=TrainOptions.learning_rate, help="Peak of the one-cycle schedule.")
+@click.option(
+    "--encoder-learning-rate", default=TrainOptions.encoder_learning_rate, help="Peak of the schedule of --encoder."
+)
 @click.option("--weight-decay", default=TrainOptions.weight_decay, help="AdamW's.")
 @click.option(
     "--class-balance",
@@ -92,6 +101,12 @@ _FROM_ARCH = "from --arch"
 @click.option("--nodes", type=click.IntRange(1), default=TrainOptions.nodes, help="Machines, under torchrun.")
 @click.option("--init", type=_PATH, metavar="CHECKPOINT", help="Begin with a checkpoint's weights, of any size.")
 @click.option("--resume", is_flag=True, help="Go on with the run in the folder.")
+@click.option(
+    "--hold-out",
+    type=click.FloatRange(0, 0.5),
+    default=TrainOptions.hold_out,
+    help="Share of train set apart to choose the epoch; 0 chooses it on val.",
+)
 @click.option(
     "--truth",
     type=_PATH,

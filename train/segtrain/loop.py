@@ -16,14 +16,16 @@ from segtrain.batches import batches, load, normalise
 from segtrain.checkpoint import build_network, load_checkpoint, save_checkpoint, start_from
 from segtrain.evaluate import Evaluation, evaluate
 from segtrain.history import EpochFigures, best_of, parts_ways, way_on, write_history
+from segtrain.lite_unet import LiteUNet
 from segtrain.losses import Objective
+from segtrain.network import Network
 from segtrain.options import PrecisionChoice, TrainOptions
 from segtrain.precision import check_half_precision, choose_precision
+from segtrain.pretrained import credit_of, load_pretrained, weights_file
 from segtrain.prior import undo_balance
 from segtrain.setting import check_run, devices_of, find_truth, settings_of, spec_for
 from segtrain.state import Position, load_state, read_position, save_state
 from segtrain.trainer import Trainer
-from segtrain.unet import UNet
 
 _UNDONE = "undone_balance"  # the metric that says that a checkpoint's head was shifted, and how far
 
@@ -69,8 +71,7 @@ def train(options: TrainOptions, dataset: Dataset, progress: Progress) -> Outcom
     settings = settings_of(options, position)
     seed_everything(options.seed, verbose=False)
     network = build_network(spec)
-    if options.init is not None and position is None:
-        start_from(options.init, network, spec)
+    spec = _begin(options, network, spec, position)
     objective = Objective(dataset.facts.splits["train"].class_pixels, options.class_balance, options.region_loss)
     fabric = _fabric(options, spec, network, objective, dataset.split("train"))
     trainer = Trainer(options, dataset, spec, fabric, network, objective)
@@ -125,7 +126,7 @@ def _finish(best_file: Path, dataset: Dataset, trainer: Trainer) -> tuple[ModelS
     finished = _UNDONE in (best_spec.metrics or {})
     share = 0.0
     if not finished and options.class_balance > 0:
-        share = undo_balance(fabric, network, dataset.split("train"), spec, trainer.objective.weights)
+        share = undo_balance(fabric, network, trainer.held_out or trainer.split, spec, trainer.objective.weights)
     evaluation = evaluate(fabric, network, dataset.split("val"), spec, find_truth(options, dataset))
     if not finished:
         figures = accuracy(evaluation.matrix, spec.class_names)
@@ -134,6 +135,17 @@ def _finish(best_file: Path, dataset: Dataset, trainer: Trainer) -> tuple[ModelS
         if fabric.is_global_zero:
             save_checkpoint(best_file, network, best_spec)
     return best_spec, evaluation
+
+
+def _begin(options: TrainOptions, network: Network, spec: ModelSpec, resumed: Position | None) -> ModelSpec:
+    """Put the weights to start from into `network`; return the spec, which names them."""
+    if options.init is not None:
+        return start_from(options.init, network, spec)
+    if isinstance(network, LiteUNet):
+        assert options.encoder is not None
+        load_pretrained(weights_file(options.encoder), network.encoder, spec)
+        return replace(spec, pretrained=credit_of(options.encoder))
+    return spec
 
 
 def _finite(figures: EpochFigures) -> EpochFigures:
@@ -145,7 +157,9 @@ def _finite(figures: EpochFigures) -> EpochFigures:
     return figures
 
 
-def _fabric(options: TrainOptions, spec: ModelSpec, network: UNet, objective: Objective, split: SplitArrays) -> Fabric:
+def _fabric(
+    options: TrainOptions, spec: ModelSpec, network: Network, objective: Objective, split: SplitArrays
+) -> Fabric:
     """Return a Fabric, launched: one process, several on this machine, or one of those that torchrun started."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     precision: PrecisionChoice = choose_precision(options.precision, device)

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from segdata.options import Size
-from segtrain.presets import PRESETS, Architecture, ArchitectureName, Block, Upsample
+from segtrain.lite_encoder import EncoderName
+from segtrain.presets import PRESETS, Architecture, ArchitectureName, Block, LiteArchitecture, Upsample
 
 PrecisionChoice = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
 RegionLoss = Literal["none", "dice", "lovasz"]
@@ -17,7 +18,9 @@ class TrainOptions:
     """The options of one training run.
 
     `output` None is `runs/unet-SIZE`. `size` picks DATASET/SIZE where DATASET holds several. The six options of the
-    architecture replace those of the preset `arch` where they are given. `minutes` fits `epochs` to a time.
+    architecture replace those of the preset `arch` where they are given; `encoder` stands instead of them all, starts
+    from ImageNet weights and learns at `encoder_learning_rate`. `minutes` fits `epochs` to a time. `hold_out` is the
+    share of train that chooses the epoch; 0 leaves that to val.
     `class_balance` is the exponent of `segtrain.losses.class_weights`, `average` the decay a step of the averaged
     weights, `clip` the largest norm of the gradient. `patience` is how many epochs may pass without a better mIoU.
     `truth` is a dataset of larger labels of the same val frames; without it, a sibling folder `256` is looked for.
@@ -33,11 +36,13 @@ class TrainOptions:
     block: Block | None = None
     upsample: Upsample | None = None
     stem_stride: Literal[1, 2] | None = None
+    encoder: EncoderName | None = None
     epochs: int = 60
     minutes: float | None = None
     patience: int | None = None
     batch_size: int = 16
     learning_rate: float = 4e-3
+    encoder_learning_rate: float = 1e-3
     weight_decay: float = 5e-2
     class_balance: float = 0.5
     region_loss: RegionLoss = "dice"
@@ -49,12 +54,18 @@ class TrainOptions:
     nodes: int = 1
     init: Path | None = None
     resume: bool = False
+    hold_out: float = 0.0
     truth: Path | None = None
     tensorboard: bool = False
     seed: int = 0
 
-    def architecture(self) -> Architecture:
-        """Return the preset, with what was asked for besides."""
+    def architecture(self) -> Architecture | LiteArchitecture:
+        """Return the network on the encoder, or the preset with what was asked for besides."""
+        if self.encoder is not None:
+            return LiteArchitecture(self.encoder)
+        return replace(PRESETS[self.arch], **self.asked_of_preset())
+
+    def asked_of_preset(self) -> dict[str, Any]:
+        """Return the options of the architecture that were given, and replace those of the preset."""
         names = ("width", "depth", "widest", "block", "upsample", "stem_stride")
-        asked = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        return replace(PRESETS[self.arch], **asked)
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}

@@ -1,10 +1,12 @@
-"""The networks that `--arch` names: each about four times the work of the one before it."""
+"""The architectures as they travel in a ModelSpec, and those that `--arch` names."""
 
 from dataclasses import asdict, dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Le
 from pydantic import ConfigDict
+
+from segtrain.lite_encoder import EncoderName
 
 Block = Literal["plain", "separable", "residual"]
 Upsample = Literal["transpose", "resize"]
@@ -24,6 +26,8 @@ class Architecture:
     upsample: Upsample = "resize"
     stem_stride: Literal[1, 2] = 2
 
+    name: ClassVar[str] = "unet"
+
     @property
     def multiple(self) -> int:
         """What height and width must be divisible by."""
@@ -34,6 +38,24 @@ class Architecture:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class LiteArchitecture:
+    """The options of `segtrain.lite_unet.LiteUNet`, as they travel in a ModelSpec."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # where a checkpoint's spec is read
+
+    encoder: EncoderName
+
+    name: ClassVar[str] = "unet-lite"
+    multiple: ClassVar[int] = 32
+    """What height and width must be divisible by."""
+
+    def options(self) -> dict[str, int | str]:
+        """Return the options as ModelSpec carries them."""
+        return asdict(self)
+
+
+# Each about four times the work of the one before it.
 PRESETS: dict[ArchitectureName, Architecture] = {
     "nano": Architecture(width=16, widest=64),
     "small": Architecture(width=32, widest=128),

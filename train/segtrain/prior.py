@@ -13,7 +13,7 @@ from segdata.dataset import SplitArrays
 from segdata.metrics import confusion_matrix, mean_iou
 from segdata.spec import ModelSpec
 from segtrain.batches import load, normalise
-from segtrain.unet import UNet
+from segtrain.network import Network
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 """The shares of the balance that are tried."""
@@ -25,7 +25,7 @@ _BATCH = 20
 
 
 @torch.no_grad()
-def undo_balance(fabric: Fabric, network: UNet, split: SplitArrays, spec: ModelSpec, weights: Tensor) -> float:
+def undo_balance(fabric: Fabric, network: Network, split: SplitArrays, spec: ModelSpec, weights: Tensor) -> float:
     """Shift the bias of the head by the share of `SHARES` that gives the best mIoU on `split`, and return the share.
 
     `weights` are the class weights, float32 [C], that `network` was trained with.

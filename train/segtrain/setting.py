@@ -5,16 +5,29 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
+
 from segdata.dataset import DATASET_FILE, Dataset, SplitArrays, size_folder
 from segdata.errors import InputError
 from segdata.files import on_disk
 from segdata.spec import ModelSpec
+from segtrain.batches import Indices
 from segtrain.options import TrainOptions
 from segtrain.state import Position
 
 FEWEST_STEPS = 2  # one up and one down the schedule
 TRUTH_FOLDER = "256"
-_MAY_CHANGE = ("output", "resume", "truth", "tensorboard", "devices", "nodes", "learning_rate", "precision")
+_MAY_CHANGE = (
+    "output",
+    "resume",
+    "truth",
+    "tensorboard",
+    "devices",
+    "nodes",
+    "learning_rate",
+    "encoder_learning_rate",
+    "precision",
+)
 """Options that may differ when a run is resumed: they change where it writes and runs, or mend a loss that is NaN."""
 
 
@@ -33,7 +46,8 @@ def devices_of(options: TrainOptions) -> int | None:
 
 def run_folder(options: TrainOptions, dataset: Dataset) -> Path:
     """Return the folder of the run."""
-    return options.output or Path("runs") / f"unet-{size_folder(dataset.facts.width, dataset.facts.height)}"
+    name = f"unet-{size_folder(dataset.facts.width, dataset.facts.height)}"
+    return options.output or Path("runs") / (f"{name}-{options.encoder}" if options.encoder else name)
 
 
 def check_run(options: TrainOptions, dataset: Dataset) -> Path:
@@ -45,16 +59,20 @@ def check_run(options: TrainOptions, dataset: Dataset) -> Path:
             f"got --size {wanted} but {dataset.folder} holds {facts.width}x{facts.height} frames; "
             f"prepare it again with --size {wanted}"
         )
+    if options.encoder is not None and (asked := options.asked_of_preset()):
+        name = next(iter(asked)).replace("_", "-")
+        raise InputError(f"got --{name} and --encoder {options.encoder}, which decides that itself; leave one out")
     multiple = options.architecture().multiple
     if facts.height % multiple or facts.width % multiple:
         raise InputError(
             f"got {facts.width}x{facts.height} frames, need height and width divisible by {multiple} "
-            "(stem stride x 2**depth); prepare another --size or lower --depth"
+            f"({'for an encoder' if options.encoder else 'stem stride x 2**depth'}); prepare another --size"
+            f"{'' if options.encoder else ' or lower --depth'}"
         )
     for name in ("train", "val"):
         if len(dataset.split(name)) == 0:
             raise InputError(f"{dataset.folder}: the split {name} has no frames; need at least one")
-    frames = len(dataset.split("train"))
+    frames = len(parts_of_train(len(dataset.split("train")), options.hold_out)[0])
     if frames < options.batch_size:
         raise InputError(
             f"got batches of {options.batch_size} but {frames} training frames; lower --batch-size or add frames"
@@ -73,17 +91,27 @@ def check_run(options: TrainOptions, dataset: Dataset) -> Path:
     return folder
 
 
+def parts_of_train(frames: int, hold_out: float) -> tuple[Indices, Indices]:
+    """Return which frames of train are trained on and which are held out to choose the epoch: sorted, int64 [N].
+
+    Those held out are spread evenly over train, the same in every step of a recipe.
+    """
+    count = round(frames * hold_out)
+    held = ((np.arange(count) + 0.5) * frames / max(count, 1)).astype(np.int64)
+    return np.setdiff1d(np.arange(frames), held), held
+
+
 def spec_for(options: TrainOptions, dataset: Dataset) -> ModelSpec:
     """Return the spec of the network to be trained."""
-    facts = dataset.facts
+    facts, architecture = dataset.facts, options.architecture()
     return ModelSpec(
         height=facts.height,
         width=facts.width,
         label_space=facts.label_space,
         class_names=facts.class_names,
         colours=facts.colours,
-        architecture="unet",
-        options=options.architecture().options(),
+        architecture=architecture.name,
+        options=architecture.options(),
         edgeseg_version=version("edgeseg"),
     )
 

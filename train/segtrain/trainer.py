@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from time import perf_counter
 
@@ -21,9 +21,10 @@ from segtrain.batches import Indices, batches, load, normalise
 from segtrain.evaluate import EVALUATION_BATCH, average_buffers, evaluate, sum_of_processes
 from segtrain.history import EpochFigures, way_on
 from segtrain.losses import Objective
+from segtrain.network import Network
 from segtrain.options import TrainOptions
 from segtrain.schedule import epochs_in, learning_rate
-from segtrain.unet import UNet
+from segtrain.setting import parts_of_train
 
 _Tensors = tuple[Tensor, ...] | list[Tensor]
 
@@ -40,12 +41,15 @@ class Trainer:
         dataset: Dataset,
         spec: ModelSpec,
         fabric: Fabric,
-        network: UNet,
+        network: Network,
         objective: Objective,
     ) -> None:
         self.options, self.spec, self.fabric = options, spec, fabric
-        self.split, self.val = dataset.split("train"), dataset.split("val")
-        self.steps = len(self.split) // options.batch_size
+        self.split = dataset.split("train")
+        self.frames, held = parts_of_train(len(self.split), options.hold_out)
+        self.held_out = self.split.subset(held) if len(held) else None
+        self.judge = dataset.split("val") if self.held_out is None else self.held_out
+        self.steps = len(self.frames) // options.batch_size
         # Channels last is 1.5 to 2 times faster for these convolutions on a CPU, and what tensor cores want.
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # missing from torch's own types
         self.network = network
@@ -65,26 +69,25 @@ class Trainer:
         times = []
         for step in range(UNTIMED_STEPS + TIMED_STEPS):
             begun = perf_counter()
-            indices = next(batches(len(self.split), self.options.batch_size, self.options.seed, step))
-            frames, labels = self._batch(indices)
+            frames, labels = self._batch(next(self._batches(step)))
             with self.fabric.autocast():
                 logits, labels = self._coarse(network, frames, labels)
             self.objective(logits, labels)[0].backward()
             optimizer.step()
             optimizer.zero_grad()
             times.append(perf_counter() - begun)
-        few = self.val.subset(torch.arange(min(len(self.val), EVALUATION_BATCH)).numpy())
+        few = self.judge.subset(torch.arange(min(len(self.judge), EVALUATION_BATCH)).numpy())
         begun = perf_counter()
         evaluate(self.fabric, network, few, self.spec)
-        evaluation = (perf_counter() - begun) * len(self.val) / len(few)
+        evaluation = (perf_counter() - begun) * len(self.judge) / len(few)
         step_seconds = sorted(times[UNTIMED_STEPS:])[TIMED_STEPS // 2]
         spent = perf_counter() - started + evaluation  # the best weights are evaluated once more
         return epochs_in(self.options.minutes, spent, step_seconds * self.steps + evaluation)
 
-    def averaged(self) -> UNet:
+    def averaged(self) -> Network:
         """Return the network of the averaged weights."""
         network = self.average.module
-        assert isinstance(network, UNet)
+        assert isinstance(network, Network)
         return network
 
     def measured(self, figures: EpochFigures) -> ModelSpec:
@@ -93,7 +96,7 @@ class Trainer:
         return replace(self.spec, metrics=metrics)
 
     def epoch(self, epoch: int, epochs: int, on_step: Callable[[float, float], None] | None) -> EpochFigures:
-        """Train for one epoch, number `epoch` from 0, and return its figures with the averaged weights' on val."""
+        """Train for one epoch, number `epoch` from 0, and return its figures with the averaged weights'."""
         # Augmentation draws from torch's generator: from the epoch's own seed, so that a resumed run draws the same.
         torch.manual_seed((self.options.seed * 1_000_003 + epoch) * 1009 + self.fabric.global_rank)
         self.module.train()
@@ -101,10 +104,9 @@ class Trainer:
         losses: list[float] = []
         busy = 0.0
         begun = perf_counter()
-        for step, indices in enumerate(batches(len(self.split), self.options.batch_size, self.options.seed, epoch)):
-            rate = learning_rate(epoch * self.steps + step, epochs * self.steps, self.options.learning_rate)
+        for step, indices in enumerate(self._batches(epoch)):
             for group in self.optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = learning_rate(epoch * self.steps + step, epochs * self.steps, group["peak"])
             frames, labels = self._batch(indices)
             started = perf_counter()
             loss, logits, labels = self._step(frames, labels)
@@ -123,7 +125,7 @@ class Trainer:
         counts = sum_of_processes(self.fabric, matrix).view(self.spec.class_count, -1).cpu().numpy()
         trained = accuracy(counts, self.spec.class_names)
         average_buffers(self.fabric, self.average.module)
-        evaluation = evaluate(self.fabric, self.average.module, self.val, self.spec)
+        evaluation = evaluate(self.fabric, self.average.module, self.judge, self.spec)
         figures = accuracy(evaluation.matrix, self.spec.class_names)
         return EpochFigures(
             epoch=epoch + 1,
@@ -134,10 +136,15 @@ class Trainer:
             miou=figures.miou,
             miou_official=figures.miou_official,
             pixel_accuracy=figures.pixel_accuracy,
-            learning_rate=rate,
+            learning_rate=self.optimizer.param_groups[0]["lr"],
             images_per_second=len(losses) * self.options.batch_size / seconds,
             outside_share=1 - busy / seconds,
         )
+
+    def _batches(self, epoch: int) -> Iterator[Indices]:
+        """Yield the frames of each step of an epoch."""
+        for indices in batches(len(self.frames), self.options.batch_size, self.options.seed, epoch):
+            yield self.frames[indices]
 
     def _batch(self, indices: Indices) -> tuple[Tensor, Tensor]:
         """Return this process' share of a step's frames, augmented and normalised, and their labels."""
@@ -184,12 +191,25 @@ def _averaging(decay: float) -> Callable[[_Tensors, _Tensors, Tensor | int], Non
     return average
 
 
-def _optimizer(network: nn.Module, options: TrainOptions) -> torch.optim.Optimizer:
-    """Return AdamW that decays kernels and leaves biases and batch normalisation alone."""
-    kernels = [parameter for parameter in network.parameters() if parameter.ndim > 1]
-    vectors = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
-    groups = [{"params": kernels, "weight_decay": options.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, options.learning_rate)
+def _optimizer(network: Network, options: TrainOptions) -> torch.optim.Optimizer:
+    """Return AdamW that decays kernels and leaves biases and batch normalisation alone.
+
+    Each group's `peak` is the highest rate it learns at: lower for what may have started from another net's weights.
+    """
+    groups = []
+    for begun, peak in ((False, options.learning_rate), (True, options.encoder_learning_rate)):
+        parameters = [
+            parameter
+            for name, parameter in network.named_parameters()
+            if (name.partition(".")[0] in network.pretrained) == begun
+        ]
+        kernels = [parameter for parameter in parameters if parameter.ndim > 1]
+        vectors = [parameter for parameter in parameters if parameter.ndim <= 1]
+        groups += [
+            {"params": kernels, "peak": peak, "weight_decay": options.weight_decay},
+            {"params": vectors, "peak": peak, "weight_decay": 0.0},
+        ]
+    return torch.optim.AdamW([group for group in groups if group["params"]], options.learning_rate)
 
 
 def _pairs(logits: Tensor, labels: Tensor, class_count: int) -> Tensor:

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from segtrain.network import Network
+
 
 class Conv(nn.Sequential):
     """Convolution, batch normalisation and, unless `relu` is False, ReLU; size is kept at stride 1."""
@@ -60,14 +62,14 @@ class ResidualBlock(nn.Module):
 BLOCKS = {"plain": PlainBlock, "separable": SeparableBlock, "residual": ResidualBlock}
 
 
-def _upsample(kind: str, in_channels: int, out_channels: int) -> nn.Module:
+def upsampling(kind: str, in_channels: int, out_channels: int) -> nn.Module:
     """Return what doubles height and width: learned, or pointwise and copied (faster to train, no checkerboard)."""
     if kind == "transpose":
         return nn.ConvTranspose2d(in_channels, out_channels, kernel_size=2, stride=2)
     return nn.Sequential(nn.Conv2d(in_channels, out_channels, kernel_size=1), nn.Upsample(scale_factor=2))
 
 
-class UNet(nn.Module):
+class UNet(Network):
     """Normalised RGB float [N, 3, H, W] -> logits float [N, class_count, H, W].
 
     `width` is the channel count of the first level, doubled at each of the `depth` levels below it up to `widest`. With
@@ -86,20 +88,20 @@ class UNet(nn.Module):
         stem_stride: int = 2,
     ) -> None:
         super().__init__()
-        make_block = BLOCKS[block]
         channels = [min(width * 2**level, widest) for level in range(depth + 1)]
+        make_block = BLOCKS[block]
         levels = range(depth)
         # Separable and residual blocks would make little of three channels: the first convolution is a plain one.
         self.stem = nn.Sequential(Conv(3, channels[0], stride=stem_stride), Conv(channels[0], channels[0]))
         self.pool = nn.MaxPool2d(2)
         self.encoders = nn.ModuleList(make_block(channels[i], channels[i + 1]) for i in levels)
-        self.upsamples = nn.ModuleList(_upsample(upsample, channels[i + 1], channels[i]) for i in reversed(levels))
+        self.upsamples = nn.ModuleList(upsampling(upsample, channels[i + 1], channels[i]) for i in reversed(levels))
         self.decoders = nn.ModuleList(make_block(2 * channels[i], channels[i]) for i in reversed(levels))
         self.head = nn.Conv2d(channels[0], class_count, kernel_size=1)
         self.stem_stride = stem_stride
 
-    def forward(self, x: Tensor, coarse: bool = False) -> Tensor:
-        """Return the logits of normalised frames; `coarse` leaves them at the size of the first level."""
+    def features(self, x: Tensor) -> Tensor:
+        """Return what the head reads: float [N, width, H / stem_stride, W / stem_stride]."""
         x = self.stem(x)  # [N, width, H, W], or half of H and W; so below
         skips: list[Tensor] = []
         for encoder in self.encoders:
@@ -108,7 +110,4 @@ class UNet(nn.Module):
         for upsample, decoder in zip(self.upsamples, self.decoders, strict=True):
             x = upsample(x)  # [N, min(width * 2**i, widest), H / 2**i, W / 2**i]
             x = decoder(torch.cat([skips.pop(), x], dim=1))
-        logits: Tensor = self.head(x)  # [N, class_count, H, W]
-        if self.stem_stride > 1 and not coarse:
-            logits = F.interpolate(logits, scale_factor=float(self.stem_stride), mode="bilinear")
-        return logits
+        return x

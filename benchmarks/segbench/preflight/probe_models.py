@@ -11,8 +11,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from segdata.spec import PRECISION_KEY, Precision
-from segexport.contract import precision_of
-from segexport.onnx_file import read_onnx
+from segexport.graph.onnx_file import read_onnx
 
 _ACTIVATION_SCALE = 8 / 127
 _WEIGHTED = ("Conv", "ConvTranspose")
@@ -24,8 +23,8 @@ def write_probe_models(path: Path, folder: Path) -> dict[Precision, Path]:
     A float model gives all three, an int8 model itself alone: its scales fit no other. Raises InputError and
     ContractError as `read_onnx` does.
     """
-    model = read_onnx(path)
-    own = precision_of(model)
+    file = read_onnx(path)
+    model, own = file.model, file.contract.precision
     models: dict[Precision, onnx.ModelProto] = {own: model}
     if own != "int8":
         full = models["fp32"] = model if own == "fp32" else _widened(model)

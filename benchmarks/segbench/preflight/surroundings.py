@@ -32,12 +32,13 @@ def build(library: TensorRT, model: Path, compute_capability: str, on_progress: 
 
     Raises EdgeSegError for what TensorRT cannot build.
     """
-    from segexport.options import ExportOptions
-    from segexport.to_engine import build_engine, choose_target
+    from segexport.engine.to_engine import Provenance, build_engine, choose_target
+    from segexport.graph.onnx_file import read_onnx
+    from segexport.options import EngineOptions
 
     target = choose_target(library, compute_capability)
-    told = build_engine(library, model, target, ExportOptions(), None, "seg-export", lambda *_: on_progress())
-    return told.path
+    provenance = Provenance("seg-export")
+    return build_engine(library, read_onnx(model), target, EngineOptions(), provenance, lambda *_: on_progress()).path
 
 
 def write_models(path: Path, folder: Path) -> dict[Precision, Path]:

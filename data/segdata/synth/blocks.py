@@ -1,4 +1,4 @@
-"""What stands along one block of a street: houses, trees, poles, parked vehicles, crossings, now and then a bridge."""
+"""Everything along one block of a street: houses, trees, poles, parked vehicles, crossings, now and then a bridge."""
 
 import math
 
@@ -43,7 +43,7 @@ def _markings(street: Street, random: Random) -> Mesh:
     for k in range(1, street.lanes):
         lines += [street.median / 2 + k * street.lane_width, -street.median / 2 - k * street.lane_width]
     dashes = [flat(x - 0.07, x + 0.07, z, z + 4.0) for x in lines for z in (2.0, 10.0, 18.0)]
-    patches = []  # of mended asphalt
+    patches = []  # of patched asphalt
     for _ in range(int(random.integers(0, 4))):
         x, z = float(random.uniform(-street.left.road + 1, street.right.road - 1.5)), float(random.uniform(0, 20))
         if abs(x) > street.median / 2 + 1.3:

@@ -8,7 +8,7 @@ from segrun.frame import Segmented
 from segrun.preview.figures import Colour, Figures
 from segrun.preview.live import LiveJpeg
 from segrun.preview.server import PreviewServer
-from segrun.sinks.base import Sink
+from segrun.sinks.base import Output, Sink
 
 _LOOPBACK = "127.0.0.1"
 _ADDRESS = re.compile(r"((\[(?P<ipv6>[^\[\]/]+)\]|(?P<host>[^:\[\]/]*)):)?(?P<port>[0-9]{1,5})")
@@ -34,6 +34,12 @@ class PreviewSink(Sink):
         self._figures = Figures(classes, colours)
         self._server = PreviewServer(host, port, token, self._live, self._figures.now)
         self.address = self._server.url
+
+    @classmethod
+    def opened(cls, output: Output) -> "PreviewSink":
+        """Return the sink of the page at `--serve`."""
+        assert output.options.serve is not None
+        return cls(output.options.serve, output.options.token, output.spec.class_names, output.spec.colours)
 
     def write(self, segmented: Segmented, picture: Picture | None) -> None:
         """Show one frame; who is not done with the one before skips it."""

@@ -5,24 +5,19 @@ from collections.abc import Generator, Iterable
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
-from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import ContractError, EdgeSegError
-from segdata.spec import CALIBRATION_KEY, PRECISION_KEY, SPEC_KEY, ModelSpec, Precision
-from segdata.text import short
+from segdata.spec import ModelSpec
+from segrun.runners.contract import Contract
 
 Frames = npt.NDArray[np.uint8]
 """RGB, uint8 [N, H, W, 3]."""
 
 Labels = npt.NDArray[np.uint8]
 """Class ids, uint8 [N, H, W]."""
-
-
-LARGEST_RUN = 1 << 24
-"""How many pixels a runner takes at once: 256 frames of 256x256. A file that says more is damaged, or means harm."""
 
 
 class Runner(ABC):
@@ -41,6 +36,11 @@ class Runner(ABC):
     batch: int
     calibration_frames: frozenset[str]
     _closed = False
+
+    @classmethod
+    def opened(cls, path: Path, *, trust: bool, throughput: bool) -> "Runner":
+        """Return the runner of an artefact; see `segrun.runners.open.open_runner`, whose options these are."""
+        raise NotImplementedError
 
     def __call__(self, frames: Frames) -> Labels:
         """Return the labels of `frames`; the result belongs to the caller.
@@ -116,38 +116,9 @@ class Runner(ABC):
         if self._closed:
             raise EdgeSegError(f"this {self.name} runner is closed; open the artefact again")
 
-    def _take_contract(self, path: Path, metadata: dict[str, str], inputs: list[str], outputs: list[str]) -> None:
-        """Set spec, precision and batch from an ONNX file's metadata, and hold its signature against the contract.
-
-        `inputs` and `outputs` are described as `name type [shape]`, type and shape as `uint8 [1, 128, 128]`.
-        """
-        if SPEC_KEY not in metadata or PRECISION_KEY not in metadata:
-            raise ContractError(f"{path}: an ONNX file without edgeseg's model spec; need one written by seg-export")
-        self.spec = ModelSpec.from_json(metadata[SPEC_KEY], origin=str(path))
-        self.precision = metadata[PRECISION_KEY]
-        if self.precision not in get_args(Precision):
-            raise ContractError(
-                f"{path}: its precision is {short(self.precision)!r}, need {', '.join(get_args(Precision))}"
-            )
-        self.calibration_frames = frozenset(filter(None, metadata.get(CALIBRATION_KEY, "").split(",")))
-        self._take_signature(path, [*inputs, *outputs])
-
-    def _take_signature(self, path: Path, signature: list[str]) -> None:
-        """Hold inputs and outputs, described as above, against the graph contract for `spec`, and set batch."""
-        frame = [self.spec.height, self.spec.width]
-        self.batch = _batch_of(signature)
-        wanted = [f"frames uint8 {[self.batch, *frame, 3]}", f"labels uint8 {[self.batch, *frame]}"]
-        if self.batch * self.spec.height * self.spec.width > LARGEST_RUN:
-            raise ContractError(
-                f"{path}: takes {self.batch} frames of {self.spec.width}x{self.spec.height}, need {LARGEST_RUN} "
-                "pixels or less; export it with a smaller --batch"
-            )
-        if signature != wanted:
-            raise ContractError(
-                f"{path} breaks the graph contract: got {short(', '.join(signature))}, need {', '.join(wanted)}"
-            )
-
-
-def _batch_of(signature: list[str]) -> int:
-    head = signature[0].partition("[")[2].partition(",")[0] if signature else ""
-    return int(head) if head.isdigit() and int(head) > 0 else 1
+    def _take(self, contract: Contract) -> None:
+        """Be the runner of an ONNX file with this contract."""
+        self.spec = contract.spec
+        self.precision = contract.precision
+        self.batch = contract.batch
+        self.calibration_frames = frozenset(contract.calibration_frames)

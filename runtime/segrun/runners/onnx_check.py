@@ -169,7 +169,7 @@ def _check_tensor(tensor: memoryview) -> str:
         elif number == _TENSOR_RAW:
             raw = _bytes(value)
         elif number == _TENSOR_EXTERNAL or (number == _TENSOR_LOCATION and value != 0):
-            raise ContractError(f"its weights {name[:80]!r} stand in another file, need one file")
+            raise ContractError(f"its weights {name[:80]!r} are in another file, need one file")
         elif number == _TENSOR_STRINGS:
             raise ContractError(f"its weights {name[:80]!r} are text, need numbers")
     if kind not in _VALUE_BYTES or len(dims) > _MOST_DIMENSIONS or any(size < 0 for size in dims):

@@ -7,6 +7,7 @@ import onnxruntime
 
 from segdata.errors import ContractError, InputError
 from segrun.runners.base import Frames, Labels, Runner
+from segrun.runners.contract import contract_of
 from segrun.runners.onnx_check import check_onnx
 
 
@@ -26,14 +27,15 @@ class OnnxRuntimeRunner(Runner):
         except Exception as error:
             raise InputError(f"{path}: ONNX Runtime cannot read it ({_reason(error)}); export it again") from None
         self._path = path
-        self._take_contract(
-            path,
-            metadata,
-            _signature(self._session.get_inputs()),
-            _signature(self._session.get_outputs()),
-        )
+        signature = _signature([*self._session.get_inputs(), *self._session.get_outputs()])
+        self._take(contract_of(metadata, signature, str(path)))
         self.computes = "int8/f32" if self.precision == "int8" else "f32"  # ONNX Runtime widens float16 on a CPU
         self.device = "CPU"
+
+    @classmethod
+    def opened(cls, path: Path, *, trust: bool, throughput: bool) -> "OnnxRuntimeRunner":
+        """Return the runner of an ONNX file."""
+        return cls(path)
 
     def _free(self) -> None:
         del self._session

@@ -4,7 +4,18 @@ from pathlib import Path
 
 from segdata.errors import InputError
 from segrun.options import RunnerName
+from segrun.registry import class_at
 from segrun.runners.base import Runner
+
+RUNNERS: dict[str, dict[RunnerName, str]] = {
+    ".onnx": {
+        "auto": "segrun.runners.openvino:OpenVINORunner",
+        "openvino": "segrun.runners.openvino:OpenVINORunner",
+        "onnxruntime": "segrun.runners.onnxruntime:OnnxRuntimeRunner",
+    },
+    ".engine": {"auto": "segrun.runners.tensorrt.runner:TensorRTRunner"},
+}
+"""The runners by suffix and name, "auto" the one for every other name. A new one is a file and a line here."""
 
 
 def open_runner(path: Path, runner: RunnerName = "auto", *, trust: bool = False, throughput: bool = False) -> Runner:
@@ -15,20 +26,12 @@ def open_runner(path: Path, runner: RunnerName = "auto", *, trust: bool = False,
     `throughput` has OpenVINO give `stream` more frames a second at the price of each one's latency.
 
     Raises InputError if there is no such file or no runner for its suffix, ContractError if the file breaks the graph
-    contract or does not match its manifest or this machine, MissingDependencyError if a library or the driver lacks.
+    contract or does not match its manifest or this machine, MissingDependencyError if a library or driver is missing.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; need an artefact written by seg-export")
-    if path.suffix == ".engine":
-        from segrun.runners.tensorrt.runner import TensorRTRunner
-
-        return TensorRTRunner(path, trust=trust)
-    if path.suffix != ".onnx":
+    if path.suffix not in RUNNERS:
         raise InputError(f"{path}: got a {path.suffix or 'file without suffix'}, need .onnx or .engine from seg-export")
-    if runner == "onnxruntime":
-        from segrun.runners.onnxruntime import OnnxRuntimeRunner
-
-        return OnnxRuntimeRunner(path)
-    from segrun.runners.openvino import OpenVINORunner
-
-    return OpenVINORunner(path, throughput=throughput)
+    places = RUNNERS[path.suffix]
+    found: Runner = class_at(places.get(runner, places["auto"])).opened(path, trust=trust, throughput=throughput)
+    return found

@@ -9,6 +9,7 @@ import numpy as np
 
 from segdata.errors import ContractError, InputError
 from segrun.runners.base import Frames, Labels, Runner
+from segrun.runners.contract import contract_of
 from segrun.runners.onnx_check import check_onnx
 from segrun.runners.ring import Ring
 
@@ -43,10 +44,10 @@ class OpenVINORunner(Runner):
         try:
             frontend = FrontEndManager().load_by_framework("onnx")
             model = frontend.convert(frontend.load(str(path)))
-            metadata, inputs, outputs = _metadata(model), _signature(model.inputs), _signature(model.outputs)
+            metadata, signature = _metadata(model), _signature([*model.inputs, *model.outputs])
         except Exception as error:
             raise InputError(f"{path}: OpenVINO cannot read it as ONNX ({_reason(error)}); export it again") from None
-        self._take_contract(path, metadata, inputs, outputs)
+        self._take(contract_of(metadata, signature, str(path)))
         _keep_scales_of_concats(model)
         core = ov.Core()
         # Beside a decoder and an encoder, threads that are bound to a core wait for it while another is free.
@@ -62,6 +63,11 @@ class OpenVINORunner(Runner):
         floats = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
         self.computes = f"int8/{floats}" if self.precision == "int8" else floats
         self.device = str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
+
+    @classmethod
+    def opened(cls, path: Path, *, trust: bool, throughput: bool) -> "OpenVINORunner":
+        """Return the runner of an ONNX file."""
+        return cls(path, throughput=throughput)
 
     def _free(self) -> None:
         self._ring.close()

@@ -12,7 +12,7 @@ from segdata.files import on_disk
 from segdata.video.picture import Picture
 from segrun.frame import Segmented
 from segrun.runners.base import Labels
-from segrun.sinks.base import Sink
+from segrun.sinks.base import Output, Sink
 
 
 class JsonSink(Sink):
@@ -29,6 +29,11 @@ class JsonSink(Sink):
         self._stream: io.FileIO | None = None
         self._before: Labels | None = None
         self._starts_at: float | None = None
+
+    @classmethod
+    def opened(cls, output: Output) -> "JsonSink":
+        """Return the sink of a file of JSON lines."""
+        return cls(output.path)
 
     def write(self, segmented: Segmented, picture: Picture | None) -> None:
         """Write one frame's line; raise InputError if it cannot be written. No part of a line stays then."""

@@ -1,17 +1,29 @@
 """Which sinks the words on the command line name."""
 
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from segdata.errors import InputError
 from segdata.spec import ModelSpec
 from segrun.options import RunOptions
-from segrun.sinks.base import Sink
+from segrun.registry import class_at
+from segrun.sinks.base import Output, Sink
 from segrun.sources.base import Source
 from segrun.sources.open import name_of
 
 DEFAULT_OUTPUT = "{name}.seg.mp4"
+STANDARD_OUTPUT = "-"
+
+# The sinks, as MODULE:CLASS, which is imported when it is asked for. A new one is a file and a line here.
+BY_SUFFIX = {
+    ".gif": "segrun.sinks.gif:GifSink",
+    ".jsonl": "segrun.sinks.json:JsonSink",
+}
+VIDEO = "segrun.sinks.video:VideoSink"  # every other suffix
+FOLDER = "segrun.sinks.png:PngSink"
+RAW = "segrun.sinks.raw:RawSink"
+WINDOW = "segrun.sinks.window:WindowSink"
+PREVIEW = "segrun.preview.sink:PreviewSink"
 
 
 def output_names(options: RunOptions, name: str) -> tuple[str, ...]:
@@ -25,7 +37,7 @@ def output_names(options: RunOptions, name: str) -> tuple[str, ...]:
         if len(outputs) > 1:
             raise InputError(f"got the outputs {', '.join(outputs)}; need either none or others")
         return ()
-    fixed = [output for output in outputs if "{name}" not in output and output != "-"]
+    fixed = [output for output in outputs if "{name}" not in output and output != STANDARD_OUTPUT]
     if fixed and len(options.inputs) > 1:
         raise InputError(f"got {len(options.inputs)} inputs but one output {fixed[0]}; put {{name}} into it")
     namesakes = [word for word in options.inputs if name_of(word) == name]
@@ -58,37 +70,21 @@ def discard(sinks: Iterable[Sink]) -> None:
 
 def _made(options: RunOptions, names: Sequence[str], source: Source, spec: ModelSpec) -> Iterator[Sink]:
     for name in names:
-        yield _sink_for(name, options, source, spec)
+        output = Output(Path(name), options, source, spec)
+        if name != STANDARD_OUTPUT and output.path.resolve() == Path(source.name).resolve():
+            raise InputError(f"got {name} as input and as output; name another output with -o")
+        yield class_at(_place_of(name)).opened(output)
+    screen = Output(Path(), options, source, spec)
     if options.window:
-        from segrun.sinks.window import WindowSink
-
-        yield WindowSink(f"edgeseg: {source.name}")
+        yield class_at(WINDOW).opened(screen)
     if options.serve is not None:
-        from segrun.preview.sink import PreviewSink
-
-        yield PreviewSink(options.serve, options.token, spec.class_names, spec.colours)
+        yield class_at(PREVIEW).opened(screen)
 
 
-def _sink_for(name: str, options: RunOptions, source: Source, spec: ModelSpec) -> Sink:
+def _place_of(name: str) -> str:
     path = Path(name)
-    if name == "-":
-        from segrun.sinks.raw import RawSink
-
-        return RawSink(sys.stdout.buffer)
-    if path.resolve() == Path(source.name).resolve():
-        raise InputError(f"got {name} as input and as output; name another output with -o")
+    if name == STANDARD_OUTPUT:
+        return RAW
     if name.endswith(("/", "\\")) or path.is_dir():
-        from segrun.sinks.png import PngSink
-
-        return PngSink(path, options.mask_values, spec.colours)
-    if path.suffix == ".jsonl":
-        from segrun.sinks.json import JsonSink
-
-        return JsonSink(path)
-    if path.suffix == ".gif":
-        from segrun.sinks.gif import GifSink
-
-        return GifSink(path, source.rate)
-    from segrun.sinks.video import VideoSink
-
-    return VideoSink(path, source, options.encoder, options.start, options.audio)
+        return FOLDER
+    return BY_SUFFIX.get(path.suffix.lower(), VIDEO)

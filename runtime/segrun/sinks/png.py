@@ -12,7 +12,7 @@ from segdata.labels import Colour, palette
 from segdata.video.picture import Picture
 from segrun.frame import Segmented
 from segrun.options import MaskValues
-from segrun.sinks.base import Sink
+from segrun.sinks.base import Output, Sink
 
 # What a file's name cannot have, on Windows either: control characters and these.
 _UNUSABLE = re.compile(r'[\x00-\x1f<>:"|?*]')
@@ -22,7 +22,7 @@ class PngSink(Sink):
     """Writes one PNG a frame into a folder, of the frame's size and named after it.
 
     With `values` "ids" a pixel is its class id (8-bit grey), with "colours" its class's colour (RGB). Each file appears
-    when it is whole; those of an earlier run that are not written anew stay.
+    when it is whole; those of an earlier run stay unless they are written again.
     """
 
     def __init__(self, folder: Path, values: MaskValues, colours: tuple[Colour, ...]) -> None:
@@ -32,6 +32,11 @@ class PngSink(Sink):
         self._table = palette(colours)[:, ::-1] if values == "colours" else None  # OpenCV writes BGR
         self._temporary: Path | None = None
         self._taken: set[str] = set()
+
+    @classmethod
+    def opened(cls, output: Output) -> "PngSink":
+        """Return the sink of a folder of masks."""
+        return cls(output.path, output.options.mask_values, output.spec.colours)
 
     def write(self, segmented: Segmented, picture: Picture | None) -> None:
         """Write one frame's labels; raise InputError if they cannot be, or if another frame has the name."""

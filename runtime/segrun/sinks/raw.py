@@ -1,6 +1,7 @@
 """Writes the labels as they are, byte after byte, for another program to read."""
 
 import os
+import sys
 from contextlib import suppress
 from typing import BinaryIO
 
@@ -9,14 +10,14 @@ import numpy as np
 from segdata.errors import InputError
 from segdata.video.picture import Picture
 from segrun.frame import Segmented
-from segrun.sinks.base import Sink
+from segrun.sinks.base import Output, Sink
 
 
 class RawSink(Sink):
     """Writes each frame's labels to an open stream: h * w bytes, row by row, no header, at the network's size.
 
-    `closed` says that the reader went away (`| head -c 4096`): that is its right, and the run should end as if the
-    source had. Frames that come later are taken and forgotten. Who opened the stream closes it.
+    `closed` says that the reader went away (`| head -c 4096`): the run should end as if
+    the source had. Frames that come later are taken and forgotten. Who opened the stream closes it.
     """
 
     def __init__(self, stream: BinaryIO, name: str = "standard output") -> None:
@@ -27,6 +28,11 @@ class RawSink(Sink):
         self._stream, self._name = stream, name
         self._frames = 0
         self.closed = False
+
+    @classmethod
+    def opened(cls, output: Output) -> "RawSink":
+        """Return the sink of standard output."""
+        return cls(sys.stdout.buffer)
 
     def write(self, segmented: Segmented, picture: Picture | None) -> None:
         """Write one frame's labels; raise InputError if they cannot be written."""

@@ -11,7 +11,7 @@ from segdata.video.picture import Picture
 from segdata.video.sound import AudioPacket, AudioPolicy
 from segdata.video.writer import Encoder, VideoWriter
 from segrun.frame import Segmented
-from segrun.sinks.base import Sink
+from segrun.sinks.base import Output, Sink
 from segrun.sources.base import Source
 
 
@@ -47,6 +47,12 @@ class VideoSink(Sink):
         except BaseException:
             remove(self._temporary)
             raise
+
+    @classmethod
+    def opened(cls, output: Output) -> "VideoSink":
+        """Return the sink of a video file."""
+        options = output.options
+        return cls(output.path, output.source, options.encoder, options.start, options.audio)
 
     def write(self, segmented: Segmented, picture: Picture | None) -> None:
         """Encode one frame."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 from segdata.errors import InputError
 from segdata.video.picture import Picture, Reformatter
 from segrun.frame import Segmented
-from segrun.sinks.base import Sink
+from segrun.sinks.base import Output, Sink
 from segrun.sinks.window_process import READY, SIZE
 
 MOST = (1080, 1920)  # height and width of what is sent to the window, in pixels: screens of more enlarge it
@@ -42,6 +42,11 @@ class WindowSink(Sink):
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, bufsize=0
         )
         self._wait_until_open()
+
+    @classmethod
+    def opened(cls, output: Output) -> "WindowSink":
+        """Return the sink of a window."""
+        return cls(f"edgeseg: {output.source.name}")
 
     def write(self, segmented: Segmented, picture: Picture | None) -> None:
         """Show one picture; raise InputError if the window failed."""

@@ -11,6 +11,7 @@ import cv2
 from segdata.errors import InputError
 from segdata.image_file import decode_image
 from segdata.video.reader import Decoded, SoundStream
+from segrun.sources.base import SourceKind
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """What names of images end in, in lower case."""
@@ -82,3 +83,15 @@ def natural_order(name: str) -> list[str | int]:
     parts: list[str | int] = list(re.split("([0-9]+)", name.lower()))
     parts[1::2] = map(int, parts[1::2])
     return [*parts, name]
+
+
+FOLDER = SourceKind(
+    takes=lambda word: Path(word).is_dir(),
+    open=lambda word, _: ImageSource.of_folder(Path(word)),
+    name=lambda word: Path(word).resolve().name,
+)
+FILE = SourceKind(
+    takes=lambda word: Path(word).suffix.lower() in SUFFIXES and Path(word).is_file(),
+    open=lambda word, _: ImageSource(word, [Path(word)]),
+    name=lambda word: Path(word).stem,
+)

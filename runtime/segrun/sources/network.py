@@ -6,9 +6,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from segdata.errors import InputError
 from segdata.video.reader import TIMED_OUT, AudioPacket, Decoded, VideoReader
+from segrun.sources.base import SourceKind
 from segrun.sources.live_clock import TIME_BASE, LiveClock
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "udp", "tcp")
@@ -126,6 +129,30 @@ def _undecodable(reader: VideoReader) -> int:
     return reader.corrupt_packets - (reader.broke_off is not None)
 
 
+def is_address(word: str) -> bool:
+    """Return whether a word is an address."""
+    return word.lower().startswith(tuple(f"{scheme}://" for scheme in SCHEMES))
+
+
+def name_of_address(word: str) -> str:
+    """Return what the results of an address are named for; raise InputError if it is no address."""
+    try:
+        address = urlsplit(word)
+    except ValueError as error:  # a bracket that is not closed
+        shown = without_password(word)
+        raise InputError(f"{shown}: not an address ({error}); need one like rtsp://camera/street") from None
+    name = Path(address.path).stem or address.hostname or address.scheme
+    return re.sub(r"[^\w.-]+", "_", name)
+
+
 def without_password(address: str) -> str:
     """Return an address without the user and the password in it."""
     return re.sub(r"(?<=://)[^/@]*@", "", address)
+
+
+KIND = SourceKind(
+    takes=is_address,
+    open=lambda word, options: NetworkSource(word, options.timeout, options.reconnect),
+    name=name_of_address,
+    live=True,
+)

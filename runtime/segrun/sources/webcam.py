@@ -1,8 +1,10 @@
 """A camera on this machine, through OpenCV."""
 
+import re
 import threading
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,6 +12,7 @@ from cv2.utils import logging
 
 from segdata.errors import InputError
 from segdata.video.reader import FALLBACK_RATE, Decoded, SoundStream
+from segrun.sources.base import SourceKind
 from segrun.sources.live_clock import TIME_BASE, LiveClock
 
 
@@ -61,3 +64,11 @@ class WebcamSource:
         if self._busy.acquire(blocking=False):
             self._capture.release()
             self._busy.release()
+
+
+KIND = SourceKind(
+    takes=lambda word: re.fullmatch("[0-9]+", word) is not None and not Path(word).exists(),
+    open=lambda word, _: WebcamSource(int(word)),
+    name=lambda word: f"webcam{word}",
+    live=True,
+)

@@ -8,6 +8,7 @@ from typing import Any
 
 from segdata.errors import ContractError, EdgeSegError, InputError, MissingDependencyError
 from segrun.runners.base import Frames, Labels, Runner
+from segrun.runners.contract import batch_of
 from segrun.runners.ring import Ring
 from segrun.runners.tensorrt.device import Device, load_driver
 from segrun.runners.tensorrt.engine import TensorRTEngine
@@ -49,9 +50,9 @@ class TensorRTRunner(Runner):
         """Load the engine at `path` after holding it against its manifest, and run it once.
 
         `graphs` False makes each call one by one. `trust` loads an engine of other bytes than its manifest says; the
-        manifest is needed still, for the model's spec. Raises InputError for a depth below 1, ContractError if the
-        engine does not match its manifest, this machine or the graph contract, MissingDependencyError if a library, the
-        driver or the GPU lacks, EdgeSegError for what CUDA or TensorRT reports. Nothing is left on the GPU then.
+        manifest is needed all the same, for the model's spec. Raises InputError for a depth below 1, ContractError if
+        the engine does not match its manifest, this machine or the graph contract, MissingDependencyError if a library,
+        the driver or the GPU is missing, EdgeSegError for what CUDA or TensorRT reports. Nothing stays on the GPU then.
         """
         if depth < 1:
             raise InputError(f"got depth {depth}, need at least 1 frame in flight")
@@ -75,10 +76,15 @@ class TensorRTRunner(Runner):
                 self._device.close()
             raise
 
+    @classmethod
+    def opened(cls, path: Path, *, trust: bool, throughput: bool) -> "TensorRTRunner":
+        """Return the runner of an engine."""
+        return cls(path, trust=trust)
+
     def _start(self, path: Path, depth: int, graphs: bool, libraries: Libraries) -> None:
         engine = TensorRTEngine(libraries.tensorrt, libraries.logger, path.read_bytes(), str(path))
         self._device.on_close(engine.release)
-        self._take_signature(path, engine.signature())
+        self.batch = batch_of(self.spec, engine.signature(), str(path))
         shape = (self.batch, self.spec.height, self.spec.width, 3)
         slots = [TensorRTSlot(self._device, engine, shape, graphs, libraries.bindings) for _ in range(depth)]
         self.cuda_graph = "; ".join(sorted({slot.cuda_graph for slot in slots}))

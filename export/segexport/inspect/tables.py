@@ -6,8 +6,8 @@ from rich.table import Table
 from rich.text import Text
 
 from segdata.spec import ModelSpec
-from segexport.compatibility import Compatibility
-from segexport.onnx_cost import GraphCost
+from segexport.graph.cost import GraphCost
+from segexport.inspect.compatibility import Compatibility
 from segrun.runners.tensorrt.manifest import EngineManifest, Verification
 
 Rows = list[tuple[str, str]]

@@ -1,19 +1,19 @@
-"""What a TensorRT builder is told of the engine it shall build: limits, effort, timing cache, GPU."""
+"""The settings of a TensorRT builder: limits, effort, timing cache, GPU."""
 
 from pathlib import Path
 from typing import Any
 
 from segdata.errors import InputError
 from segdata.files import replacing
-from segexport.options import ExportOptions
+from segexport.options import EngineOptions
 from segrun.runners.tensorrt.library import TensorRT
 
 OPTIMIZATION_LEVELS = range(6)
 """TensorRT takes any number and clamps it in silence."""
 
 
-def check_build_options(library: TensorRT, options: ExportOptions) -> None:
-    """Raise InputError for what `library` cannot be told. Nothing else needs to have been done before."""
+def check_build_options(library: TensorRT, options: EngineOptions) -> None:
+    """Raise InputError for options that are out of range or not for `library`."""
     level, workspace = options.optimization_level, options.workspace_mb
     if level is not None and level not in OPTIMIZATION_LEVELS:
         raise InputError(f"got builder optimisation level {level}, need 0 (fastest build) to 5 (fastest engine)")
@@ -33,10 +33,10 @@ def check_build_options(library: TensorRT, options: ExportOptions) -> None:
         )
 
 
-def configure(library: TensorRT, config: Any, options: ExportOptions) -> None:  # noqa: ANN401 - of the library
+def configure(library: TensorRT, config: Any, options: EngineOptions) -> None:  # noqa: ANN401 - of the library
     """Set on an IBuilderConfig what `options` say, the timing cache excepted."""
     trt: Any = library.module
-    # The engine then tells its inspector every layer's precision and kernel, at no cost in speed.
+    # The engine then lists every layer's precision and kernel in its inspector, at no cost in speed.
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
     if options.workspace_mb is not None:
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_mb << 20)
@@ -94,6 +94,6 @@ def open_timing_cache(library: TensorRT, config: Any, logger: Any, path: Path) -
 
 
 def save_timing_cache(cache: Any, path: Path) -> None:  # noqa: ANN401 - of the library
-    """Write what the build has learnt to `path`; raise InputError if that cannot be done."""
+    """Write the kernel timings of the build to `path`; raise InputError if that fails."""
     with replacing(path) as temporary:
         temporary.write_bytes(bytes(cache.serialize()))

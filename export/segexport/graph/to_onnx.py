@@ -10,16 +10,21 @@ import onnx
 import torch
 from torch import nn
 
-from segdata.spec import CALIBRATION_KEY, PRECISION_KEY, SPEC_KEY, ModelSpec, Precision
-from segexport.contract import FRAMES, LABELS, check_contract
-from segexport.graph import DeployableGraph
+from segdata.spec import CALIBRATION_KEY, PRECISION_KEY, SPEC_KEY, WEIGHTS_KEY, ModelSpec, Precision
+from segexport.graph.contract import check_contract
+from segexport.graph.deployable import DeployableGraph
+from segrun.runners.contract import FRAMES, LABELS
 
 OPSET = 20
 """The newest operator set that TensorRT 10.12 and later, OpenVINO and ONNX Runtime all read."""
 
 
-def to_onnx(network: nn.Module, spec: ModelSpec, precision: Precision, batch: int = 1) -> onnx.ModelProto:
+def to_onnx(
+    network: nn.Module, spec: ModelSpec, precision: Precision, batch: int = 1, weights: str = ""
+) -> onnx.ModelProto:
     """Export `network` in "fp32" or "fp16"; frames are uint8 [batch, H, W, 3].
+
+    `weights` is the SHA-256 of the network's checkpoint, which the model carries, or "" if there is none.
 
     Values are renamed by operator and position (`conv_3`), so that calibration ranges, which go by value name, do not
     depend on the version of PyTorch that exported. Raises ContractError if the result breaks the graph contract.
@@ -38,20 +43,26 @@ def to_onnx(network: nn.Module, spec: ModelSpec, precision: Precision, batch: in
     for node in model.graph.node:
         del node.metadata_props[:]  # stack traces with the paths of this machine
     model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
-    set_metadata(model, spec, precision)
+    set_metadata(model, spec, precision, weights)
     check_contract(model)
     return model
 
 
 def set_metadata(
-    model: onnx.ModelProto, spec: ModelSpec, precision: Precision, calibration_frames: Sequence[str] = ()
+    model: onnx.ModelProto,
+    spec: ModelSpec,
+    precision: Precision,
+    weights: str = "",
+    calibration_frames: Sequence[str] = (),
 ) -> None:
-    """Replace the model's metadata by its spec, its precision and, for INT8, the frames that calibrated it."""
-    del model.metadata_props[:]
-    onnx.helper.set_model_props(model, {SPEC_KEY: spec.to_json(), PRECISION_KEY: precision})
+    """Replace the model's metadata by its spec, precision, weights and, for INT8, the frames that calibrated it."""
+    properties = {SPEC_KEY: spec.to_json(), PRECISION_KEY: precision}
+    if weights:
+        properties[WEIGHTS_KEY] = weights
     if calibration_frames:
-        entry = model.metadata_props.add()
-        entry.key, entry.value = CALIBRATION_KEY, ",".join(calibration_frames)
+        properties[CALIBRATION_KEY] = ",".join(calibration_frames)
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, properties)
 
 
 def _rename_values(graph: onnx.GraphProto) -> None:

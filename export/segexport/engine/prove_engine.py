@@ -6,8 +6,8 @@ from pathlib import Path
 
 from segdata.errors import EdgeSegError, VerificationError
 from segdata.files import replacing
-from segdata.spec import Precision
-from segexport.to_engine import NO_GPU
+from segdata.progress import Progress
+from segexport.engine.to_engine import NO_GPU
 from segexport.verify import Proof, labels_of_proof
 from segrun.runners.tensorrt.device import first_device
 from segrun.runners.tensorrt.manifest import EngineManifest, manifest_path, read_manifest
@@ -16,10 +16,8 @@ from segrun.runners.tensorrt.runner import Libraries, TensorRTRunner
 
 def prove_engine(
     engine: Path,
-    precision: Precision,
     proof: Proof,
-    on_start: Callable[[int], None],
-    on_frame: Callable[[], None],
+    progress: Progress,
     enforce: bool = True,
     find_gpu: Callable[[], tuple[str, str]] = first_device,
     libraries: Libraries | None = None,
@@ -27,19 +25,20 @@ def prove_engine(
     """Run `engine` on the proof's frames, write into its manifest on what, and return that.
 
     Without a GPU, or with one of another compute capability, the manifest says so and nothing is run. Raises
-    VerificationError if fewer pixels equal the float32 model's than `precision` must reach, unless `enforce` is False:
-    engine and manifest are removed then. `libraries` are what runs it, None for those installed.
+    VerificationError, and removes engine and manifest, if fewer pixels equal the float32 model's than the engine's
+    precision must reach, unless `enforce` is False. `libraries` are what runs it, None for those installed.
     """
     manifest = read_manifest(engine)
+    precision = manifest.precision
     try:
         name, capability = find_gpu()
     except EdgeSegError:
         return _note(engine, manifest, NO_GPU)
     if capability != manifest.compute_capability:
         return _note(engine, manifest, f"none (the GPU here, {name}, has compute capability {capability})")
-    on_start(len(proof.frames))
+    progress.start(len(proof.frames))
     with TensorRTRunner(engine, libraries=libraries) as runner:
-        found = labels_of_proof(runner, proof, on_frame)
+        found = labels_of_proof(runner, proof, progress, f"{precision} on GPU")
     equal, least = float((found == proof.reference).mean()), proof.thresholds[precision].equal_pixels
     if enforce and equal < least:
         engine.unlink()

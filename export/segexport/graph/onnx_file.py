@@ -1,6 +1,7 @@
-"""An ONNX file from anywhere: it may be damaged, of another tool, or point at files that are none of its business."""
+"""ONNX files: parsed once, with their contract. One from outside may be damaged, foreign, or point at other files."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
@@ -9,16 +10,32 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 from segdata.errors import ContractError, InputError
 from segdata.files import sha256_of
 from segdata.text import short
-from segexport.contract import check_contract
+from segexport.graph.contract import check_contract
+from segrun.runners.contract import Contract
 from segrun.runners.onnx_check import check_onnx
 from segrun.runners.tensorrt.manifest import EngineManifest
 
 
-def read_onnx(path: Path) -> onnx.ModelProto:
-    """Return the model in `path`, which is under the graph contract; nothing but this one file is read.
+@dataclass(frozen=True)
+class OnnxFile:
+    """An ONNX file of edgeseg: where it is, the model in it and its contract."""
+
+    path: Path
+    model: onnx.ModelProto
+    contract: Contract
+
+
+def write_onnx(path: Path, model: onnx.ModelProto) -> OnnxFile:
+    """Write `model`, which must be under the graph contract, to `path`, and return the file."""
+    onnx.save(model, path)
+    return OnnxFile(path, model, check_contract(model))
+
+
+def read_onnx(path: Path) -> OnnxFile:
+    """Read an ONNX file, which must be under the graph contract; nothing but this one file is read.
 
     Raises InputError if it cannot be read or is no ONNX file, ContractError if it breaks the graph contract or its
-    weights stand in another file.
+    weights are in another file.
     """
     try:
         model = onnx.load_model_from_string(path.read_bytes())
@@ -29,15 +46,14 @@ def read_onnx(path: Path) -> onnx.ModelProto:
     texts = [*(node.name for node in model.graph.node), *(entry.value for entry in model.metadata_props)]
     if any(isinstance(text, bytes) for text in texts):  # protobuf's way to say that it is not UTF-8
         raise InputError(f"{path}: damaged, its names are not text; export it again with seg-export")
-    try:
-        check_contract(model)
-        elsewhere = sorted({_location(tensor) for tensor in _tensors(model.graph) if _is_elsewhere(tensor)})
-        if elsewhere:
-            raise ContractError(f"its weights stand in {short(', '.join(elsewhere))}, need one file; use seg-export")
-    except ContractError as error:
-        raise ContractError(f"{path}: {error}") from None
+    contract = check_contract(model, str(path))
+    elsewhere = sorted({_location(tensor) for tensor in _tensors(model.graph) if _is_elsewhere(tensor)})
+    if elsewhere:
+        raise ContractError(
+            f"{path}: its weights are in {short(', '.join(elsewhere))}, need one file; export it again with seg-export"
+        )
     check_onnx(path)
-    return model
+    return OnnxFile(path, model, contract)
 
 
 def onnx_of(engine: Path, manifest: EngineManifest) -> Path | None:

@@ -5,7 +5,7 @@ Layers are ranked on frames that have labels but prove nothing (the calibration 
 
 import csv
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -17,16 +17,18 @@ from segdata.dataset import SplitArrays
 from segdata.errors import VerificationError
 from segdata.files import replacing
 from segdata.metrics import accuracy, confusion_matrix
-from segexport.calibrate import CalibrationRanges
-from segexport.contract import check_contract
-from segexport.to_int8 import quantisable, to_int8
+from segdata.progress import Progress
+from segdata.spec import ModelSpec
+from segexport.graph.contract import check_contract
+from segexport.quantise.calibrate import CalibrationRanges
+from segexport.quantise.to_int8 import quantisable, to_int8
 from segrun.runners.base import Labels
 from segrun.runners.onnxruntime import OnnxRuntimeRunner
 from segtrain.plots import save
 
 
 @dataclass(frozen=True)
-class LayerCost:
+class LayerDrop:
     """What INT8 in this layer alone does: `miou_drop` in points (hundredths), `equal_pixels` a share 0 to 1."""
 
     layer: str
@@ -38,7 +40,7 @@ class LayerCost:
 class Mixture:
     """The layers, costliest first, and those of them that stay float so that the drop fits the budget, in points."""
 
-    ranking: tuple[LayerCost, ...]
+    ranking: tuple[LayerDrop, ...]
     keep_float: tuple[str, ...]
     miou_drop: float
 
@@ -48,31 +50,30 @@ def mix(
     ranges: CalibrationRanges,
     frames: SplitArrays,
     max_drop: float,
-    on_start: Callable[[int], None],
-    on_frame: Callable[[], None],
-    original: onnx.ModelProto | None = None,
+    progress: Progress,
 ) -> Mixture:
     """Rank the layers of the float32 `model` and leave the costliest in float until INT8 loses at most `max_drop`.
 
-    Both models take one frame at a time. `max_drop` is in points of mIoU over all classes, against `original` if
-    `model` was trained on since. Raises VerificationError if even one layer in INT8 is too much.
+    The model takes one frame at a time. `max_drop` is in points of mIoU over all classes. Raises VerificationError if
+    even one layer in INT8 is too much.
     """
     layers = quantisable(model)
-    on_start((1 + len(layers)) * len(frames))
-    reference = labels_of(original or model, frames, on_frame)
+    spec = check_contract(model).spec
+    progress.start((1 + len(layers)) * len(frames))
+    reference = labels_of(model, frames, progress)
 
     def drop_of(keep_float: Collection[str]) -> tuple[float, Labels]:
-        found = labels_of(to_int8(model, ranges, keep_float), frames, on_frame)
-        return 100 * (_miou(model, frames, reference) - _miou(model, frames, found)), found
+        found = labels_of(to_int8(model, ranges, keep_float), frames, progress)
+        return 100 * (_miou(spec, frames, reference) - _miou(spec, frames, found)), found
 
     costs = []
     for layer in layers:
         drop, found = drop_of([name for name in layers if name != layer])
-        costs.append(LayerCost(layer, drop, float((found == reference).mean())))
+        costs.append(LayerDrop(layer, drop, float((found == reference).mean())))
     ranking = sorted(costs, key=lambda cost: (-cost.miou_drop, cost.equal_pixels))
     for count in range(len(layers)):
         kept = tuple(cost.layer for cost in ranking[:count])
-        on_start(len(frames))
+        progress.start(len(frames))
         drop, _ = drop_of(kept)
         if drop <= max_drop:
             return Mixture(tuple(ranking), kept, drop)
@@ -84,7 +85,7 @@ def mix(
 def write_ranking(mixture: Mixture, path: Path) -> None:
     """Write the ranking as CSV, with whether each layer stays float."""
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [*(field.name for field in fields(LayerCost)), "kept_float"])
+        writer = csv.DictWriter(file, [*(field.name for field in fields(LayerDrop)), "kept_float"])
         writer.writeheader()
         for cost in mixture.ranking:
             writer.writerow({**asdict(cost), "kept_float": cost.layer in mixture.keep_float})
@@ -108,10 +109,8 @@ def plot_ranking(mixture: Mixture, path: Path) -> None:
     save(figure, path)
 
 
-def labels_of(model: onnx.ModelProto, frames: SplitArrays, on_frame: Callable[[], None]) -> Labels:
-    """Return the labels that ONNX Runtime finds with `model`, of batch 1, uint8 [N, H, W]; `on_frame` is called after
-    each.
-    """
+def labels_of(model: onnx.ModelProto, frames: SplitArrays, progress: Progress) -> Labels:
+    """Return the labels that ONNX Runtime finds with `model`, of batch 1, uint8 [N, H, W]; `progress` was started."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         onnx.save(model, path)
@@ -119,10 +118,9 @@ def labels_of(model: onnx.ModelProto, frames: SplitArrays, on_frame: Callable[[]
         with OnnxRuntimeRunner(path) as runner:
             for index, frame in enumerate(frames.images):
                 found[index] = runner(frame[None])[0]
-                on_frame()
+                progress.advance("rank layers")
     return found
 
 
-def _miou(model: onnx.ModelProto, frames: SplitArrays, labels: Labels) -> float:
-    spec = check_contract(model)
+def _miou(spec: ModelSpec, frames: SplitArrays, labels: Labels) -> float:
     return accuracy(confusion_matrix(frames.labels, labels, spec.class_count), spec.class_names).miou

@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import onnx
-
 from segdata.errors import EdgeSegError, InputError, MissingDependencyError
 from segdata.files import replacing, sha256_of
-from segexport.build_progress import BuildControl, OnProgress, interruptible, progress_monitor
-from segexport.contract import calibration_frames_of, check_contract, precision_of
-from segexport.engine_config import (
+from segexport.engine.build_progress import BuildControl, OnProgress, interruptible, progress_monitor
+from segexport.engine.settings import (
     capability_of,
     check_build_options,
     configure,
@@ -21,7 +18,8 @@ from segexport.engine_config import (
     save_timing_cache,
     set_target,
 )
-from segexport.options import ExportOptions
+from segexport.graph.onnx_file import OnnxFile
+from segexport.options import EngineOptions
 from segrun.runners.tensorrt.library import TensorRT, collecting_logger
 from segrun.runners.tensorrt.manifest import EngineManifest, Verification, manifest_path
 
@@ -81,50 +79,62 @@ def choose_target(library: TensorRT, compute_capability: str) -> Target:
     return Target(name, found)
 
 
+@dataclass(frozen=True)
+class Provenance:
+    """Where an engine's ONNX file comes from, for the manifest.
+
+    `rebuild` is the command that makes the engine again, `calibration_sha256` the hash of the calibration frames' set,
+    None but for INT8, `verification` the proof of the ONNX file.
+    """
+
+    rebuild: str
+    calibration_sha256: str | None = None
+    verification: Verification | None = None
+
+
 def build_engine(
     library: TensorRT,
-    onnx_file: Path,
+    source: OnnxFile,
     target: Target,
-    options: ExportOptions,
-    calibration_sha256: str | None,
-    rebuild: str,
+    options: EngineOptions,
+    provenance: Provenance,
     on_progress: OnProgress = lambda phase, step, steps: None,
-    verification: Verification | None = None,
+    log: Path | None = None,
 ) -> Built:
-    """Build `onnx_file` for `target`, write engine and manifest beside it, and say what was built.
+    """Build `source` for `target`, write engine and manifest beside it, and say what was built.
 
-    The network is strongly typed: the precision is what the ONNX says. Of `options` the engine's count. Raises
-    EdgeSegError, naming every node that TensorRT cannot read and why, or what it cannot build; InputError for options
-    that are out of range or not for this library. Ctrl-C, and whatever `on_progress` raises, stop the build at its next
-    step and are raised then. Nothing but the log is written unless the engine was built.
+    The network is strongly typed: the precision is what the ONNX says. The build log, if there is one, goes to `log`,
+    NAME.engine.log beside the engine if that is None. Raises EdgeSegError, naming every node that TensorRT cannot read
+    and why, or what it cannot build; InputError for options that are out of range or not for this library. Ctrl-C, and
+    whatever `on_progress` raises, stop the build at its next step and are raised then. Nothing but the log is written
+    unless the engine was built.
     """
     check_build_options(library, options)
-    model = onnx.load(onnx_file)
-    spec = check_contract(model)
-    path = engine_path(onnx_file, target)
+    path = engine_path(source.path, target)
     logger = collecting_logger(library)
     control = BuildControl(on_progress)
     start = time.perf_counter()
-    with _logged(logger, log_path(path) if options.build_log else None), interruptible(control):
-        plan, layers = _build_plan(library, logger, onnx_file, target, options, control)
+    with _logged(logger, (log or log_path(path)) if options.build_log else None), interruptible(control):
+        plan, layers = _build_plan(library, logger, source.path, target, options, control)
     seconds = time.perf_counter() - start
     with replacing(path) as temporary:
         temporary.write_bytes(plan)
+    contract = source.contract
     manifest = EngineManifest(
         engine_sha256=sha256_of(path),
-        onnx=onnx_file.name,
-        onnx_sha256=sha256_of(onnx_file),
-        spec=spec,
-        precision=precision_of(model),
+        onnx=source.path.name,
+        onnx_sha256=sha256_of(source.path),
+        spec=contract.spec,
+        precision=contract.precision,
         flavour=library.flavour,
         version=library.version,
         target=target.description,
         compute_capability=target.compute_capability,
-        calibration_sha256=calibration_sha256,
-        verification=verification,
+        calibration_sha256=provenance.calibration_sha256,
+        verification=provenance.verification,
         verified_on=NO_GPU,
-        rebuild=rebuild,
-        calibration_frames=calibration_frames_of(model),
+        rebuild=provenance.rebuild,
+        calibration_frames=contract.calibration_frames,
     )
     with replacing(manifest_path(path)) as temporary:
         temporary.write_text(manifest.to_json())
@@ -136,7 +146,7 @@ def _build_plan(
     logger: Any,  # noqa: ANN401 - a class of the library
     onnx_file: Path,
     target: Target,
-    options: ExportOptions,
+    options: EngineOptions,
     control: BuildControl,
 ) -> tuple[bytes, int]:
     trt: Any = library.module

@@ -2,7 +2,7 @@
 
 import io
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,10 +18,11 @@ from pydantic.dataclasses import dataclass
 from segdata.dataset import Dataset, SplitArrays
 from segdata.errors import ContractError, InputError
 from segdata.prepare.calibration_split import hash_of_frames
+from segdata.progress import Progress
 from segdata.spec import frame_id
 from segdata.text import first_problem
-from segexport.contract import FRAMES
 from segexport.options import CalibrationMethodName
+from segrun.runners.contract import FRAMES
 
 SMALLEST_CALIBRATION = 32
 """Fewer frames than this leave rare classes out and ranges to chance."""
@@ -52,8 +53,8 @@ _Float32 = Annotated[FiniteFloat, Ge(-_LARGEST), Le(_LARGEST)]
 class CalibrationRanges:
     """The range of each activation, by value name, and what it was measured with.
 
-    `weights_sha256` is that of the checkpoint; `frames_sha256` that of the set of
-    calibration frames (`hash_of_frames`); `frames` has the `frame_id` of each.
+    `weights_sha256` is that of the checkpoint; `frames_sha256` that of the set of calibration frames
+    (`hash_of_frames`); `frames` has the `frame_id` of each.
     """
 
     weights_sha256: str
@@ -107,11 +108,12 @@ def measure_ranges(
     frames: SplitArrays,
     weights_sha256: str,
     method: CalibrationMethodName,
-    on_frame: Callable[[], None],
+    progress: Progress,
 ) -> CalibrationRanges:
     """Run the float32 `model`, of batch 1, on `frames`, of its size, and return the range of each activation."""
     kind, settings = _METHODS[method]
-    reader = _FrameReader(frames.images, on_frame)
+    progress.start(len(frames))
+    reader = _FrameReader(frames.images, progress)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "fp32.onnx"
         onnx.save(model, path)
@@ -122,7 +124,7 @@ def measure_ranges(
             calibrate_method=kind,
             extra_options={"symmetric": True, **settings},
         )
-        with redirect_stdout(io.StringIO()):  # the calibrator tells its progress by print
+        with redirect_stdout(io.StringIO()):  # the calibrator prints its progress
             while reader.next_chunk():
                 calibrator.collect_data(reader)
             data = calibrator.compute_data()
@@ -148,9 +150,9 @@ def _as_pair(values: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]) ->
 class _FrameReader(CalibrationDataReader):  # type: ignore[misc] # onnxruntime ships no types
     """Feeds frames uint8 [N, H, W, 3] to the calibrator one by one, a chunk at a time."""
 
-    def __init__(self, frames: npt.NDArray[np.uint8], on_frame: Callable[[], None]) -> None:
+    def __init__(self, frames: npt.NDArray[np.uint8], progress: Progress) -> None:
         self._frames = frames
-        self._on_frame = on_frame
+        self._progress = progress
         self._next = 0
         self._chunk: Iterator[dict[str, npt.NDArray[np.uint8]]] = iter(())
 
@@ -165,5 +167,5 @@ class _FrameReader(CalibrationDataReader):  # type: ignore[misc] # onnxruntime s
         """Return the next frame as the model's input, None at the end of the chunk."""
         item = next(self._chunk, None)
         if item is not None:
-            self._on_frame()
+            self._progress.advance("calibrate")
         return item

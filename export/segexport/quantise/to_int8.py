@@ -16,9 +16,9 @@ from onnxruntime.quantization.calibrate import CalibrationMethod, TensorData, Te
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from segdata.errors import ContractError
-from segexport.calibrate import CalibrationRanges
-from segexport.contract import check_contract
-from segexport.to_onnx import set_metadata
+from segexport.graph.contract import check_contract
+from segexport.graph.to_onnx import set_metadata
+from segexport.quantise.calibrate import CalibrationRanges
 
 _OPERATOR = "Conv"
 
@@ -36,12 +36,12 @@ def to_int8(
     Layers named in `keep_float` stay as they are. Raises ContractError if a convolution's input has no range, which
     means that the ranges are of another graph.
     """
-    spec = check_contract(model)
+    contract = check_contract(model)
     ranges = calibration.ranges
     chosen = [name for name in quantisable(model) if name not in keep_float]
     for node in model.graph.node:
         if node.name in chosen and node.input[0] not in ranges:
-            raise ContractError(f"the calibration ranges lack {node.input[0]}; use --calibration DATASET")
+            raise ContractError(f"the calibration ranges have no {node.input[0]}; use --calibration DATASET")
     quantizer = QDQQuantizer(
         copy.deepcopy(model),
         per_channel=True,
@@ -62,7 +62,7 @@ def to_int8(
     quantizer.quantize_model()
     quantizer.model.topological_sort()  # the quantiser appends its nodes behind those that read them
     quantised: onnx.ModelProto = quantizer.model.model
-    set_metadata(quantised, spec, "int8", calibration.frames)
+    set_metadata(quantised, contract.spec, "int8", contract.weights, calibration.frames)
     check_contract(quantised)
     return quantised
 

@@ -10,16 +10,15 @@ from rich.console import Group, RenderableType
 from segdata.errors import ContractError, InputError
 from segdata.files import sha256_of
 from segdata.spec import ModelSpec, Precision
-from segexport.compatibility import (
+from segexport.graph.cost import GraphCost, cost_of_onnx
+from segexport.graph.onnx_file import onnx_of, read_onnx
+from segexport.inspect.compatibility import (
     Compatibility,
     checkpoint_compatibility,
     engine_compatibility,
     onnx_compatibility,
 )
-from segexport.contract import calibration_frames_of, check_contract, precision_of
-from segexport.inspection_tables import Rows, compatibility_table, facts_table, layer_table, manifest_rows, spec_rows
-from segexport.onnx_cost import GraphCost, cost_of_onnx
-from segexport.onnx_file import onnx_of, read_onnx
+from segexport.inspect.tables import Rows, compatibility_table, facts_table, layer_table, manifest_rows, spec_rows
 from segrun.runners.tensorrt.manifest import EngineManifest, read_manifest
 
 Kind = Literal["onnx", "engine", "checkpoint"]
@@ -148,18 +147,18 @@ def _inspect_engine(path: Path) -> Inspection:
 
 
 def _facts_of_onnx(path: Path) -> dict[str, Any]:
-    model = read_onnx(path)
+    file = read_onnx(path)
     try:
-        graph = cost_of_onnx(model)
+        graph = cost_of_onnx(file.model)
     except ContractError as error:
         raise ContractError(f"{path}: {error}") from None
     return {
-        "spec": check_contract(model),
-        "precision": precision_of(model),
-        "batch": model.graph.input[0].type.tensor_type.shape.dim[0].dim_value,
+        "spec": file.contract.spec,
+        "precision": file.contract.precision,
+        "batch": file.contract.batch,
         "parameters": graph.parameters,
         "macs": graph.macs,
-        "calibration_frames": len(calibration_frames_of(model)),
+        "calibration_frames": len(file.contract.calibration_frames),
         "graph": graph,
     }
 

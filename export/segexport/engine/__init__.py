@@ -1,0 +1,1 @@
+"""TensorRT engines: built, proved, described by a manifest."""

@@ -1,0 +1,1 @@
+"""A network as one ONNX graph under the contract."""

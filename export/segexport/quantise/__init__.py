@@ -1,0 +1,1 @@
+"""INT8: ranges, Q/DQ, and what stays float."""

@@ -1,0 +1,106 @@
+"""A float32 model -> its INT8 model: ranges measured, kept or shipped; layers left in float to stay in a budget."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from segdata.dataset import CALIBRATION_SPLIT, Dataset, SplitArrays
+from segdata.errors import ContractError, InputError
+from segdata.files import replacing
+from segdata.progress import Progress
+from segdata.spec import frame_id
+from segexport.graph.to_onnx import to_onnx
+from segexport.options import ExportOptions
+from segexport.quantise.calibrate import (
+    CalibrationRanges,
+    calibration_frames,
+    measure_ranges,
+    method_text,
+    read_ranges,
+)
+from segexport.quantise.mixed import Mixture, mix, plot_ranking, write_ranking
+from segexport.quantise.to_int8 import to_int8
+from segexport.source import Source
+
+
+@dataclass(frozen=True)
+class Int8Model:
+    """The INT8 model, its ranges and, where there was a budget, how its layers were chosen."""
+
+    model: onnx.ModelProto
+    ranges: CalibrationRanges
+    mixture: Mixture | None = None
+
+
+def make_int8(source: Source, float_model: onnx.ModelProto, options: ExportOptions, progress: Progress) -> Int8Model:
+    """Return the INT8 model; write its ranges, and the ranking of its layers if there is one, into the output folder.
+
+    `float_model` is the source's network at the batch that is exported. Raises InputError if there is neither a dataset
+    nor ranges beside the checkpoint, or if `max_drop` is asked for without a dataset; ContractError if the ranges are
+    of other weights; VerificationError as `mix` does.
+    """
+    if source.dataset is None:
+        if options.max_drop is not None:
+            raise InputError("--max-drop needs labelled frames; give --calibration DATASET")
+        ranges = _shipped_ranges(source)
+        return Int8Model(to_int8(float_model, ranges), ranges)
+    frames = calibration_frames(source.dataset, options.calibration_frames, options.seed)
+    # Ranges and ranking take frames one by one. Value names, which ranges go by, are the same at every batch.
+    single = float_model if options.batch == 1 else to_onnx(source.network, source.spec, "fp32")
+    ranges = ranges_for(source, single, frames, options, progress)
+    check_apart(ranges, source.dataset)
+    if options.max_drop is None:
+        return Int8Model(to_int8(float_model, ranges), ranges)
+    mixture = mix(single, ranges, frames, options.max_drop, progress)
+    write_ranking(mixture, options.output / f"{source.name}.layers.csv")
+    plot_ranking(mixture, options.output / f"{source.name}.layers.png")
+    return Int8Model(to_int8(float_model, ranges, mixture.keep_float), ranges, mixture)
+
+
+def ranges_for(
+    source: Source, float_model: onnx.ModelProto, frames: SplitArrays, options: ExportOptions, progress: Progress
+) -> CalibrationRanges:
+    """Return the ranges: from the output folder if weights, frames and method are the same, else measured.
+
+    `float_model` takes one frame at a time.
+    """
+    kept = ranges_path(source.name, options.output)
+    key = (source.weights, tuple(sorted(map(frame_id, frames.sha256))), method_text(options.calibration_method))
+    if kept.is_file():
+        ranges = read_ranges(kept)
+        if (ranges.weights_sha256, ranges.frames, ranges.method) == key:
+            return ranges
+    ranges = measure_ranges(float_model, frames, source.weights, options.calibration_method, progress)
+    with replacing(kept) as temporary:
+        temporary.write_text(ranges.to_json())
+    return ranges
+
+
+def check_apart(ranges: CalibrationRanges, dataset: Dataset) -> None:
+    """Raise InputError if a frame that calibrated is among those that prove."""
+    val = dataset.facts.splits[CALIBRATION_SPLIT].sha256
+    both = set(ranges.frames) & {frame_id(val[index]) for index in dataset.evaluation_indices()}
+    if both:
+        raise InputError(
+            f"{dataset.folder}: {len(both)} frames calibrate and prove at once ({min(both)} for one), so val has images"
+            " twice; find them with seg-data check, and prepare the dataset again"
+        )
+
+
+def ranges_path(name: str, folder: Path) -> Path:
+    """Return where the calibration ranges of a checkpoint are in `folder`; those of shipped models are beside them."""
+    return folder / f"{name}.calibration.json"
+
+
+def _shipped_ranges(source: Source) -> CalibrationRanges:
+    beside = ranges_path(source.name, source.checkpoint.parent)
+    if not beside.is_file():
+        raise InputError(
+            f"{source.checkpoint}: int8 needs real frames to calibrate on, or {beside.name} beside it; "
+            "give --calibration DATASET, made with seg-data prepare"
+        )
+    ranges = read_ranges(beside)
+    if ranges.weights_sha256 != source.weights:
+        raise ContractError(f"{beside} is of other weights than {source.checkpoint}; give --calibration DATASET")
+    return ranges
