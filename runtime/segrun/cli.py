@@ -14,7 +14,7 @@ from segdata.errors import EdgeSegError, IncompleteError
 from segdata.progress import progress_bar
 from segdata.text import one_line
 from segrun.interrupt import Interrupts
-from segrun.options import Encoder, MaskValues, RunnerName, RunOptions, View
+from segrun.options import Audio, Encoder, MaskValues, RunnerName, RunOptions, View
 
 if TYPE_CHECKING:
     from segrun.runners.base import Runner
@@ -39,8 +39,8 @@ def _seconds(name: str, text: str, **limits: Any) -> Callable[..., Any]:  # noqa
     multiple=True,
     metavar="NAME",
     help="Where the result goes; any number. NAME.mp4 (.mkv, .mov, .avi): a video. NAME.gif: moving picture, at most "
-    "640 pixels wide. NAME.jsonl: a line of facts a frame. NAME/: a PNG mask a frame. -: raw labels on standard "
-    "output. none: nothing. {name} stands for the input's name.  [default: {name}.seg.mp4]",
+    "640 pixels wide. NAME.jsonl: a line of facts a frame, with the source's times. NAME/: a PNG mask a frame. "
+    "-: raw labels on standard output. none: nothing. {name} stands for the input's name.  [default: {name}.seg.mp4]",
 )
 @click.option(
     "--model",
@@ -63,6 +63,7 @@ def _seconds(name: str, text: str, **limits: Any) -> Callable[..., Any]:  # noqa
 @click.option("--show-fps", is_flag=True, help="Show the speed in the picture.")
 @_choice("mask_values", MaskValues, "What PNG masks hold.")
 @_choice("encoder", Encoder, "What encodes video; auto is the graphics card if it can.")
+@_choice("audio", Audio, "What becomes of sound: copied, encoded anew where the file cannot hold it, or left out.")
 @_seconds("start", "Begin there.")
 @_seconds("duration", "Take so much.  [default: all]", min_open=True)
 @click.option(
