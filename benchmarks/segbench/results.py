@@ -147,7 +147,7 @@ class AccuracyResult:
 
 @dataclass(frozen=True, config=_STRICT)
 class StageSpan:
-    """A stage at work, in milliseconds since the run began."""
+    """A stage at work, in milliseconds since the first span that was kept."""
 
     stage: str
     start: float
@@ -169,7 +169,7 @@ class ArtefactResult:
     `precision` is what the artefact says, `computes` what the runner makes of it here. `engine` is the network alone
     with frames in flight, `latency` that of one frame at a time; `end_to_end` everything seg-run does from file to
     file, `end_to_end_latency` from a frame's decoding to its last sink. `stage_milliseconds` is what each stage works
-    a frame, in wall time, `timeline` the first spans of a run. `memory_mb` is the peak of a process that only runs it,
+    a frame, in wall time, `timeline` the last spans of a run. `memory_mb` is the peak of a process that only runs it,
     `gpu_memory_mb` what it takes on the card.
     """
 

@@ -122,7 +122,7 @@ def _timelines(report: BenchReport) -> Iterator[Plot]:
             yield _plot(
                 f"timeline-{number}",
                 result.artefact,
-                f"When each stage worked on the first {plots.TIMELINE_FRAMES} frames; every other frame is paler.",
+                f"When each stage worked on {plots.TIMELINE_FRAMES} of the last frames; every other frame is paler.",
                 partial(plots.plot_timeline, result),
             )
 

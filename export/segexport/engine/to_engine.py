@@ -136,6 +136,7 @@ def build_engine(
         verified_on=NO_GPU,
         rebuild=provenance.rebuild,
         calibration_frames=contract.calibration_frames,
+        weights=contract.weights,
     )
     with replacing(manifest_path(path)) as temporary:
         temporary.write_text(manifest.to_json())

@@ -69,6 +69,7 @@ class TensorRTRunner(Runner):
             self.computes = _COMPUTES[manifest.precision]
             self.device = self._device.name
             self.calibration_frames = frozenset(manifest.calibration_frames)
+            self.weights = manifest.weights
             with self._device.active():
                 self._start(path, depth, graphs, libraries)
         except BaseException:
