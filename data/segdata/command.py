@@ -79,9 +79,10 @@ class Command(click.Command):
             if _speaks():
                 _OneLine(mendable).show()
             ctx.exit(mendable.exit_code)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             if _speaks():
-                click.echo("Interrupted; what was there before is unchanged.", err=True)
+                left = str(interrupt) or "what was there before is unchanged"  # a command may know more
+                click.echo(f"Interrupted; {left}.", err=True)
             sys.exit(INTERRUPTED)
 
 

@@ -20,7 +20,8 @@ class TrainOptions:
     `output` None is `runs/unet-SIZE`. `size` picks DATASET/SIZE where DATASET holds several. The six options of the
     architecture replace those of the preset `arch` where they are given; `encoder` stands instead of them all, starts
     from ImageNet weights and learns at `encoder_learning_rate`. `minutes` fits `epochs` to a time. `hold_out` is the
-    share of train that chooses the epoch; 0 leaves that to val.
+    share of train that chooses the epoch; 0 leaves that to val. `teacher_share` is the weight of what the checkpoint
+    `teacher` thinks of the frames, its logits divided by `temperature`; the labels have the rest.
     `class_balance` is the exponent of `segtrain.losses.class_weights`, `average` the decay a step of the averaged
     weights, `clip` the largest norm of the gradient. `patience` is how many epochs may pass without a better mIoU.
     `truth` is a dataset of larger labels of the same val frames; without it, a sibling folder `256` is looked for.
@@ -53,6 +54,9 @@ class TrainOptions:
     devices: int | None = None
     nodes: int = 1
     init: Path | None = None
+    teacher: Path | None = None
+    teacher_share: float = 0.5
+    temperature: float = 2.0
     resume: bool = False
     hold_out: float = 0.0
     truth: Path | None = None
