@@ -63,7 +63,7 @@ def train_on(
     fold_batch_norm(tuned)
     replaced = _insert(tuned, spec, _input_scales(graph, ranges))
     optimizer = torch.optim.AdamW(tuned.parameters(), LEARNING_RATE, weight_decay=0)
-    augment = Augment(spec.height, spec.width, "plain")
+    augment = Augment("plain")
     split = dataset.split("train")
     batch = min(BATCH, len(split))
     on_start(epochs * (len(split) // batch))

@@ -61,7 +61,11 @@ _BESIDE_RECIPE = ("dataset", "output", "precision", "truth", "tensorboard")  # w
     type=click.Choice(list(STAGES)),
     help="A UNet on this EfficientNet-Lite instead of --arch, from ImageNet weights.",
 )
-@click.option("--epochs", type=click.IntRange(1), default=TrainOptions.epochs, help="Passes over the training frames.")
+@click.option("--decoder-width", type=click.IntRange(1), show_default="32", help="Channels above --encoder.")
+@click.option("--epochs", type=click.IntRange(1), default=TrainOptions.epochs, help="How often the weights are scored.")
+@click.option(
+    "--passes", type=click.IntRange(1), default=TrainOptions.passes, help="Passes over the training frames an epoch."
+)
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Choose --epochs to fit into this time.")
 @click.option("--patience", type=click.IntRange(1), help="Stop after so many epochs without a better mIoU on val.")
 @click.option("--batch-size", type=click.IntRange(1), default=TrainOptions.batch_size, help="Frames a step.")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
@@ -45,19 +46,23 @@ class Feed:
         """
         self.options, self.split, self.chosen, self.fabric = options, split, chosen, fabric
         self.spec, self.teacher, self.stride = spec, teacher, stride
-        height, width = split.labels.shape[1:]
-        self.augment = Augment(height, width, options.augment).to(fabric.device)
-        self.steps = len(chosen) // options.batch_size
+        self.augment = Augment(options.augment)
+        self.steps = options.passes * (len(chosen) // options.batch_size)
+        self._held = _held_by(fabric.device, split)
 
     def indices(self, epoch: int) -> Iterator[Indices]:
         """Yield which frames of the split each step of an epoch takes."""
-        for positions in batches(len(self.chosen), self.options.batch_size, self.options.seed, epoch):
-            yield self.chosen[positions]
+        passes = self.options.passes
+        for number in range(epoch * passes, (epoch + 1) * passes):
+            for positions in batches(len(self.chosen), self.options.batch_size, self.options.seed, number):
+                yield self.chosen[positions]
 
     def batch(self, indices: Indices) -> Batch:
         """Return this process' share of a step's frames."""
         mine = indices[self.fabric.global_rank :: self.fabric.world_size]
-        frames, labels = load(self.split, mine, self.fabric.device)
+        frames, labels = (
+            load(self.split, mine, self.fabric.device) if self._held is None else _chosen(*self._held, mine)
+        )
         frames, labels = self.augment(frames / 255, labels)
         return Batch(
             _frames_for(frames, self.spec),
@@ -76,6 +81,19 @@ class Feed:
         )
         row, column = int(torch.randint(rows, ())), int(torch.randint(columns, ()))
         return labels[:, row::rows, column::columns]
+
+
+def _held_by(device: torch.device, split: SplitArrays) -> tuple[Tensor, Tensor] | None:
+    """Return the split's frames and labels in the memory of a GPU that has room for them twice over, else None."""
+    if device.type != "cuda" or torch.cuda.mem_get_info(device)[0] < 2 * (split.images.nbytes + split.labels.nbytes):
+        return None
+    return torch.from_numpy(np.array(split.images)).to(device), torch.from_numpy(np.array(split.labels)).to(device)
+
+
+def _chosen(images: Tensor, labels: Tensor, indices: Indices) -> tuple[Tensor, Tensor]:
+    """Return what `load` does, of frames and labels that the device holds already."""
+    chosen = torch.from_numpy(indices).to(images.device, non_blocking=True)
+    return images[chosen].permute(0, 3, 1, 2).float(), labels[chosen].long()
 
 
 def _frames_for(frames: Tensor, spec: ModelSpec) -> Tensor:

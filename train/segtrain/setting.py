@@ -77,7 +77,7 @@ def check_run(options: TrainOptions, dataset: Dataset) -> Path:
     processes = (devices_of(options) or 1) * options.nodes
     if options.batch_size % processes:
         raise InputError(f"got batches of {options.batch_size} for {processes} processes, need a multiple")
-    if options.minutes is None and frames // options.batch_size * options.epochs < FEWEST_STEPS:
+    if options.minutes is None and frames // options.batch_size * options.passes * options.epochs < FEWEST_STEPS:
         raise InputError(f"got one step in {options.epochs} epoch, need {FEWEST_STEPS}: raise --epochs")
     folder = run_folder(options, dataset)
     with on_disk(folder):

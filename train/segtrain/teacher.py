@@ -32,7 +32,7 @@ class Teacher(nn.Module):
                 f"{path}: a teacher of {self.spec.label_space} ({self.spec.class_count} classes), the dataset is of "
                 f"{spec.label_space} ({spec.class_count}); take a teacher of the same label space"
             )
-        self.network = network.requires_grad_(False)
+        self.network = network.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         # The teacher speaks of the street as it is, the balanced loss of one where rare classes are common: what
         # `undo_balance` took from its head is given back.
         undone = (self.spec.metrics or {}).get(UNDONE, 0.0)

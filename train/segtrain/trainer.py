@@ -4,6 +4,7 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 from time import perf_counter
 
 import torch
@@ -29,6 +30,7 @@ from segtrain.teacher import Teacher, distillation_loss
 _Tensors = tuple[Tensor, ...] | list[Tensor]
 
 SCORED_STRIDE = 4  # mIoU of train is read off every 4th row and column: it costs next to nothing so
+LOOKING_STEPS = 50  # a look at the loss waits for the GPU, so that it is taken once in so many steps
 TIMED_STEPS, UNTIMED_STEPS = 5, 3  # by which `--minutes` learns how fast this machine is
 
 
@@ -55,10 +57,11 @@ class Trainer:
         # Channels last is 1.5 to 2 times faster for these convolutions on a CPU, and what tensor cores want.
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # missing from torch's own types
         self.network = network
-        self.optimizer = _optimizer(network, options)
+        self.optimizer = _optimizer(network, options, fabric.device)
         self.module, self.wrapped_optimizer = fabric.setup(network, self.optimizer)
         self.average = AveragedModel(network, multi_avg_fn=_averaging(options.average), use_buffers=True)
         self.objective = objective.to(fabric.device)
+        torch.backends.cudnn.benchmark = True  # every step has the same shapes
         self.teacher = None if teacher is None else teacher.to(fabric.device)
         of_teacher = None if teacher is None else teacher.spec
         self.feed = Feed(options, source, chosen, spec, of_teacher, network.stem_stride, fabric)
@@ -67,7 +70,7 @@ class Trainer:
     def time(self, clock: Clock) -> None:
         """Tell the clock how long an epoch takes here, and the evaluation of the best weights after the last."""
         network = copy.deepcopy(self.network)
-        optimizer = _optimizer(network, self.options)
+        optimizer = _optimizer(network, self.options, self.fabric.device)
         times = []
         for step in range(UNTIMED_STEPS + TIMED_STEPS):
             begun = perf_counter()
@@ -77,6 +80,7 @@ class Trainer:
             self._loss(logits, batch)[0].backward()  # type: ignore[no-untyped-call] # torch's own
             optimizer.step()
             optimizer.zero_grad()
+            self._settle()
             times.append(perf_counter() - begun)
         few = self.judge.subset(torch.arange(min(len(self.judge), EVALUATION_BATCH)).numpy())
         begun = perf_counter()
@@ -84,6 +88,11 @@ class Trainer:
         evaluation = (perf_counter() - begun) * len(self.judge) / len(few)
         step_seconds = sorted(times[UNTIMED_STEPS:])[TIMED_STEPS // 2]
         clock.per_epoch, clock.besides = step_seconds * self.steps + evaluation, evaluation
+
+    def _settle(self) -> None:
+        """Wait for what a GPU was given to do."""
+        if self.fabric.device.type == "cuda":
+            torch.cuda.synchronize(self.fabric.device)
 
     def averaged(self) -> Network:
         """Return the network of the averaged weights."""
@@ -106,8 +115,11 @@ class Trainer:
         # Augmentation draws from torch's generator: from the epoch's own seed, so that a resumed run draws the same.
         torch.manual_seed((self.options.seed * 1_000_003 + epoch) * 1009 + self.fabric.global_rank)
         self.module.train()
-        matrix = torch.zeros(self.spec.class_count**2, dtype=torch.int64, device=self.fabric.device)
-        losses: list[float] = []
+        matrix = torch.zeros(self.spec.class_count**2 + 1, dtype=torch.int64, device=self.fabric.device)
+        losses: list[Tensor] = []
+        looks = 1 if self.fabric.device.type == "cpu" else LOOKING_STEPS
+        seen = 0  # of the losses
+        shown = math.nan
         busy = 0.0
         begun = perf_counter()
         for step, indices in enumerate(self.feed.indices(epoch)):
@@ -119,18 +131,18 @@ class Trainer:
             started = perf_counter()
             loss, logits = self._step(batch)
             losses.append(loss)
+            if step % looks == 0:
+                shown = float(loss)
+                self._check(losses, seen, epoch)
+                seen = len(losses)
             busy += perf_counter() - started
-            if not math.isfinite(loss):
-                raise EdgeSegError(
-                    f"the loss became {loss} in step {step + 1} of epoch {epoch + 1}, on the frames "
-                    f"{', '.join(self.feed.split.names[index] for index in indices)}; {way_on(epoch)}, and look at them"
-                )
             self.average.update_parameters(self.network)
-            matrix += _pairs(logits, batch.labels, self.spec.class_count)
+            _count_pairs(matrix, logits, batch.labels, self.spec.class_count)
             if on_step is not None:
-                on_step(loss, len(losses) * self.options.batch_size / (perf_counter() - begun))
+                on_step(shown, len(losses) * self.options.batch_size / (perf_counter() - begun))
+        self._check(losses, seen, epoch)
         seconds = perf_counter() - begun
-        counts = sum_of_processes(self.fabric, matrix).view(self.spec.class_count, -1).cpu().numpy()
+        counts = sum_of_processes(self.fabric, matrix[:-1]).view(self.spec.class_count, -1).cpu().numpy()
         trained = accuracy(counts, self.spec.class_names)
         average_buffers(self.fabric, self.average.module)
         evaluation = evaluate(self.fabric, self.average.module, self.judge, self.spec)
@@ -138,7 +150,7 @@ class Trainer:
         figures = accuracy(evaluation.matrix, self.spec.class_names)
         return EpochFigures(
             epoch=epoch + 1,
-            train_loss=sum(losses) / len(losses),
+            train_loss=float(torch.stack(losses).double().mean()),
             train_miou=trained.miou,
             train_accuracy=trained.pixel_accuracy,
             val_loss=evaluation.loss,
@@ -164,7 +176,17 @@ class Trainer:
             loss = (1 - share) * loss + share * distillation_loss(logits, wanted, self.options.temperature)
         return loss, cross_entropy
 
-    def _step(self, batch: Batch) -> tuple[float, Tensor]:
+    def _check(self, losses: list[Tensor], seen: int, epoch: int) -> None:
+        """Raise EdgeSegError, naming the frames, if one of the epoch's losses from number `seen` on is no number."""
+        for step, loss in enumerate(torch.stack(losses[seen:]).tolist() if losses[seen:] else [], seen):
+            if not math.isfinite(loss):
+                indices = next(islice(self.feed.indices(epoch), step, None))
+                raise EdgeSegError(
+                    f"the loss became {loss} in step {step + 1} of epoch {epoch + 1}, on the frames "
+                    f"{', '.join(self.feed.split.names[index] for index in indices)}; {way_on(epoch)}, and look at them"
+                )
+
+    def _step(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Move the weights once; return plain cross-entropy, the mean of all processes, and the logits."""
         logits = self.module(batch.frames, coarse=True)
         loss, cross_entropy = self._loss(logits, batch)
@@ -175,7 +197,7 @@ class Trainer:
         )
         self.wrapped_optimizer.step()
         shown = cross_entropy + 0 * loss.detach()  # no number if either is none
-        return float(sum_of_processes(self.fabric, shown)) / self.fabric.world_size, logits.detach()
+        return sum_of_processes(self.fabric, shown) / self.fabric.world_size, logits.detach()
 
 
 def _averaging(decay: float) -> Callable[[_Tensors, _Tensors, Tensor | int], None]:
@@ -192,7 +214,7 @@ def _averaging(decay: float) -> Callable[[_Tensors, _Tensors, Tensor | int], Non
     return average
 
 
-def _optimizer(network: Network, options: TrainOptions) -> torch.optim.Optimizer:
+def _optimizer(network: Network, options: TrainOptions, device: torch.device) -> torch.optim.Optimizer:
     """Return AdamW that decays kernels and leaves biases and batch normalisation alone.
 
     Each group's `peak` is the highest rate it learns at: lower for what may have started from another net's weights.
@@ -210,12 +232,18 @@ def _optimizer(network: Network, options: TrainOptions) -> torch.optim.Optimizer
             {"params": kernels, "peak": peak, "weight_decay": options.weight_decay},
             {"params": vectors, "peak": peak, "weight_decay": 0.0},
         ]
-    return torch.optim.AdamW([group for group in groups if group["params"]], options.learning_rate)
+    return torch.optim.AdamW(
+        [group for group in groups if group["params"]], options.learning_rate, fused=device.type == "cuda"
+    )
 
 
-def _pairs(logits: Tensor, labels: Tensor, class_count: int) -> Tensor:
-    """Return how often each (truth, prediction) occurs, int64 [C * C], on every `SCORED_STRIDE`th row and column."""
+@torch.no_grad()
+def _count_pairs(counts: Tensor, logits: Tensor, labels: Tensor, class_count: int) -> None:
+    """Count how often each (truth, prediction) occurs, on every `SCORED_STRIDE`th row and column.
+
+    `counts` is int64 [C * C + 1]; the last one is for what no label was given to.
+    """
     prediction = logits[..., ::SCORED_STRIDE, ::SCORED_STRIDE].argmax(dim=1)
     truth = labels[..., ::SCORED_STRIDE, ::SCORED_STRIDE]
-    kept = truth != IGNORE_INDEX
-    return torch.bincount(truth[kept] * class_count + prediction[kept], minlength=class_count**2)
+    pairs = torch.where(truth == IGNORE_INDEX, class_count**2, truth * class_count + prediction).flatten()
+    counts.index_add_(0, pairs, torch.ones_like(pairs))
