@@ -72,9 +72,10 @@ class Command(click.Command):
             if _speaks():
                 _OneLine(fixable).show()
             ctx.exit(fixable.exit_code)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             if _speaks():
-                click.echo("Interrupted; what was there before is unchanged.", err=True)
+                left = str(interrupt) or "what was there before is unchanged"  # a command may know more
+                click.echo(f"Interrupted; {left}.", err=True)
             sys.exit(INTERRUPTED)
 
 

@@ -189,7 +189,7 @@ def test_a_run_that_overfits_is_warned_of_once(dataset: Dataset, tmp_path: Path)
     lowest = min(history, key=lambda row: row.val_loss)
     assert history[-1].val_loss > 1.1 * lowest.val_loss, "the training did not overfit"
     assert len(warnings) == 1
-    assert re.match(r"overfitting: val's loss was lowest in epoch \d+", warnings[0])
+    assert re.match(r"overfitting: the loss on held-out frames was lowest in epoch \d+", warnings[0])
     assert "\n" not in warnings[0]
 
 
@@ -258,22 +258,22 @@ def test_the_truth_of_other_frames_is_refused(sizes: Path, dataset: Dataset, tmp
 def test_more_minutes_are_more_epochs(dataset: Dataset, tmp_path: Path) -> None:
     announced: list[int] = []
 
-    def on_start(spec: ModelSpec, steps: int, epochs: int, done: int) -> None:
+    def on_plan(spec: ModelSpec, steps: int, epochs: int, done: int) -> None:
         assert steps == 5 * epochs
         announced.append(epochs)
         raise KeyboardInterrupt  # an hour is long
 
     for minutes in (1, 60):
         with pytest.raises(KeyboardInterrupt):
-            train(options_for(dataset, tmp_path, minutes=minutes), dataset, replace(QUIET, on_start=on_start))
+            train(options_for(dataset, tmp_path, minutes=minutes), dataset, replace(QUIET, on_plan=on_plan))
     assert 1 <= announced[0] < announced[1] / 5
 
 
 def test_a_run_of_minutes_ends_after_the_epochs_it_announced(dataset: Dataset, tmp_path: Path) -> None:
     announced: list[int] = []
-    progress = replace(QUIET, on_start=lambda _, steps, epochs, done: announced.append(epochs))
+    progress = replace(QUIET, on_plan=lambda _, steps, epochs, done: announced.append(epochs))
     history = train(options_for(dataset, tmp_path, minutes=0.1), dataset, progress).history
-    assert [len(history)] == announced
+    assert len(announced) == len(history) == announced[-1]  # planned anew before each, and kept
     assert history[-1].learning_rate < 0.1 * history[0].learning_rate or len(history) < 5  # the schedule fits it
 
 

@@ -103,9 +103,9 @@ def test_a_run_ended_in_an_epoch_goes_on_from_the_one_before(
 ) -> None:
     assert [row["epoch"] for row in rows_of(half)] == ["1", "2"]
     started: list[tuple[int, ...]] = []
-    progress = replace(QUIET, on_start=lambda _, *numbers: started.append(numbers))
+    progress = replace(QUIET, on_plan=lambda _, *numbers: started.append(numbers))
     outcome = train(options_for(dataset, half, resume=True), dataset, progress)
-    assert started == [(20, 4, 10)]  # steps and epochs in all, and steps done before
+    assert started == [(20, 4, 10), (20, 4, 15)]  # steps and epochs in all, and steps done before
     assert rows_of(half) == rows_of(whole[0])
     assert (half / "best.safetensors").read_bytes() == (whole[0] / "best.safetensors").read_bytes()
     assert [row.miou for row in outcome.history] == [row.miou for row in whole[1].history]

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -299,7 +300,9 @@ def test_ctrl_c_is_one_line_and_leaves_the_last_good_files(dataset: Dataset, tmp
         stderr = process.communicate(timeout=LIMIT)[1]
     assert process.returncode == 130
     assert len(said(stderr)) == 1, stderr
-    assert said(stderr)[0].startswith("Interrupted")
+    assert re.fullmatch(
+        rf"Interrupted; {folder} keeps the weights of \d+ of 500 epochs: go on with --resume\.", said(stderr)[0]
+    )
     assert len(read_position(folder / "last.safetensors").history) >= 1
     assert load_checkpoint(folder / "best.safetensors")[1].metrics is not None
     assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []

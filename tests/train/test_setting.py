@@ -166,13 +166,15 @@ def test_the_spec_has_the_size_and_classes_of_the_dataset(prepared: Path, option
 
 def begun_with(options: TrainOptions) -> Position:
     """Return the position of a run begun with `options`, as it comes back from disk."""
-    settings = json.loads(json.dumps(settings_of(options, None)))
+    settings = json.loads(json.dumps(settings_of(options, open_dataset(options), None)))
     return Position(settings, options.epochs, [])
 
 
 def test_a_run_is_resumed_with_the_options_it_was_begun_with(options: TrainOptions) -> None:
     begun = replace(options, init=Path("a.safetensors"), minutes=1.5, average=0.1)
-    assert settings_of(replace(begun, resume=True), begun_with(begun)) == begun_with(begun).settings
+    assert (
+        settings_of(replace(begun, resume=True), open_dataset(begun), begun_with(begun)) == begun_with(begun).settings
+    )
 
 
 @pytest.mark.parametrize(
@@ -182,16 +184,41 @@ def test_a_run_is_resumed_with_the_options_it_was_begun_with(options: TrainOptio
         ({"epochs": 9}, "--epochs 9 .was 1."),
         ({"arch": "base", "seed": 4}, "--arch base .was nano., --seed 4 .was 0."),
         ({"width": 8}, "--width 8 .was None."),
-        ({"dataset": Path("elsewhere")}, "--dataset elsewhere .was "),
         ({"region_loss": "lovasz"}, "--region-loss lovasz .was dice."),
     ],
-    ids=["batch", "epochs", "two", "width", "dataset", "region"],
+    ids=["batch", "epochs", "two", "width", "region"],
 )
 def test_other_options_are_refused_by_name(
     change: dict[str, object], words: str, options: TrainOptions, refused: Refused
 ) -> None:
     with refused(f"got {words}"):
-        settings_of(replace(options, resume=True, **change), begun_with(options))
+        settings_of(replace(options, resume=True, **change), open_dataset(options), begun_with(options))
+
+
+def test_a_run_may_be_moved_but_not_to_other_frames(
+    options: TrainOptions, prepared: Path, of_other_frames: Path, tmp_path: Path, refused: Refused
+) -> None:
+    moved = Dataset(shutil.copytree(prepared / "32", tmp_path / "moved"))
+    assert settings_of(options, moved, begun_with(options)) == begun_with(options).settings
+    with refused("not the dataset that this run was begun with"):
+        settings_of(options, Dataset(of_other_frames / "32"), begun_with(options))
+
+
+def test_a_checkpoint_to_start_from_stands_by_what_it_holds(
+    options: TrainOptions, tmp_path: Path, refused: Refused
+) -> None:
+    for name, content in (("a", b"one"), ("b", b"one"), ("c", b"other")):
+        (tmp_path / name).write_bytes(content)
+    begun = begun_with(replace(options, init=tmp_path / "a"))
+    settings_of(replace(options, init=tmp_path / "b"), open_dataset(options), begun)
+    with refused("got --init [0-9a-f]{64} .was [0-9a-f]{64}.; resume with"):
+        settings_of(replace(options, init=tmp_path / "c"), open_dataset(options), begun)
+
+
+def test_a_run_begun_before_an_option_was_invented_goes_on_with_its_default(options: TrainOptions) -> None:
+    begun = begun_with(options)
+    older = replace(begun, settings={name: value for name, value in begun.settings.items() if name != "hold_out"})
+    settings_of(options, open_dataset(options), older)
 
 
 def test_a_run_of_a_version_with_other_options_is_refused_by_their_names(
@@ -200,7 +227,7 @@ def test_a_run_of_a_version_with_other_options_is_refused_by_their_names(
     begun = begun_with(options)
     older = replace(begun, settings=begun.settings | {"mixup": 0.5})
     with refused("mixup"):
-        settings_of(replace(options, resume=True), older)
+        settings_of(replace(options, resume=True), open_dataset(options), older)
 
 
 @pytest.mark.parametrize(
@@ -220,7 +247,7 @@ def test_where_a_run_writes_and_runs_and_what_mends_it_may_change(
     change: dict[str, object], options: TrainOptions
 ) -> None:
     resumed = replace(options, resume=True, **change)
-    assert settings_of(resumed, begun_with(options)) == begun_with(options).settings
+    assert settings_of(resumed, open_dataset(options), begun_with(options)) == begun_with(options).settings
 
 
 def test_larger_labels_are_found_beside_the_dataset(prepared: Path, options: TrainOptions) -> None:

@@ -1,12 +1,27 @@
-"""Random flips, crops, colours, light, blur and noise on batches, the same geometry for frames and labels."""
+"""Random flips, crops, colours, light, blur and noise on batches, the same geometry for frames and labels.
 
-import kornia.augmentation as augmentation
+Every frame of a batch goes through the same operations with its own numbers, those of no effect where it is not
+chosen: no step waits for the values of another, so that a GPU is never idle. Libraries for it pick frames out of the
+batch, and took as long there as the network.
+"""
+
+import math
+
 import torch
-from kornia.constants import DataKey, Resample
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from segdata.labels import IGNORE_INDEX
 from segtrain.options import Augmentation
+
+AREAS = (0.25, 1.0)
+"""The share of the frame that a crop covers, and below how much wider or higher than the frame it may be."""
+RATIO = 1.33
+
+COLOURED_SHARE, COLOUR_CHANGE = 0.8, 0.3
+BLURRED_SHARE, BLUR_SIGMA = 0.1, (0.1, 1.5)
+NOISY_SHARE, NOISE = 0.2, 0.03
+
+_GREY = (0.299, 0.587, 0.114)  # how bright red, green and blue are to the eye (BT.601)
 
 
 class Augment(nn.Module):
@@ -18,40 +33,47 @@ class Augment(nn.Module):
     take their value from the nearest pixel, never a mean.
     """
 
-    def __init__(self, height: int, width: int, kind: Augmentation) -> None:
+    def __init__(self, kind: Augmentation) -> None:
         super().__init__()
-        if kind == "none":
-            self.steps = None
-            return
-        geometry = (
-            augmentation.RandomHorizontalFlip(p=0.5),
-            augmentation.RandomResizedCrop((height, width), scale=(0.25, 1.0), ratio=(0.75, 1.33), p=1.0),
-        )
-        colours = (augmentation.ColorJiggle(brightness=0.3, contrast=0.3, saturation=0.3, p=0.8),)
-        lights = (
-            RandomLight(),
-            augmentation.RandomGaussianBlur(kernel_size=(3, 3), sigma=(0.1, 1.5), p=0.1),
-            augmentation.RandomGaussianNoise(std=0.03, p=0.2),
-        )
-        self.steps = augmentation.AugmentationSequential(
-            *geometry,
-            *colours,
-            data_keys=[DataKey.INPUT, DataKey.MASK],
-            extra_args={DataKey.MASK: {"resample": Resample.NEAREST, "align_corners": None}},
-        )
-        self.lights = nn.Sequential(*(lights if kind == "strong" else ()))
+        self.kind = kind
+        lights = (RandomLight(), RandomBlur(), RandomNoise()) if kind == "strong" else ()
+        self.looks = nn.Sequential(RandomColour(), *lights)
 
     @torch.no_grad()
     def forward(self, frames: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return augmented frames and labels."""
-        if self.steps is None:
+        if self.kind == "none":
             return frames, labels
-        # Kornia pads nothing here, but interpolates masks as float: shift by one so that a hole would show as ignore.
-        mask = (labels.float() + 1).unsqueeze(1)  # [N, 1, H, W]
-        frames, mask = self.steps(frames, mask)
-        labels = mask.squeeze(1).round().long() - 1
-        frames = self.lights(frames.clamp(0, 1)).clamp(0, 1)
-        return frames, torch.where(labels < 0, IGNORE_INDEX, labels)
+        grid = F.affine_grid(_crops(len(frames), frames.device), list(frames.shape), align_corners=False)
+        frames = F.grid_sample(frames, grid, padding_mode="border", align_corners=False)
+        moved = F.grid_sample(labels.float().unsqueeze(1), grid, "nearest", padding_mode="border", align_corners=False)
+        return self.looks(frames), moved.squeeze(1).long()
+
+
+def _crops(count: int, device: torch.device) -> Tensor:
+    """Return affine maps float [N, 2, 3] from the whole of the new frame to a part of the old one, half mirrored."""
+    area = AREAS[0] + (AREAS[1] - AREAS[0]) * torch.rand(count, device=device)
+    ratio = _between(1 / RATIO, RATIO, (count,), device).sqrt()
+    width, height = (area.sqrt() * ratio).clamp(max=1), (area.sqrt() / ratio).clamp(max=1)
+    x, y = (torch.rand(2, count, device=device) * 2 - 1) * (1 - torch.stack([width, height]))
+    mirrored = torch.where(_chosen(0.5, count, device), -width, width)
+    nothing = torch.zeros_like(x)
+    return torch.stack([torch.stack([mirrored, nothing, x], dim=1), torch.stack([nothing, height, y], dim=1)], dim=1)
+
+
+class RandomColour(nn.Module):
+    """Frames float [N, 3, H, W], 0 to 1 -> most of them with another brightness, contrast and saturation."""
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Return the frames, some changed."""
+        count, device = len(frames), frames.device
+        factors = 1 + COLOUR_CHANGE * (2 * torch.rand(3, count, 1, 1, 1, device=device) - 1)
+        factors = torch.where(_chosen(COLOURED_SHARE, count, device).view(-1, 1, 1, 1), factors, 1.0)
+        brightness, contrast, saturation = factors
+        weights = torch.tensor(_GREY, device=device).view(1, 3, 1, 1)
+        frames = (frames * brightness).clamp(0, 1)
+        frames = torch.lerp((frames * weights).sum(dim=1, keepdim=True), frames, saturation)
+        return torch.lerp(frames.mean(dim=(1, 2, 3), keepdim=True), frames, contrast).clamp(0, 1)
 
 
 class RandomLight(nn.Module):
@@ -68,11 +90,40 @@ class RandomLight(nn.Module):
         count, device = len(frames), frames.device
         gamma = _between(1 / 1.5, 2.5, (count, 1, 1, 1), device)
         gain = _between(0.2, 1.3, (count, 1, 1, 1), device) * _between(1 / 1.15, 1.15, (count, 3, 1, 1), device)
-        chosen = torch.rand(count, device=device) < self.share
-        changed = frames[chosen].clamp(min=1e-4) ** gamma[chosen] * gain[chosen]
-        return frames.index_put((chosen,), changed.clamp(0, 1))
+        changed = (frames.clamp(min=1e-4) ** gamma * gain).clamp(0, 1)
+        return torch.where(_chosen(self.share, count, device).view(-1, 1, 1, 1), changed, frames)
+
+
+class RandomBlur(nn.Module):
+    """Frames float [N, 3, H, W] -> some of them blurred by a Gaussian of 3x3 pixels."""
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Return the frames, some changed."""
+        count, device = len(frames), frames.device
+        sigma = BLUR_SIGMA[0] + (BLUR_SIGMA[1] - BLUR_SIGMA[0]) * torch.rand(count, 1, 1, 1, device=device)
+        side = torch.exp(-0.5 / sigma**2)
+        share = torch.where(_chosen(BLURRED_SHARE, count, device).view(-1, 1, 1, 1), side / (1 + 2 * side), 0.0)
+        for axis in (2, 3):
+            size = frames.shape[axis]
+            around = F.pad(frames, (1, 1, 0, 0) if axis == 3 else (0, 0, 1, 1), mode="replicate")
+            both = around.narrow(axis, 0, size) + around.narrow(axis, 2, size)
+            frames = frames + share * (both - 2 * frames)
+        return frames
+
+
+class RandomNoise(nn.Module):
+    """Frames float [N, 3, H, W], 0 to 1 -> some of them with Gaussian noise."""
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Return the frames, some changed."""
+        strength = torch.where(_chosen(NOISY_SHARE, len(frames), frames.device), NOISE, 0.0)
+        return torch.addcmul(frames, torch.randn_like(frames), strength.view(-1, 1, 1, 1)).clamp(0, 1)
+
+
+def _chosen(share: float, count: int, device: torch.device) -> Tensor:
+    return torch.rand(count, device=device) < share
 
 
 def _between(low: float, high: float, shape: tuple[int, ...], device: torch.device) -> Tensor:
-    logarithms = torch.log(torch.tensor([low, high], device=device))
-    return torch.exp(logarithms[0] + (logarithms[1] - logarithms[0]) * torch.rand(shape, device=device))
+    """Return numbers uniform in their logarithm."""
+    return torch.exp(math.log(low) + math.log(high / low) * torch.rand(shape, device=device))

@@ -38,7 +38,7 @@ def build_network(spec: ModelSpec) -> Network:
             f"got a UNet of frames {spec.width}x{spec.height}, need sides divisible by {architecture.multiple}"
         )
     if isinstance(architecture, LiteArchitecture):
-        return LiteUNet(spec.class_count, architecture.encoder)
+        return LiteUNet(spec.class_count, **asdict(architecture))
     return UNet(spec.class_count, **asdict(architecture))
 
 

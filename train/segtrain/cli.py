@@ -2,14 +2,17 @@
 
 import logging
 import math
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.table import Table
 
 from segdata.command import Command, parse_size
+from segdata.errors import InputError
 from segdata.progress import progress_bar
 from segtrain.lite_encoder import STAGES
 from segtrain.options import TrainOptions
@@ -21,6 +24,7 @@ if TYPE_CHECKING:  # importing these takes seconds, which --help does not need
 
 _PATH = click.Path(path_type=Path)
 _FROM_ARCH = "from --arch"
+_BESIDE_RECIPE = ("dataset", "output", "precision", "truth", "tensorboard")  # what a recipe does not decide
 
 
 @click.command(cls=Command)
@@ -57,7 +61,11 @@ _FROM_ARCH = "from --arch"
     type=click.Choice(list(STAGES)),
     help="A UNet on this EfficientNet-Lite instead of --arch, from ImageNet weights.",
 )
-@click.option("--epochs", type=click.IntRange(1), default=TrainOptions.epochs, help="Passes over the training frames.")
+@click.option("--decoder-width", type=click.IntRange(1), show_default="32", help="Channels above --encoder.")
+@click.option("--epochs", type=click.IntRange(1), default=TrainOptions.epochs, help="How often the weights are scored.")
+@click.option(
+    "--passes", type=click.IntRange(1), default=TrainOptions.passes, help="Passes over the training frames an epoch."
+)
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Choose --epochs to fit into this time.")
 @click.option("--patience", type=click.IntRange(1), help="Stop after so many epochs without a better mIoU on val.")
 @click.option("--batch-size", type=click.IntRange(1), default=TrainOptions.batch_size, help="Frames a step.")
@@ -100,6 +108,19 @@ _FROM_ARCH = "from --arch"
 @click.option("--devices", type=click.IntRange(1), show_default="all GPUs, or 1 process", help="Processes a machine.")
 @click.option("--nodes", type=click.IntRange(1), default=TrainOptions.nodes, help="Machines, under torchrun.")
 @click.option("--init", type=_PATH, metavar="CHECKPOINT", help="Begin with a checkpoint's weights, of any size.")
+@click.option("--teacher", type=_PATH, metavar="CHECKPOINT", help="Learn what this network thinks of each pixel, too.")
+@click.option(
+    "--teacher-share",
+    type=click.FloatRange(0, 1),
+    default=TrainOptions.teacher_share,
+    help="The teacher's share of the loss; the labels have the rest.",
+)
+@click.option(
+    "--temperature",
+    type=click.FloatRange(0, min_open=True),
+    default=TrainOptions.temperature,
+    help="Softens what the teacher thinks.",
+)
 @click.option("--resume", is_flag=True, help="Go on with the run in the folder.")
 @click.option(
     "--hold-out",
@@ -114,14 +135,36 @@ _FROM_ARCH = "from --arch"
     show_default="DATASET/../256 if there",
     help="Score val on larger labels, too.",
 )
+@click.option("--recipe", metavar="NAME|FILE", help="Do all steps of a recipe, or what is left of them.")
 @click.option("--tensorboard", is_flag=True, help="Write logs for TensorBoard.")
 @click.option("--seed", default=TrainOptions.seed, help="Seed of weights, order and augmentation.")
-def main(**values: object) -> None:
-    """Train a UNet on DATASET, which seg-data prepare made, and keep the weights with the best mIoU on val.
+@click.pass_context
+def main(context: click.Context, /, recipe: str | None, **values: object) -> None:
+    """Train a UNet on DATASET, which seg-data prepare made, and keep the weights with the best mIoU.
 
     The folder of the run gets best.safetensors, last.safetensors to go on from, metrics.csv, config.toml and pictures:
     curves, panels, confusion and IoU by class. Uses every GPU that PyTorch finds.
     """
+    from segtrain.recipe import follow, load_recipe
+
+    options = TrainOptions(**values)  # type: ignore[arg-type] # click has checked the types
+    given = [name for name in values if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    if options.minutes is not None and "epochs" in given:
+        click.echo(f"Warning: --minutes {options.minutes:g} decides how long; --epochs is not used", err=True)
+    if recipe is None:
+        _run(options)
+        return
+    others = [f"--{name.replace('_', '-')}" for name in given if name not in _BESIDE_RECIPE]
+    if others:
+        raise InputError(f"got --recipe with {', '.join(others)}, which the recipe decides; leave one out")
+    followed = load_recipe(recipe)
+    asked = {name: values[name] for name in _BESIDE_RECIPE if name not in ("dataset", "output")} | {"devices": 1}
+    run = partial(_run, way_on="the same command goes on")
+    click.echo(follow(followed, options.dataset, options.output or Path("runs") / followed.name, run, asked))
+
+
+def _run(options: TrainOptions, way_on: str = "go on with --resume") -> None:
+    """Train, and show how it goes; `way_on` is said to whoever interrupts it."""
     from segtrain.history import EpochFigures
     from segtrain.loop import Progress, train
     from segtrain.plots import plot_curves, save
@@ -131,20 +174,20 @@ def main(**values: object) -> None:
 
     for name in ("lightning_fabric", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)  # it announces the precision that was asked for
-    options = TrainOptions(**values)  # type: ignore[arg-type] # click has checked the types
     dataset = open_dataset(options)
     folder = run_folder(options, dataset)
     log: TensorBoardLog | None = None
     with progress_bar("Training", "steps") as bar:
         note = ""
 
-        def on_start(spec: "ModelSpec", steps: int, epochs: int, done: int) -> None:
+        def on_plan(spec: "ModelSpec", steps: int, epochs: int, done: int) -> None:
             nonlocal log
-            for line in describe(spec):
-                click.echo(line)
+            if not bar.started:
+                for line in describe(spec):
+                    click.echo(line)
+                if options.tensorboard:
+                    log = TensorBoardLog(folder)
             write_config(folder, options, spec, epochs)
-            if options.tensorboard:
-                log = TensorBoardLog(folder)
             bar.start(steps, done)
 
         def on_step(loss: float, images_per_second: float) -> None:
@@ -160,10 +203,24 @@ def main(**values: object) -> None:
         def on_warning(line: str) -> None:
             click.echo(f"Warning: {line}", err=True)
 
-        outcome = train(options, dataset, Progress(on_start, on_step, on_epoch, on_warning))
+        try:
+            outcome = train(options, dataset, Progress(on_plan, on_step, on_epoch, on_warning))
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(_what_was_kept(folder, way_on)) from None
     if outcome.first:
         write_pictures(folder, dataset, outcome)
         _tell(outcome)
+
+
+def _what_was_kept(folder: Path, way_on: str) -> str:
+    """Return what an interrupted run has left in its folder, and how to go on."""
+    from segtrain.state import read_position
+
+    last = folder / "last.safetensors"
+    if not last.exists():
+        return "no epoch was over, so nothing was kept"
+    position = read_position(last)
+    return f"{folder} keeps the weights of {len(position.history)} of {position.epochs} epochs: {way_on}"
 
 
 def _tell(outcome: "Outcome") -> None:

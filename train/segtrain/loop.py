@@ -23,22 +23,22 @@ from segtrain.options import PrecisionChoice, TrainOptions
 from segtrain.precision import check_half_precision, choose_precision
 from segtrain.pretrained import credit_of, load_pretrained, weights_file
 from segtrain.prior import undo_balance
-from segtrain.setting import check_run, devices_of, find_truth, settings_of, spec_for
+from segtrain.schedule import Clock, next_stretch
+from segtrain.setting import check_run, devices_of, find_truth, settings_of, source_for, spec_for
 from segtrain.state import Position, load_state, read_position, save_state
+from segtrain.teacher import UNDONE, Teacher
 from segtrain.trainer import Trainer
-
-_UNDONE = "undone_balance"  # the metric that says that a checkpoint's head was shifted, and how far
 
 
 @dataclass(frozen=True)
 class Progress:
     """What the loop tells while it works, in the first of several processes.
 
-    `on_start` gets the spec, the steps and the epochs in all and the steps done before, `on_step` the loss and images
-    a second, `on_epoch` the history, `on_warning` a line for the person.
+    `on_plan` gets, before each epoch, the spec, the steps and the epochs in all and the steps done; `on_step` the loss
+    and images a second, `on_epoch` the history, `on_warning` a line for the person.
     """
 
-    on_start: Callable[[ModelSpec, int, int, int], None]
+    on_plan: Callable[[ModelSpec, int, int, int], None]
     on_step: Callable[[float, float], None]
     on_epoch: Callable[[list[EpochFigures]], None]
     on_warning: Callable[[str], None]
@@ -64,42 +64,53 @@ def train(options: TrainOptions, dataset: Dataset, progress: Progress) -> Outcom
     Raises InputError if the options do not fit the dataset or the folder holds another run, EdgeSegError if the loss
     stops being a number; the last good weights stay.
     """
+    clock = Clock(options.minutes)
     folder = check_run(options, dataset)
     best_file, last_file = folder / "best.safetensors", folder / "last.safetensors"
     spec = spec_for(options, dataset)
     position = read_position(last_file) if options.resume else None
-    settings = settings_of(options, position)
+    settings = settings_of(options, dataset, position)
     seed_everything(options.seed, verbose=False)
     network = build_network(spec)
     spec = _begin(options, network, spec, position)
     objective = Objective(dataset.facts.splits["train"].class_pixels, options.class_balance, options.region_loss)
+    teacher = None if options.teacher is None else Teacher(options.teacher, spec, objective.weights)
+    source = source_for(options, dataset, None if teacher is None else teacher.spec)
     fabric = _fabric(options, spec, network, objective, dataset.split("train"))
-    trainer = Trainer(options, dataset, spec, fabric, network, objective)
-    epochs = position.epochs if position else fabric.broadcast(trainer.epochs())
+    trainer = Trainer(options, dataset, source, spec, fabric, network, objective, teacher)
     if position:
         load_state(last_file, network, trainer.average, trainer.optimizer)
     history = position.history if position else []
+    done = position.done if position else 0.0
+    if options.minutes is not None and done < 1:
+        trainer.time(clock)
+        clock.check()
     tell = fabric.is_global_zero
-    if tell:
-        progress.on_start(spec, trainer.steps * epochs, epochs, trainer.steps * len(history))
     warned = parts_ways(history)
-    for epoch in range(len(history), epochs):
-        best = best_of(history)
+    while done < 1:
+        epoch, best = len(history), best_of(history)
         if options.patience is not None and best is not None and epoch - best.epoch >= options.patience:
             break
-        history.append(_finite(trainer.epoch(epoch, epochs, progress.on_step if tell else None)))
+        left = (position.epochs if position else options.epochs) - epoch
+        if options.minutes is not None:
+            left = fabric.broadcast(max(1, clock.epochs_left()))
+        if tell:
+            progress.on_plan(spec, trainer.steps * (epoch + left), epoch + left, trainer.steps * epoch)
+        stretch = next_stretch(done, left)
+        history.append(_finite(trainer.epoch(epoch, stretch, clock, progress.on_step if tell else None)))
+        done = stretch.end
         best = best_of(history)
         if tell:
             if best is history[-1]:
                 save_checkpoint(best_file, trainer.averaged(), trainer.measured(history[-1]))
             write_history(folder / "metrics.csv", history)
-            reached = Position(settings, epochs, history)
+            reached = Position(settings, epoch + left, history, done, spec.pretrained)
             # Last: a run that ends before it does this epoch again.
             save_state(last_file, network, trainer.average, trainer.optimizer, reached)
             progress.on_epoch(history)
             if parts_ways(history) and not warned:
                 progress.on_warning(
-                    f"overfitting: val's loss was lowest in epoch "
+                    f"overfitting: the loss on held-out frames was lowest in epoch "
                     f"{min(history, key=lambda row: row.val_loss).epoch} and rises while train's falls; the best "
                     "weights are kept. More frames, --augment strong or a smaller --arch help."
                 )
@@ -123,14 +134,16 @@ def _finish(best_file: Path, dataset: Dataset, trainer: Trainer) -> tuple[ModelS
     options, fabric, spec = trainer.options, trainer.fabric, trainer.spec
     network, best_spec = load_checkpoint(best_file)
     network.to(fabric.device)
-    finished = _UNDONE in (best_spec.metrics or {})
+    finished = UNDONE in (best_spec.metrics or {})
     share = 0.0
     if not finished and options.class_balance > 0:
-        share = undo_balance(fabric, network, trainer.held_out or trainer.split, spec, trainer.objective.weights)
+        share = undo_balance(
+            fabric, network, trainer.held_out or dataset.split("train"), spec, trainer.objective.weights
+        )
     evaluation = evaluate(fabric, network, dataset.split("val"), spec, find_truth(options, dataset))
     if not finished:
         figures = accuracy(evaluation.matrix, spec.class_names)
-        best_spec = replace(spec, metrics={**asdict(figures), _UNDONE: share})
+        best_spec = replace(spec, metrics={**asdict(figures), UNDONE: share})
         fabric.barrier()  # every process has read the file
         if fabric.is_global_zero:
             save_checkpoint(best_file, network, best_spec)
@@ -138,7 +151,9 @@ def _finish(best_file: Path, dataset: Dataset, trainer: Trainer) -> tuple[ModelS
 
 
 def _begin(options: TrainOptions, network: Network, spec: ModelSpec, resumed: Position | None) -> ModelSpec:
-    """Put the weights to start from into `network`; return the spec, which names them."""
+    """Put the weights to start from into `network`, unless a run goes on; return the spec, which names them."""
+    if resumed is not None:
+        return replace(spec, pretrained=resumed.pretrained)
     if options.init is not None:
         return start_from(options.init, network, spec)
     if isinstance(network, LiteUNet):

@@ -18,12 +18,14 @@ class TrainOptions:
     """The options of one training run.
 
     `output` None is `runs/unet-SIZE`. `size` picks DATASET/SIZE where DATASET holds several. The six options of the
-    architecture replace those of the preset `arch` where they are given; `encoder` stands instead of them all, starts
-    from ImageNet weights and learns at `encoder_learning_rate`. `minutes` fits `epochs` to a time. `hold_out` is the
-    share of train that chooses the epoch; 0 leaves that to val.
+    architecture replace those of the preset `arch` where they are given; `encoder`, with its `decoder_width`, stands
+    instead of them all, starts from ImageNet weights and learns at `encoder_learning_rate`. An epoch is `passes` over
+    the frames of train, after which the weights are scored and kept; `minutes` fits `epochs` to a time.
     `class_balance` is the exponent of `segtrain.losses.class_weights`, `average` the decay a step of the averaged
     weights, `clip` the largest norm of the gradient. `patience` is how many epochs may pass without a better mIoU.
-    `truth` is a dataset of larger labels of the same val frames; without it, a sibling folder `256` is looked for.
+    `teacher_share` is the weight of what the checkpoint `teacher` thinks of the frames, its logits divided by
+    `temperature`; the labels have the rest. `hold_out` is the share of train that chooses the epoch; 0 leaves that to
+    val. `truth` is a dataset of larger labels of the same val frames; without it, a sibling folder `256` is looked for.
     """
 
     dataset: Path
@@ -37,7 +39,9 @@ class TrainOptions:
     upsample: Upsample | None = None
     stem_stride: Literal[1, 2] | None = None
     encoder: EncoderName | None = None
+    decoder_width: int | None = None
     epochs: int = 60
+    passes: int = 1
     minutes: float | None = None
     patience: int | None = None
     batch_size: int = 16
@@ -53,6 +57,9 @@ class TrainOptions:
     devices: int | None = None
     nodes: int = 1
     init: Path | None = None
+    teacher: Path | None = None
+    teacher_share: float = 0.5
+    temperature: float = 2.0
     resume: bool = False
     hold_out: float = 0.0
     truth: Path | None = None
@@ -62,7 +69,8 @@ class TrainOptions:
     def architecture(self) -> Architecture | LiteArchitecture:
         """Return the network on the encoder, or the preset with what was asked for besides."""
         if self.encoder is not None:
-            return LiteArchitecture(self.encoder)
+            given = {} if self.decoder_width is None else {"decoder_width": self.decoder_width}
+            return LiteArchitecture(self.encoder, **given)
         return replace(PRESETS[self.arch], **self.asked_of_preset())
 
     def asked_of_preset(self) -> dict[str, Any]:

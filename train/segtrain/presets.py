@@ -45,6 +45,7 @@ class LiteArchitecture:
     __pydantic_config__ = ConfigDict(extra="forbid")  # where a checkpoint's spec is read
 
     encoder: EncoderName
+    decoder_width: Annotated[int, Ge(1), Le(8192)] = 32
 
     name: ClassVar[str] = "unet-lite"
     multiple: ClassVar[int] = 32

@@ -1,6 +1,8 @@
 """How fast the network learns at each step, and how many epochs fit into a time."""
 
 import math
+from dataclasses import dataclass
+from time import perf_counter
 
 from segdata.errors import InputError
 
@@ -8,13 +10,29 @@ WARM_UP_SHARE = 0.15  # of all steps
 LOWEST_SHARE = 1e-3  # of the peak, where the schedule begins and ends
 
 
-def learning_rate(step: int, steps: int, peak: float) -> float:
-    """Return the learning rate of step number `step`, from 0, of `steps`: one cycle (Smith 2018, arXiv 1803.09820).
+@dataclass(frozen=True)
+class Stretch:
+    """The part of the schedule that one epoch covers: shares of the whole, 0 to 1."""
 
-    A straight way up over the first `WARM_UP_SHARE`, then half a cosine down. A function of the step alone, so that a
-    resumed training goes on where it was.
+    begin: float
+    end: float
+
+    def at(self, step: int, steps: int) -> float:
+        """Return the share at the middle of step number `step`, from 0, of the epoch's `steps`."""
+        return self.begin + (self.end - self.begin) * (step + 0.5) / steps
+
+
+def next_stretch(done: float, epochs_left: int) -> Stretch:
+    """Return what the next epoch covers when the share `done` is behind it and so many epochs are left."""
+    return Stretch(done, 1.0 if epochs_left == 1 else done + (1 - done) / epochs_left)
+
+
+def learning_rate(position: float, peak: float) -> float:
+    """Return the learning rate at a share of the training, 0 to 1: one cycle (Smith 2018, arXiv 1803.09820).
+
+    A straight way up over the first `WARM_UP_SHARE`, then half a cosine down. A function of the position alone, so
+    that a resumed training goes on where it was.
     """
-    position = (step + 0.5) / steps
     if position < WARM_UP_SHARE:
         share = position / WARM_UP_SHARE
     else:
@@ -22,12 +40,32 @@ def learning_rate(step: int, steps: int, peak: float) -> float:
     return peak * max(share, LOWEST_SHARE)
 
 
-def epochs_in(minutes: float, seconds_besides: float, seconds_per_epoch: float) -> int:
-    """Return how many epochs fit beside what else is to be done; raise InputError if not even one does."""
-    epochs = int((minutes * 60 - seconds_besides) / seconds_per_epoch)
-    if epochs < 1:
-        raise InputError(
-            f"got {minutes:g} minutes, need about {(seconds_besides + seconds_per_epoch) / 60:.1f} for one epoch here; "
-            "raise --minutes, or take a smaller --arch or dataset"
-        )
-    return epochs
+class Clock:
+    """Fits epochs into a time that began when this was made; without one it never runs out.
+
+    `per_epoch` and `besides` are seconds: what an epoch takes, measured anew after each, and what is to be done once
+    all are over.
+    """
+
+    def __init__(self, minutes: float | None) -> None:
+        self.minutes = minutes
+        self.end = math.inf if minutes is None else perf_counter() + minutes * 60
+        self.per_epoch = self.besides = 0.0
+
+    def epochs_left(self) -> int:
+        """Return how many more epochs fit."""
+        return int((self.end - self.besides - perf_counter()) / self.per_epoch)
+
+    def is_over(self, next_step: float) -> bool:
+        """Return whether a step of so many seconds no longer fits."""
+        return perf_counter() + next_step + self.besides > self.end
+
+    def check(self) -> None:
+        """Raise InputError if not even one epoch fits."""
+        if self.epochs_left() < 1:
+            assert self.minutes is not None
+            need = self.minutes + (self.per_epoch - (self.end - self.besides - perf_counter())) / 60
+            raise InputError(
+                f"got {self.minutes:g} minutes, need about {need:.1f} for one epoch here; "
+                "raise --minutes, or take a smaller --arch or dataset"
+            )

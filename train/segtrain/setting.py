@@ -9,7 +9,7 @@ import numpy as np
 
 from segdata.dataset import DATASET_FILE, Dataset, SplitArrays, size_folder
 from segdata.errors import InputError
-from segdata.files import on_disk
+from segdata.files import on_disk, sha256_of
 from segdata.spec import ModelSpec
 from segtrain.batches import Indices
 from segtrain.options import TrainOptions
@@ -18,17 +18,14 @@ from segtrain.state import Position
 FEWEST_STEPS = 2  # one up and one down the schedule
 TRUTH_FOLDER = "256"
 _MAY_CHANGE = (
-    "output",
-    "resume",
-    "truth",
-    "tensorboard",
-    "devices",
-    "nodes",
-    "learning_rate",
-    "encoder_learning_rate",
-    "precision",
+    *("dataset", "size", "output", "resume", "truth", "tensorboard", "devices", "nodes", "minutes"),
+    *("learning_rate", "encoder_learning_rate", "precision"),
 )
-"""Options that may differ when a run is resumed: they change where it writes and runs, or mend a loss that is NaN."""
+"""Options that may differ when a run is resumed: they change where it reads, writes and runs and how long, or help
+where the loss became NaN. What the dataset holds may not."""
+
+
+_FRAMES = "frames"  # the setting that says what the dataset holds
 
 
 def open_dataset(options: TrainOptions) -> Dataset:
@@ -80,7 +77,7 @@ def check_run(options: TrainOptions, dataset: Dataset) -> Path:
     processes = (devices_of(options) or 1) * options.nodes
     if options.batch_size % processes:
         raise InputError(f"got batches of {options.batch_size} for {processes} processes, need a multiple")
-    if options.minutes is None and frames // options.batch_size * options.epochs < FEWEST_STEPS:
+    if options.minutes is None and frames // options.batch_size * options.passes * options.epochs < FEWEST_STEPS:
         raise InputError(f"got one step in {options.epochs} epoch, need {FEWEST_STEPS}: raise --epochs")
     folder = run_folder(options, dataset)
     with on_disk(folder):
@@ -116,15 +113,33 @@ def spec_for(options: TrainOptions, dataset: Dataset) -> ModelSpec:
     )
 
 
-def settings_of(options: TrainOptions, resumed: Position | None) -> dict[str, object]:
-    """Return what decides the result, as JSON has it; raise InputError if a run to resume was begun with others."""
-    settings = {name: plain(value) for name, value in asdict(options).items() if name not in _MAY_CHANGE}
-    if resumed is not None and resumed.settings != settings:
-        names = [name for name in settings | resumed.settings if settings.get(name) != resumed.settings.get(name)]
+def settings_of(options: TrainOptions, dataset: Dataset, resumed: Position | None) -> dict[str, object]:
+    """Return what decides the result, as JSON has it; raise InputError if a run to resume was begun with others.
+
+    Datasets and checkpoints stand by what they hold, so that a run may be moved.
+    """
+    settings = _settings(options)
+    begun = _settings(TrainOptions(dataset=options.dataset)) | (resumed.settings if resumed else settings)
+    names = [name for name in begun if name not in (_FRAMES, *_MAY_CHANGE) and settings.get(name) != begun[name]]
+    if names:
         differences = ", ".join(
-            f"--{name.replace('_', '-')} {settings.get(name)} (was {resumed.settings.get(name)})" for name in names
+            f"--{name.replace('_', '-')} {settings.get(name)} (was {begun[name]})" for name in names
         )
         raise InputError(f"got {differences}; resume with the options the run was begun with, or begin another")
+    settings[_FRAMES] = dataset.facts.plan_sha256
+    if resumed is not None and resumed.settings.get(_FRAMES, settings[_FRAMES]) != settings[_FRAMES]:
+        raise InputError(
+            f"{dataset.folder}: not the dataset that this run was begun with; resume with that one, or begin another"
+        )
+    return settings
+
+
+def _settings(options: TrainOptions) -> dict[str, object]:
+    settings = {name: plain(value) for name, value in asdict(options).items() if name not in _MAY_CHANGE}
+    for name in ("init", "teacher"):
+        path = getattr(options, name)
+        if path is not None and path.is_file():
+            settings[name] = sha256_of(path)
     return settings
 
 
@@ -133,6 +148,32 @@ def plain(value: object) -> object:
     if isinstance(value, tuple):
         return size_folder(*value)
     return str(value) if isinstance(value, Path) else value
+
+
+def source_for(options: TrainOptions, dataset: Dataset, teacher: ModelSpec | None) -> SplitArrays:
+    """Return the frames to train on: train, or for a teacher of larger frames train as it was prepared at its size.
+
+    The network and its teacher then see the same crops, each at its own size. Raises InputError if train was not
+    prepared at that size beside the dataset, or if that is no whole multiple of the dataset's.
+    """
+    split = dataset.split("train")
+    facts = dataset.facts
+    if teacher is None or (teacher.height <= facts.height and teacher.width <= facts.width):
+        return split
+    size = size_folder(teacher.width, teacher.height)
+    folder = dataset.folder.absolute().parent / size
+    if teacher.height % facts.height or teacher.width % facts.width:
+        raise InputError(
+            f"{options.teacher}: a teacher of {size} frames, need whole multiples of {facts.width}x{facts.height}"
+        )
+    larger = Dataset(folder) if (folder / DATASET_FILE).is_file() else None
+    if larger is None or "train" not in larger.facts.splits or larger.facts.splits["train"].sha256 != split.sha256:
+        raise InputError(
+            f"{options.teacher}: a teacher of {size} frames, and {folder} does not hold the frames of "
+            f"{dataset.folder}; prepare both sizes together: seg-data prepare --size {size} --size "
+            f"{size_folder(facts.width, facts.height)}"
+        )
+    return larger.split("train")
 
 
 def find_truth(options: TrainOptions, dataset: Dataset) -> SplitArrays | None:

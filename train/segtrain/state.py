@@ -26,13 +26,22 @@ _MOST_STEPS = 1 << 24  # beyond, float32 does not count
 
 @dataclass(frozen=True)
 class Position:
-    """Where a run stands: its settings, which a resumed run must share, its length in epochs, and its history."""
+    """Where a run stands: its settings, which a resumed run must share, its length in epochs, its history, and which
+    share of the schedule is done (None: as many epochs of the length as the history has). `pretrained` is the spec's.
+    """
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # where a state is read
 
     settings: dict[str, object]
     epochs: int
     history: list[EpochFigures]
+    share: float | None = None
+    pretrained: str = ""
+
+    @property
+    def done(self) -> float:
+        """The share of the schedule that is done."""
+        return len(self.history) / self.epochs if self.share is None else self.share
 
 
 def save_state(

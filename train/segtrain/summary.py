@@ -58,7 +58,7 @@ def describe(spec: ModelSpec) -> list[str]:
         f"{precision} {1 / roofline_seconds(cost.layers, GTX_1660_TI, precision):,.0f}" for precision in precisions
     )
     return [
-        f"{spec.architecture}, {options}: {spec.width}x{spec.height} pixels, {spec.class_count} classes",
+        f"UNet, {options}: {spec.width}x{spec.height} pixels, {spec.class_count} classes",
         f"{cost.parameters / 1e6:.2f} M parameters ({cost.parameters * half / 1e6:.1f} MB as float16), "
         f"{cost.macs / 1e9:.2f} GMAC and {cost.activations * half / 1e6:.1f} MB of activations a frame as float16",
         f"roofline on a {GTX_1660_TI.name}, frames a second (an estimate, a bound that no engine reaches): {frames}",

@@ -2,33 +2,35 @@
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 from time import perf_counter
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
-from segdata.dataset import Dataset
+from segdata.dataset import Dataset, SplitArrays
 from segdata.errors import EdgeSegError
 from segdata.labels import IGNORE_INDEX
 from segdata.metrics import accuracy
 from segdata.spec import ModelSpec
-from segtrain.augment import Augment
-from segtrain.batches import Indices, batches, load, normalise
 from segtrain.evaluate import EVALUATION_BATCH, average_buffers, evaluate, sum_of_processes
+from segtrain.feed import Batch, Feed
 from segtrain.history import EpochFigures, way_on
 from segtrain.losses import Objective
 from segtrain.network import Network
 from segtrain.options import TrainOptions
-from segtrain.schedule import epochs_in, learning_rate
+from segtrain.schedule import Clock, Stretch, learning_rate
 from segtrain.setting import parts_of_train
+from segtrain.teacher import Teacher, distillation_loss
 
 _Tensors = tuple[Tensor, ...] | list[Tensor]
 
 SCORED_STRIDE = 4  # mIoU of train is read off every 4th row and column: it costs next to nothing so
+LOOKING_STEPS = 50  # a look at the loss waits for the GPU, so that it is taken once in so many steps
 TIMED_STEPS, UNTIMED_STEPS = 5, 3  # by which `--minutes` learns how fast this machine is
 
 
@@ -39,50 +41,58 @@ class Trainer:
         self,
         options: TrainOptions,
         dataset: Dataset,
+        source: SplitArrays,
         spec: ModelSpec,
         fabric: Fabric,
         network: Network,
         objective: Objective,
+        teacher: Teacher | None,
     ) -> None:
+        """Take the parts of a run; `source` is train, or the same frames larger where the teacher wants them so."""
         self.options, self.spec, self.fabric = options, spec, fabric
-        self.split = dataset.split("train")
-        self.frames, held = parts_of_train(len(self.split), options.hold_out)
-        self.held_out = self.split.subset(held) if len(held) else None
+        split = dataset.split("train")
+        chosen, held = parts_of_train(len(split), options.hold_out)
+        self.held_out = split.subset(held) if len(held) else None
         self.judge = dataset.split("val") if self.held_out is None else self.held_out
-        self.steps = len(self.frames) // options.batch_size
         # Channels last is 1.5 to 2 times faster for these convolutions on a CPU, and what tensor cores want.
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # missing from torch's own types
         self.network = network
-        self.optimizer = _optimizer(network, options)
+        self.optimizer = _optimizer(network, options, fabric.device)
         self.module, self.wrapped_optimizer = fabric.setup(network, self.optimizer)
         self.average = AveragedModel(network, multi_avg_fn=_averaging(options.average), use_buffers=True)
-        self.augment = Augment(spec.height, spec.width, options.augment).to(fabric.device)
         self.objective = objective.to(fabric.device)
+        torch.backends.cudnn.benchmark = True  # every step has the same shapes
+        self.teacher = None if teacher is None else teacher.to(fabric.device)
+        of_teacher = None if teacher is None else teacher.spec
+        self.feed = Feed(options, source, chosen, spec, of_teacher, network.stem_stride, fabric)
+        self.steps = self.feed.steps
 
-    def epochs(self) -> int:
-        """Return how many epochs to train: as asked, or what fits into the minutes asked for."""
-        if self.options.minutes is None:
-            return self.options.epochs
-        started = perf_counter()
+    def time(self, clock: Clock) -> None:
+        """Tell the clock how long an epoch takes here, and the evaluation of the best weights after the last."""
         network = copy.deepcopy(self.network)
-        optimizer = _optimizer(network, self.options)
+        optimizer = _optimizer(network, self.options, self.fabric.device)
         times = []
         for step in range(UNTIMED_STEPS + TIMED_STEPS):
             begun = perf_counter()
-            frames, labels = self._batch(next(self._batches(step)))
+            batch = self.feed.batch(next(self.feed.indices(step)))
             with self.fabric.autocast():
-                logits, labels = self._coarse(network, frames, labels)
-            self.objective(logits, labels)[0].backward()
+                logits = network(batch.frames, coarse=True)
+            self._loss(logits, batch)[0].backward()  # type: ignore[no-untyped-call] # torch's own
             optimizer.step()
             optimizer.zero_grad()
+            self._settle()
             times.append(perf_counter() - begun)
         few = self.judge.subset(torch.arange(min(len(self.judge), EVALUATION_BATCH)).numpy())
         begun = perf_counter()
         evaluate(self.fabric, network, few, self.spec)
         evaluation = (perf_counter() - begun) * len(self.judge) / len(few)
         step_seconds = sorted(times[UNTIMED_STEPS:])[TIMED_STEPS // 2]
-        spent = perf_counter() - started + evaluation  # the best weights are evaluated once more
-        return epochs_in(self.options.minutes, spent, step_seconds * self.steps + evaluation)
+        clock.per_epoch, clock.besides = step_seconds * self.steps + evaluation, evaluation
+
+    def _settle(self) -> None:
+        """Wait for what a GPU was given to do."""
+        if self.fabric.device.type == "cuda":
+            torch.cuda.synchronize(self.fabric.device)
 
     def averaged(self) -> Network:
         """Return the network of the averaged weights."""
@@ -95,41 +105,52 @@ class Trainer:
         metrics = {name: getattr(figures, name) for name in ("miou", "miou_official", "pixel_accuracy")}
         return replace(self.spec, metrics=metrics)
 
-    def epoch(self, epoch: int, epochs: int, on_step: Callable[[float, float], None] | None) -> EpochFigures:
-        """Train for one epoch, number `epoch` from 0, and return its figures with the averaged weights'."""
+    def epoch(
+        self, epoch: int, stretch: Stretch, clock: Clock, on_step: Callable[[float, float], None] | None
+    ) -> EpochFigures:
+        """Train for one epoch, number `epoch` from 0, and return its figures with the averaged weights'.
+
+        It ends early where the clock says so, after one step at least.
+        """
         # Augmentation draws from torch's generator: from the epoch's own seed, so that a resumed run draws the same.
         torch.manual_seed((self.options.seed * 1_000_003 + epoch) * 1009 + self.fabric.global_rank)
         self.module.train()
-        matrix = torch.zeros(self.spec.class_count**2, dtype=torch.int64, device=self.fabric.device)
-        losses: list[float] = []
+        matrix = torch.zeros(self.spec.class_count**2 + 1, dtype=torch.int64, device=self.fabric.device)
+        losses: list[Tensor] = []
+        looks = 1 if self.fabric.device.type == "cpu" else LOOKING_STEPS
+        seen = 0  # of the losses
+        shown = math.nan
         busy = 0.0
         begun = perf_counter()
-        for step, indices in enumerate(self._batches(epoch)):
+        for step, indices in enumerate(self.feed.indices(epoch)):
+            if losses and self._is_over(clock, (perf_counter() - begun) / len(losses)):
+                break
             for group in self.optimizer.param_groups:
-                group["lr"] = learning_rate(epoch * self.steps + step, epochs * self.steps, group["peak"])
-            frames, labels = self._batch(indices)
+                group["lr"] = learning_rate(stretch.at(step, self.steps), group["peak"])
+            batch = self.feed.batch(indices)
             started = perf_counter()
-            loss, logits, labels = self._step(frames, labels)
+            loss, logits = self._step(batch)
             losses.append(loss)
+            if step % looks == 0:
+                shown = float(loss)
+                self._check(losses, seen, epoch)
+                seen = len(losses)
             busy += perf_counter() - started
-            if not math.isfinite(loss):
-                raise EdgeSegError(
-                    f"the loss became {loss} in step {step + 1} of epoch {epoch + 1}, on the frames "
-                    f"{', '.join(self.split.names[index] for index in indices)}; {way_on(epoch)}, and look at them"
-                )
             self.average.update_parameters(self.network)
-            matrix += _pairs(logits, labels, self.spec.class_count)
+            _count_pairs(matrix, logits, batch.labels, self.spec.class_count)
             if on_step is not None:
-                on_step(loss, len(losses) * self.options.batch_size / (perf_counter() - begun))
+                on_step(shown, len(losses) * self.options.batch_size / (perf_counter() - begun))
+        self._check(losses, seen, epoch)
         seconds = perf_counter() - begun
-        counts = sum_of_processes(self.fabric, matrix).view(self.spec.class_count, -1).cpu().numpy()
+        counts = sum_of_processes(self.fabric, matrix[:-1]).view(self.spec.class_count, -1).cpu().numpy()
         trained = accuracy(counts, self.spec.class_names)
         average_buffers(self.fabric, self.average.module)
         evaluation = evaluate(self.fabric, self.average.module, self.judge, self.spec)
+        clock.per_epoch = seconds / len(losses) * self.steps + perf_counter() - begun - seconds
         figures = accuracy(evaluation.matrix, self.spec.class_names)
         return EpochFigures(
             epoch=epoch + 1,
-            train_loss=sum(losses) / len(losses),
+            train_loss=float(torch.stack(losses).double().mean()),
             train_miou=trained.miou,
             train_accuracy=trained.pixel_accuracy,
             val_loss=evaluation.loss,
@@ -141,32 +162,34 @@ class Trainer:
             outside_share=1 - busy / seconds,
         )
 
-    def _batches(self, epoch: int) -> Iterator[Indices]:
-        """Yield the frames of each step of an epoch."""
-        for indices in batches(len(self.frames), self.options.batch_size, self.options.seed, epoch):
-            yield self.frames[indices]
+    def _is_over(self, clock: Clock, next_step: float) -> bool:
+        """Return whether the time is over, in all of several processes alike."""
+        return clock.minutes is not None and self.fabric.broadcast(clock.is_over(next_step))
 
-    def _batch(self, indices: Indices) -> tuple[Tensor, Tensor]:
-        """Return this process' share of a step's frames, augmented and normalised, and their labels."""
-        mine = indices[self.fabric.global_rank :: self.fabric.world_size]
-        frames, labels = load(self.split, mine, self.fabric.device)
-        frames, labels = self.augment(frames / 255, labels)
-        return normalise(frames * 255, self.spec), labels
+    def _loss(self, logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the loss to minimise, by the labels and by the teacher if there is one, and plain cross-entropy."""
+        loss, cross_entropy = self.objective(logits, batch.labels)
+        if self.teacher is not None:
+            with self.fabric.autocast():
+                wanted = self.teacher(batch.for_teacher, *logits.shape[2:])
+            share = self.options.teacher_share
+            loss = (1 - share) * loss + share * distillation_loss(logits, wanted, self.options.temperature)
+        return loss, cross_entropy
 
-    def _coarse(self, network: nn.Module, frames: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the logits at the size of the network's first level, and labels of as many pixels.
+    def _check(self, losses: list[Tensor], seen: int, epoch: int) -> None:
+        """Raise EdgeSegError, naming the frames, if one of the epoch's losses from number `seen` on is no number."""
+        for step, loss in enumerate(torch.stack(losses[seen:]).tolist() if losses[seen:] else [], seen):
+            if not math.isfinite(loss):
+                indices = next(islice(self.feed.indices(epoch), step, None))
+                raise EdgeSegError(
+                    f"the loss became {loss} in step {step + 1} of epoch {epoch + 1}, on the frames "
+                    f"{', '.join(self.feed.split.names[index] for index in indices)}; {way_on(epoch)}, and look at them"
+                )
 
-        At stem stride 2 that is one label of each 2x2, at random which: the loss of enlarged logits takes longer than
-        all convolutions.
-        """
-        stride = self.network.stem_stride
-        row, column = torch.randint(stride, (2,)).tolist()
-        return network(frames, coarse=True), labels[:, row::stride, column::stride]
-
-    def _step(self, frames: Tensor, labels: Tensor) -> tuple[float, Tensor, Tensor]:
-        """Move the weights once; return plain cross-entropy, the mean of all processes, logits and their labels."""
-        logits, labels = self._coarse(self.module, frames, labels)
-        loss, cross_entropy = self.objective(logits, labels)
+    def _step(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Move the weights once; return plain cross-entropy, the mean of all processes, and the logits."""
+        logits = self.module(batch.frames, coarse=True)
+        loss, cross_entropy = self._loss(logits, batch)
         self.wrapped_optimizer.zero_grad()
         self.fabric.backward(loss)
         self.fabric.clip_gradients(
@@ -174,7 +197,7 @@ class Trainer:
         )
         self.wrapped_optimizer.step()
         shown = cross_entropy + 0 * loss.detach()  # no number if either is none
-        return float(sum_of_processes(self.fabric, shown)) / self.fabric.world_size, logits.detach(), labels
+        return sum_of_processes(self.fabric, shown) / self.fabric.world_size, logits.detach()
 
 
 def _averaging(decay: float) -> Callable[[_Tensors, _Tensors, Tensor | int], None]:
@@ -191,7 +214,7 @@ def _averaging(decay: float) -> Callable[[_Tensors, _Tensors, Tensor | int], Non
     return average
 
 
-def _optimizer(network: Network, options: TrainOptions) -> torch.optim.Optimizer:
+def _optimizer(network: Network, options: TrainOptions, device: torch.device) -> torch.optim.Optimizer:
     """Return AdamW that decays kernels and leaves biases and batch normalisation alone.
 
     Each group's `peak` is the highest rate it learns at: lower for what may have started from another net's weights.
@@ -209,12 +232,18 @@ def _optimizer(network: Network, options: TrainOptions) -> torch.optim.Optimizer
             {"params": kernels, "peak": peak, "weight_decay": options.weight_decay},
             {"params": vectors, "peak": peak, "weight_decay": 0.0},
         ]
-    return torch.optim.AdamW([group for group in groups if group["params"]], options.learning_rate)
+    return torch.optim.AdamW(
+        [group for group in groups if group["params"]], options.learning_rate, fused=device.type == "cuda"
+    )
 
 
-def _pairs(logits: Tensor, labels: Tensor, class_count: int) -> Tensor:
-    """Return how often each (truth, prediction) occurs, int64 [C * C], on every `SCORED_STRIDE`th row and column."""
+@torch.no_grad()
+def _count_pairs(counts: Tensor, logits: Tensor, labels: Tensor, class_count: int) -> None:
+    """Count how often each (truth, prediction) occurs, on every `SCORED_STRIDE`th row and column.
+
+    `counts` is int64 [C * C + 1]; the last one is for what no label was given to.
+    """
     prediction = logits[..., ::SCORED_STRIDE, ::SCORED_STRIDE].argmax(dim=1)
     truth = labels[..., ::SCORED_STRIDE, ::SCORED_STRIDE]
-    kept = truth != IGNORE_INDEX
-    return torch.bincount(truth[kept] * class_count + prediction[kept], minlength=class_count**2)
+    pairs = torch.where(truth == IGNORE_INDEX, class_count**2, truth * class_count + prediction).flatten()
+    counts.index_add_(0, pairs, torch.ones_like(pairs))
