@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from segdata.addresses import without_passwords
 from segdata.errors import EdgeSegError, InputError, MissingDependencyError
 from segdata.options import Size
 
@@ -52,12 +53,13 @@ class _OneLine(click.ClickException):
 
 def one_line(text: str) -> str:
     """Return `text` on one line, not too long; a name in a file may hold what a terminal would take for a command."""
-    plain = "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+    text = without_passwords(" ".join(text.split()))
+    plain = "".join(letter if letter.isprintable() else "?" for letter in text)
     return plain if len(plain) <= _LONGEST else f"{plain[: _LONGEST // 2]} ... {plain[-_LONGEST // 2 :]}"
 
 
 class Command(click.Command):
-    """A click command that turns what a user can mend into one line; `--debug` shows the traceback instead."""
+    """A click command that turns what a user can fix into one line; `--debug` shows the traceback instead."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - click's own signature
         super().__init__(*args, **kwargs)
@@ -75,10 +77,10 @@ class Command(click.Command):
         except (EdgeSegError, ImportError, OSError) as error:
             if debug:
                 raise
-            mendable = _mendable(error)
+            fixable = user_error(error)
             if _speaks():
-                _OneLine(mendable).show()
-            ctx.exit(mendable.exit_code)
+                _OneLine(fixable).show()
+            ctx.exit(fixable.exit_code)
         except KeyboardInterrupt:
             if _speaks():
                 click.echo("Interrupted; what was there before is unchanged.", err=True)
@@ -137,8 +139,8 @@ def parse_size(text: str) -> Size:
     return int(parts[1]), int(parts[2] or parts[1])
 
 
-def _mendable(error: EdgeSegError | ImportError | OSError) -> EdgeSegError:
-    """Return what the user can mend; raise the error itself if it is a bug."""
+def user_error(error: EdgeSegError | ImportError | OSError) -> EdgeSegError:
+    """Return an error as one that the user can fix; raise the error itself if it is a bug."""
     if isinstance(error, EdgeSegError):
         return error
     if isinstance(error, ImportError):

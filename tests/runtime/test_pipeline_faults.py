@@ -35,7 +35,7 @@ class CountingSource:
     """Gives grey frames, each a shade lighter, 25 a second; breaks, stalls or goes on for ever as it is told."""
 
     name, rate, time_base, starts_at = "counting", Fraction(25), Fraction(1, 25), Fraction(0)
-    pixel_aspect, audio, corrupt_packets = Fraction(1), None, 0
+    pixel_aspect, audio, corrupt_packets, bursts = Fraction(1), None, 0, 0
 
     def __init__(
         self, count: int = FRAMES, *, live: bool = False, fail_at: int | None = None, stall_at: int | None = None

@@ -15,6 +15,7 @@ from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from segdata.addresses import without_passwords
 from segdata.errors import InputError
 from segdata.video.picture import Reformatter
 from segdata.video.timeline import Timeline
@@ -31,6 +32,10 @@ TIMED_OUT = "nothing came in time"
 # A file, and what is piped, is read by itself: formats that list other files and addresses are for addresses alone.
 _LISTS = {"concat", "dash", "hls", "image2", "imf", "rtsp", "sdp", "vobsub", "webm_dash_manifest"}
 _ONE_FILE = {"format_whitelist": ",".join(sorted(av.formats_available - _LISTS)), "protocol_whitelist": "file"}
+
+_PLAYLISTS = {"hls", "dash"}
+_BROADCAST = {"aac", "flv", "h264", "hevc", "mjpeg", "mp3", "mpeg", "mpegts", "mpegvideo", "mpjpeg", "ogg"}
+"""Formats that cameras and broadcasts send; of a server that names no size they have no end."""
 
 _MICROSECONDS = 1_000_000  # the unit of a container's duration, AV_TIME_BASE
 _NO_TIMESTAMPS = 0x80  # FFmpeg's AVFMT_NOTIMESTAMPS
@@ -85,10 +90,11 @@ class VideoReader:
     `rate` is frames a second; `expected_frames` is what the file declares or its duration implies, None if neither, as
     for a stream without an end. `starts_at` is the time of the first frame in seconds. `corrupt_packets` counts what
     could not be decoded so far; the frames around it are still read. `broke_off` is why FFmpeg read no further, None
-    if it came to the end. `timed` says that the frames carry times; else they are counted by the rate.
+    if it came to the end. `timed` says that the frames carry times; else they are counted by the rate. `endless` says
+    that there is no end by nature, as of a camera.
     """
 
-    live = False
+    live, bursts = False, 0
 
     def __init__(
         self,
@@ -110,11 +116,14 @@ class VideoReader:
             raise InputError(f"{video}: no such file; need a video")
         self._busy, self._closed = threading.Lock(), False
         try:
-            opened = str(video) if isinstance(video, Path) else video
+            # Absolute: FFmpeg takes what stands before a colon, as in 12:30.mp4, for the kind of an address.
+            opened = str(video.absolute()) if isinstance(video, Path) else video
             allowed = {} if isinstance(video, str) else _ONE_FILE
             self._container = av.open(
                 opened, "r", format=format, options={**allowed, **(options or {})}, timeout=timeout
             )
+        except av.ProtocolNotFoundError:
+            raise InputError(f"{self.name}: FFmpeg here reads no such addresses; try rtsp:// or http://") from None
         except (av.FFmpegError, ValueError, OSError) as error:
             lack = "no video comes from there" if isinstance(video, str) else "not a video FFmpeg can read"
             raise InputError(f"{self.name}: {lack} ({reason(error)}); need one") from None
@@ -142,7 +151,8 @@ class VideoReader:
         self.pixel_aspect = Fraction(stream.codec_context.sample_aspect_ratio or 1)
         self.expected_frames = self._expected_frames()
         # A thread a frame holds back as many frames as there are threads: too late for what is live.
-        stream.thread_type = "SLICE" if isinstance(video, str) and self.expected_frames is None else "AUTO"
+        self.endless = isinstance(video, str) and self.expected_frames is None and self._has_no_end(video)
+        stream.thread_type = "SLICE" if self.endless else "AUTO"
         self.corrupt_packets = 0
         self.broke_off: str | None = None
         self.timed = not self._container.format.flags & _NO_TIMESTAMPS
@@ -234,6 +244,13 @@ class VideoReader:
         packet.pts = None if packet.pts is None else packet.pts + shift
         return packet
 
+    def _has_no_end(self, address: str) -> bool:
+        """Return whether an address that declares no duration is a camera or a broadcast, and not a file."""
+        if not address.lower().startswith("http"):
+            return True
+        kinds = set(self._container.format.name.split(","))
+        return bool(kinds & _PLAYLISTS) or (self._container.size <= 0 and bool(kinds & _BROADCAST))
+
     def _expected_frames(self) -> int | None:
         if self._stream.frames:
             return self._stream.frames
@@ -254,4 +271,4 @@ def reason(error: Exception) -> str:
     """Return what FFmpeg says of an error, without its numbers."""
     if isinstance(error, av.ExitError):
         return TIMED_OUT
-    return str(getattr(error, "strerror", None) or error)
+    return without_passwords(str(getattr(error, "strerror", None) or error))

@@ -59,3 +59,8 @@ def _shape(argument: onnxruntime.NodeArg) -> list[int]:
 
 def _reason(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def open_artefact(path: Path, *, trust: bool, throughput: bool) -> Runner:
+    """Load an .onnx; raise as the class does."""
+    return OnnxRuntimeRunner(path)

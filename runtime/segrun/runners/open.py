@@ -1,10 +1,18 @@
-"""Which runner runs a file."""
+"""Finds the runner for an artefact."""
 
+from importlib import import_module
 from pathlib import Path
+from typing import Final, cast
 
 from segdata.errors import InputError
 from segrun.options import RunnerName
 from segrun.runners.base import Runner
+
+RUNNERS: Final[dict[str, dict[RunnerName, str]]] = {
+    ".onnx": {"auto": "openvino", "openvino": "openvino", "onnxruntime": "onnxruntime"},
+    ".engine": {"auto": "tensorrt.runner"},
+}
+"""The module of `segrun.runners` whose `open_artefact` opens a file, by suffix and name. A new one is a line here."""
 
 
 def open_runner(path: Path, runner: RunnerName = "auto", *, trust: bool = False, throughput: bool = False) -> Runner:
@@ -19,16 +27,8 @@ def open_runner(path: Path, runner: RunnerName = "auto", *, trust: bool = False,
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; need an artefact written by seg-export")
-    if path.suffix == ".engine":
-        from segrun.runners.tensorrt.runner import TensorRTRunner
-
-        return TensorRTRunner(path, trust=trust)
-    if path.suffix != ".onnx":
+    named = RUNNERS.get(path.suffix.lower())
+    if named is None:
         raise InputError(f"{path}: got a {path.suffix or 'file without suffix'}, need .onnx or .engine from seg-export")
-    if runner == "onnxruntime":
-        from segrun.runners.onnxruntime import OnnxRuntimeRunner
-
-        return OnnxRuntimeRunner(path)
-    from segrun.runners.openvino import OpenVINORunner
-
-    return OpenVINORunner(path, throughput=throughput)
+    module = import_module(f"segrun.runners.{named.get(runner, named['auto'])}")
+    return cast("Runner", module.open_artefact(path, trust=trust, throughput=throughput))

@@ -136,3 +136,8 @@ def _shape(port: ov.Output) -> list[int]:
 def _reason(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1][:200] if lines else type(error).__name__
+
+
+def open_artefact(path: Path, *, trust: bool, throughput: bool) -> Runner:
+    """Load an .onnx; raise as the class does."""
+    return OpenVINORunner(path, throughput=throughput)

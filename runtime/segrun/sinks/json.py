@@ -9,10 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from segdata.files import on_disk
+from segdata.spec import ModelSpec
 from segdata.video.picture import Picture
 from segrun.frame import Segmented
+from segrun.options import RunOptions
 from segrun.runners.base import Labels
 from segrun.sinks.base import Sink
+from segrun.sources.base import Source
 
 
 class JsonSink(Sink):
@@ -89,3 +92,8 @@ def _write_whole(stream: io.FileIO, line: bytes) -> None:
         with suppress(OSError):  # a pipe takes nothing back
             stream.truncate(stream.tell() - written)
         raise
+
+
+def open_sink(name: str, _: RunOptions, __: Source, ___: ModelSpec) -> Sink:
+    """Open it."""
+    return JsonSink(Path(name))

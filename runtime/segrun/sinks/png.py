@@ -9,10 +9,12 @@ import numpy as np
 from segdata.errors import InputError
 from segdata.files import move_onto, on_disk, remove, temporary_beside
 from segdata.labels import Colour, palette
+from segdata.spec import ModelSpec
 from segdata.video.picture import Picture
 from segrun.frame import Segmented
-from segrun.options import MaskValues
+from segrun.options import MaskValues, RunOptions
 from segrun.sinks.base import Sink
+from segrun.sources.base import Source
 
 # What a file's name cannot have, on Windows either: control characters and these.
 _UNUSABLE = re.compile(r'[\x00-\x1f<>:"|?*]')
@@ -71,3 +73,8 @@ def safe_name(name: str) -> str:
     """Return `name` as one that can only be of a file in the folder it is used in."""
     last = _UNUSABLE.sub("_", re.split(r"[/\\]", name)[-1])
     return last if last.strip(". ") else "frame"
+
+
+def open_sink(name: str, options: RunOptions, _: Source, spec: ModelSpec) -> Sink:
+    """Open it."""
+    return PngSink(Path(name), options.mask_values, spec.colours)

@@ -1,15 +1,19 @@
 """Writes the labels as they are, byte after byte, for another program to read."""
 
 import os
+import sys
 from contextlib import suppress
 from typing import BinaryIO
 
 import numpy as np
 
 from segdata.errors import InputError
+from segdata.spec import ModelSpec
 from segdata.video.picture import Picture
 from segrun.frame import Segmented
+from segrun.options import RunOptions
 from segrun.sinks.base import Sink
+from segrun.sources.base import Source
 
 
 class RawSink(Sink):
@@ -57,3 +61,8 @@ class RawSink(Sink):
             nothing = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nothing, self._stream.fileno())
             os.close(nothing)
+
+
+def open_sink(_: str, __: RunOptions, ___: Source, ____: ModelSpec) -> Sink:
+    """Write to standard output; raise InputError if that is a terminal."""
+    return RawSink(sys.stdout.buffer)

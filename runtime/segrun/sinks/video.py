@@ -6,10 +6,12 @@ from pathlib import Path
 
 from segdata.errors import EdgeSegError
 from segdata.files import move_onto, on_disk, remove, temporary_beside
+from segdata.spec import ModelSpec
 from segdata.video.picture import Picture
 from segdata.video.reader import AudioPacket
 from segdata.video.writer import Encoder, VideoWriter
 from segrun.frame import Segmented
+from segrun.options import RunOptions
 from segrun.sinks.base import Sink
 from segrun.sources.base import Source
 
@@ -69,3 +71,8 @@ class VideoSink(Sink):
             self._writer.close()
         with suppress(OSError):
             remove(self._temporary)
+
+
+def open_sink(name: str, options: RunOptions, source: Source, _: ModelSpec) -> Sink:
+    """Open it."""
+    return VideoSink(Path(name), source, options.encoder, options.start)

@@ -8,10 +8,13 @@ import threading
 from contextlib import suppress
 
 from segdata.errors import InputError
+from segdata.spec import ModelSpec
 from segdata.video.picture import Picture, Reformatter
 from segrun.frame import Segmented
+from segrun.options import RunOptions
 from segrun.sinks.base import Sink
 from segrun.sinks.window_process import READY, SIZE
+from segrun.sources.base import Source
 
 MOST = (1080, 1920)  # height and width of what is sent to the window, in pixels: screens of more enlarge it
 SECONDS_TO_OPEN = 30
@@ -108,3 +111,8 @@ class WindowSink(Sink):
             with suppress(OSError):
                 if stream is not None:
                     stream.close()
+
+
+def open_sink(_: str, __: RunOptions, source: Source, ___: ModelSpec) -> Sink:
+    """Open the window."""
+    return WindowSink(f"edgeseg: {source.name}")

@@ -1,6 +1,5 @@
-"""A folder of images as a video."""
+"""An image, or a folder of images as a video."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -11,9 +10,9 @@ import cv2
 from segdata.errors import InputError
 from segdata.image_file import decode_image
 from segdata.video.reader import Decoded, SoundStream
-
-SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-"""What names of images end in, in lower case."""
+from segrun.options import RunOptions
+from segrun.sources.base import Source
+from segrun.sources.open import IMAGES, files_in
 
 _RATE = Fraction(25)
 
@@ -28,6 +27,7 @@ class ImageSource:
     """
 
     live = False
+    bursts = 0
     audio: SoundStream | None = None
     pixel_aspect = Fraction(1)
     rate = _RATE
@@ -46,11 +46,11 @@ class ImageSource:
     @classmethod
     def of_folder(cls, folder: Path) -> "ImageSource":
         """Take the images of a folder, in `natural_order`; raise InputError if there is none."""
-        paths = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
+        paths = files_in(folder, IMAGES)
         if not paths:
-            kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
-            raise InputError(f"{folder}: no images in this folder; need some of {kinds}")
-        return cls(str(folder), sorted(paths, key=lambda path: natural_order(path.name)))
+            kinds = ", ".join(suffix[1:] for suffix in IMAGES)
+            raise InputError(f"{folder}: no images or videos in this folder; need images, some of {kinds}, or videos")
+        return cls(str(folder), paths)
 
     def read(self) -> Iterator[Decoded]:
         """Yield every image that can be read."""
@@ -65,8 +65,7 @@ class ImageSource:
             if image is None:
                 self.corrupt_packets += 1
             else:
-                name = path.stem if self._stems[path.stem] == 1 else path.name
-                yield Decoded.from_bgr(image, pts, self.time_base, name)
+                yield Decoded.from_bgr(image, pts, self.time_base, self._name_of(path))
 
     def seek(self, seconds: Fraction) -> bool:
         """Go on reading at the image that is shown at `seconds`."""
@@ -76,9 +75,15 @@ class ImageSource:
     def close(self) -> None:
         """Nothing is open between two images."""
 
+    def files(self) -> dict[str, Path]:
+        """Return the file of each frame, by the frame's name."""
+        return {self._name_of(path): path for path in self._paths}
 
-def natural_order(name: str) -> list[str | int]:
-    """Return a key that sorts frame2 before frame10."""
-    parts: list[str | int] = list(re.split("([0-9]+)", name.lower()))
-    parts[1::2] = map(int, parts[1::2])
-    return [*parts, name]
+    def _name_of(self, path: Path) -> str:
+        return path.stem if self._stems[path.stem] == 1 else path.name
+
+
+def open_source(word: str, _: RunOptions) -> Source:
+    """Open an image, or a folder of images; raise InputError for a folder without one."""
+    path = Path(word)
+    return ImageSource.of_folder(path) if path.is_dir() else ImageSource(word, [path])

@@ -1,18 +1,17 @@
 """Cameras and videos at an address."""
 
-import re
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 
+from segdata.addresses import without_password
 from segdata.errors import InputError
 from segdata.video.reader import TIMED_OUT, AudioPacket, Decoded, VideoReader
+from segrun.options import RunOptions
+from segrun.sources.base import Source
 from segrun.sources.live_clock import TIME_BASE, LiveClock
-
-SCHEMES = ("rtsp", "rtsps", "http", "https", "udp", "tcp")
-"""What addresses begin with."""
 
 _OPTIONS = {
     "rtsp": {"rtsp_transport": "tcp"},  # a packet lost over UDP is a grey picture until the next key frame
@@ -23,7 +22,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 2.0  # seconds between two tries
 
 
 class NetworkSource:
-    """A video at an address: `live` if it declares no end, else like a file, with its sound.
+    """A video at an address: `live` if it has no end by nature, else like a file, with its sound.
 
     A live one that breaks off, ends or says nothing for `timeout` seconds is opened anew, for `reconnect` seconds at
     most; `reconnects` counts how often that succeeded. Its times begin at zero and go on through that. Its sound is
@@ -38,13 +37,14 @@ class NetworkSource:
         self._closed = threading.Event()
         self._reader = reader = self._opened()
         self.expected_frames = reader.expected_frames
-        self.live = reader.expected_frames is None
+        self.live = reader.endless
         self.rate = reader.rate
         self.time_base = TIME_BASE if self.live else reader.time_base
         self.starts_at = Fraction(0) if self.live else reader.starts_at
         self.pixel_aspect = reader.pixel_aspect
         self.audio = None if self.live else reader.audio
         self.corrupt_packets = self.reconnects = 0
+        self.bursts = 1  # cameras first send, all at once, what they have kept since the last key frame
 
     def read(self) -> Iterator[Decoded | AudioPacket]:
         """Yield every frame in order of showing, and the packets of a file's sound.
@@ -105,6 +105,7 @@ class NetworkSource:
                 reason = reader.broke_off or "the stream ended"
                 raise InputError(f"{self.name}: silent for {silence:.0f} seconds ({reason}); is it on and connected?")
             self.reconnects += 1
+            self.bursts += 1
             clock.begin_anew()
         self._reader.close()  # one that was opened while this was closed
 
@@ -126,6 +127,6 @@ def _undecodable(reader: VideoReader) -> int:
     return reader.corrupt_packets - (reader.broke_off is not None)
 
 
-def without_password(address: str) -> str:
-    """Return an address without the user and the password in it."""
-    return re.sub(r"(?<=://)[^/@]*@", "", address)
+def open_source(word: str, options: RunOptions) -> Source:
+    """Open an address; raise InputError if no video comes from there within `options.timeout` seconds."""
+    return NetworkSource(word, options.timeout, options.reconnect)

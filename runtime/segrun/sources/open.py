@@ -1,109 +1,151 @@
-"""Finds out what the user means by an input, and opens it."""
+"""Finds the source for what the user names as an input."""
 
 import glob
 import re
-import sys
 from collections.abc import Sequence
-from io import BufferedReader
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Final, cast
 from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
+from segdata.addresses import without_password
 from segdata.errors import InputError
-from segdata.video.reader import VideoReader, is_pixel_format
 from segrun.options import RunOptions
 from segrun.sources.base import Source
-from segrun.sources.image import SUFFIXES, ImageSource, natural_order
-from segrun.sources.network import SCHEMES, NetworkSource, without_password
-from segrun.sources.webcam import WebcamSource
 
-STANDARD_INPUT = "-"
+STANDARD_INPUT, WEBCAM, FOLDER, PIPE, VIDEO = "-", "webcam", "/", "pipe", "video"
 
-_RAW = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})(?::(\w+))?(?:@([1-9][0-9]*(?:[./][0-9]+)?))?")
+IMAGES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+"""What names of images end in, in lower case."""
+
+VIDEOS = (
+    ".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts",
+    ".vob", ".webm", ".wmv",
+)  # fmt: skip
+"""What names of videos in a folder end in. A video that is named itself may have any name."""
+
+SCHEMES = ("rtsp", "rtsps", "rtp", "rtmp", "rtmps", "srt", "http", "https", "udp", "tcp")
+"""What addresses begin with."""
+
+SOURCES: Final = {
+    STANDARD_INPUT: "pipe",
+    PIPE: "pipe",
+    WEBCAM: "webcam",
+    FOLDER: "image",
+    VIDEO: "video",
+    **dict.fromkeys(IMAGES, "image"),
+    **{f"{scheme}://": "network" for scheme in SCHEMES},
+}
+"""The module of `segrun.sources` whose `open_source` opens what is named so. A new source is a line here."""
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)  # one letter is a disk of Windows
+_OWN_RESULT = ".seg"  # what a stem ends in that seg-run chose: in a folder, such files are no inputs
 
 
 def expand(inputs: Sequence[str]) -> list[str]:
-    """Return `inputs` with the files that match in the place of each pattern, frame2 before frame10.
+    """Return `inputs` with the files that match in place of each pattern, and the videos in place of their folder.
 
-    Shells do that, but not those of Windows. A name that exists is no pattern. Raises InputError if nothing matches.
+    Shells expand patterns, but not those of Windows. A name that exists is no pattern, and one that nothing matches
+    stays: to open it is an error. Files are in `natural_order`: frame2 before frame10.
     """
     words = []
-    for word in inputs:
-        if _is_address(word) or Path(word).exists() or not glob.has_magic(word):
-            words.append(word)
-            continue
-        found = sorted(glob.glob(word, recursive=True), key=natural_order)  # noqa: PTH207 - a pattern may be absolute
-        if not found:
-            raise InputError(f"{word}: no file matches; need a video, or a pattern like videos/*.mp4")
+    for word in map(_local, inputs):
+        found = [word]
+        with suppress(OSError):  # what cannot be looked at is an error when it is opened
+            if glob.has_magic(word) and not _SCHEME.match(word) and not Path(word).exists():
+                found = sorted(glob.glob(word, recursive=True), key=natural_order) or [word]  # noqa: PTH207
+            found = [file for name in found for file in (_videos_of(name) if Path(name).is_dir() else [name])]
         words.extend(found)
     return words
 
 
+def kind_of(word: str) -> str:
+    """Return the key of SOURCES for an input; raise InputError for an address that edgeseg does not read."""
+    path = Path(word)
+    if word in (STANDARD_INPUT, "/dev/stdin", "/dev/fd/0"):
+        return STANDARD_INPUT
+    if address := _SCHEME.match(word):
+        if address[0].lower() not in SOURCES:
+            known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
+            raise InputError(f"{without_password(word)}: {address[0]} is not read; need {known} or the name of a file")
+        return address[0].lower()
+    if (re.fullmatch("[0-9]+", word) and not path.exists()) or (word.startswith("/dev/video") and path.exists()):
+        return WEBCAM
+    if path.is_dir():
+        return FOLDER
+    if path.is_fifo() or path.is_socket() or path.is_char_device():
+        return PIPE
+    return path.suffix.lower() if path.suffix.lower() in IMAGES else VIDEO
+
+
 def open_source(word: str, options: RunOptions) -> Source:
-    """Open a video, an image, a folder of images, a webcam's number, an address or, as "-", standard input.
+    """Open a video, an image, a folder of images, a webcam, an address, a pipe or, as "-", standard input.
 
     Raises InputError if it is none of these, or cannot be read.
     """
-    path = Path(word)
-    if word == STANDARD_INPUT:
-        return _standard_input(options.raw)
-    if _is_address(word):
-        return NetworkSource(word, options.timeout, options.reconnect)
-    if _is_webcam(word):
-        return WebcamSource(int(word))
-    if path.is_dir():
-        return ImageSource.of_folder(path)
-    if not path.is_file():
-        raise InputError(f"{word}: no such file; need a video, a folder of images, a webcam's number or an address")
-    if path.suffix.lower() in SUFFIXES:
-        return ImageSource(word, [path])
-    return VideoReader(path)
+    word = _local(word)
+    kind = kind_of(word)
+    if kind.startswith((".", VIDEO)) and not Path(word).is_file():
+        if glob.has_magic(word):
+            raise InputError(f"{word}: no file matches; need a video, or a pattern like videos/*.mp4")
+        raise InputError(
+            f"{word}: no such file; need a video, a folder of images or videos, a webcam's number or an address"
+        )
+    return cast("Source", import_module(f"segrun.sources.{SOURCES[kind]}").open_source(word, options))
 
 
 def is_live(word: str) -> bool:
     """Return whether an input is a webcam or an address, where what matters is how soon a frame is shown."""
-    return _is_address(word) or _is_webcam(word)
+    return _SCHEME.match(_local(word)) is not None or kind_of(word) == WEBCAM
 
 
 def name_of(word: str) -> str:
     """Return what files that are made of an input are named for; raise InputError for an address that is none."""
-    if word == STANDARD_INPUT:
+    word = _local(word)
+    kind = kind_of(word)
+    if kind == STANDARD_INPUT:
         return "stdin"
-    if _is_webcam(word):
-        return f"webcam{word}"
-    if _is_address(word):
+    if kind == WEBCAM:
+        return f"webcam{re.sub('[^0-9]', '', word)}"
+    if kind.endswith("://"):
+        shown = without_password(word)
         try:
-            address = urlsplit(word)
+            address = urlsplit(shown)
+            name = Path(address.path).stem or address.hostname or address.scheme
         except ValueError as error:  # a bracket that is not closed
-            shown = without_password(word)
             raise InputError(f"{shown}: not an address ({error}); need one like rtsp://camera/street") from None
-        name = Path(address.path).stem or address.hostname or address.scheme
         return re.sub(r"[^\w.-]+", "_", name)
-    return Path(word).resolve().name if Path(word).is_dir() else Path(word).stem
+    if kind == PIPE and word.startswith("/dev/"):  # the shell's <(...)
+        return "pipe"
+    return Path(word).resolve().name if kind == FOLDER else Path(word).stem
 
 
-def _is_address(word: str) -> bool:
-    return word.lower().startswith(tuple(f"{scheme}://" for scheme in SCHEMES))
+def natural_order(name: str) -> list[str | int]:
+    """Return a key that sorts frame2 before frame10."""
+    parts: list[str | int] = list(re.split("([0-9]+)", name.lower()))
+    parts[1::2] = map(int, parts[1::2])
+    return [*parts, name]
 
 
-def _is_webcam(word: str) -> bool:
-    return re.fullmatch("[0-9]+", word) is not None and not Path(word).exists()
+def files_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    """Return the files of a folder whose names end so, in `natural_order`, without hidden ones and own results."""
+    found = [
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in suffixes and not path.name.startswith(".") and not path.stem.endswith(_OWN_RESULT)
+    ]
+    return sorted(found, key=lambda path: natural_order(path.name))
 
 
-def _standard_input(raw: str | None) -> Source:
-    if sys.stdin is None or sys.stdin.isatty():
-        raise InputError("-: nothing is piped to standard input; need a video, as in: cat street.ts | seg-run -")
-    # Unbuffered: a buffer waits until it is full, and its lock stops Python from leaving while a read waits.
-    pipe = cast("BinaryIO", cast("BufferedReader", sys.stdin.buffer).raw)
-    if raw is None:
-        return VideoReader(pipe, shown_as="standard input")
-    return VideoReader(pipe, format="rawvideo", options=_raw_options(raw), shown_as="standard input")
+def _videos_of(folder: str) -> list[str]:
+    """Return the videos in a folder, and the folder itself if there are images in it, or nothing at all."""
+    videos = [str(path) for path in files_in(Path(folder), VIDEOS)]
+    return [*([] if videos and not files_in(Path(folder), IMAGES) else [folder]), *videos]
 
 
-def _raw_options(raw: str) -> dict[str, str]:
-    """Return what FFmpeg's rawvideo demuxer is to be told."""
-    matched = _RAW.fullmatch(raw)
-    pixels = (matched[3] or "rgb24") if matched else ""
-    if not matched or not is_pixel_format(pixels):
-        raise InputError(f"--raw {raw}: need WIDTHxHEIGHT[:FORMAT][@RATE], as 1280x720:yuv420p@25")
-    return {"video_size": f"{matched[1]}x{matched[2]}", "pixel_format": pixels, "framerate": matched[4] or "25"}
+def _local(word: str) -> str:
+    """Return the name of the file that file:///PATH means, and every other word as it is."""
+    here = re.match("file://(localhost)?(?=/)", word, re.IGNORECASE)
+    return url2pathname(word[here.end() :]) if here else word

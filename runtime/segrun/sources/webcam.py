@@ -10,6 +10,8 @@ from cv2.utils import logging
 
 from segdata.errors import InputError
 from segdata.video.reader import FALLBACK_RATE, Decoded, SoundStream
+from segrun.options import RunOptions
+from segrun.sources.base import Source
 from segrun.sources.live_clock import TIME_BASE, LiveClock
 
 
@@ -17,6 +19,7 @@ class WebcamSource:
     """Frames as the camera delivers them, timed by when they came. Ends when the camera stops delivering."""
 
     live = True
+    bursts = 0
     audio: SoundStream | None = None
     pixel_aspect = Fraction(1)
     time_base = TIME_BASE
@@ -61,3 +64,8 @@ class WebcamSource:
         if self._busy.acquire(blocking=False):
             self._capture.release()
             self._busy.release()
+
+
+def open_source(word: str, _: RunOptions) -> Source:
+    """Open a camera by its number, or its name such as /dev/video0; raise InputError if there is none."""
+    return WebcamSource(int(word) if word.isdecimal() else word)

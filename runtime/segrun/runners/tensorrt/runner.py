@@ -121,3 +121,8 @@ def _check_capability(path: Path, manifest: EngineManifest, device: Device) -> N
             f"{path}: built for {manifest.target} (compute capability {manifest.compute_capability}), but here is "
             f"{device.name} ({device.compute_capability}); build it again with: {manifest.rebuild}"
         )
+
+
+def open_artefact(path: Path, *, trust: bool, throughput: bool) -> Runner:
+    """Load an .engine; raise as the class does."""
+    return TensorRTRunner(path, trust=trust)
