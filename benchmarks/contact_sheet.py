@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.resize import resize_frame
+from segdata.video.picture import Picture
 from segdata.video.reader import VideoReader
 from segrun.drawing.overlay import Overlay
 from segrun.runners.open import open_runner
@@ -57,8 +58,7 @@ def main() -> None:
             counts: dict[str, npt.NDArray[np.int64]] = {}
             for column, (name, image) in zip(columns, shown, strict=True):
                 labels = runner(resize_frame(image, runner.spec.height, runner.spec.width)[None])[0]
-                # Drawn over the frame as it was seen by the network.
-                column.append(tile(overlay.draw(image, labels)))
+                column.append(tile(overlay.draw(Picture.from_rgb(image), labels).to_rgb()))
                 pixels = np.bincount(labels.ravel(), minlength=runner.spec.class_count)
                 counts[name] = counts.get(name, np.zeros_like(pixels)) + pixels
             for name, pixels in counts.items():

@@ -91,7 +91,7 @@ def test_the_docstrings_are_there(site: dict[Path, Page]) -> None:
         ("segdata", "segdata.spec.ModelSpec"),
         ("segexport", "segexport.export.export"),
         ("segtrain", "segtrain.unet.UNet"),
-        ("segbench", "segbench.judge.noise.judge"),
+        ("segbench", "segbench.judge.significance.judge"),
     ):
         assert name in pages[f"api/{page}.html"].ids
 

@@ -11,15 +11,16 @@ from pathlib import Path
 import cv2
 
 from segbench.estimate import Estimate, estimate
+from segbench.judge.recommendation import Demands
 from segbench.judge.verdict import verdict
 from segbench.measure.accuracy import ImageMatrices, accuracy_of, change_of, check_dataset, image_matrices
 from segbench.measure.contender import Contender
-from segbench.measure.machine import Machine, this_machine
+from segbench.measure.machine import this_machine
 from segbench.measure.nvml import card_state, load_nvml
 from segbench.options import BenchOptions
-from segbench.quality.agreement import QualityResult, video_quality
+from segbench.quality.agreement import video_quality
 from segbench.quality.contact_sheet import worst_strip
-from segbench.results import AccuracyResult, ArtefactResult, BenchReport
+from segbench.results import AccuracyResult, ArtefactResult, BenchReport, Machine, QualityResult
 from segdata.dataset import DATASET_FILE, Dataset, dataset_for
 from segdata.devices import device_reported
 from segdata.errors import EdgeSegError, InputError
@@ -109,9 +110,7 @@ def bench(options: BenchOptions, artefacts: Sequence[Path], on_start: OnStart, o
         warnings=(*warnings, *_doubts(results, before, after)),
         verdict=verdict(
             results,
-            options.max_drop,
-            options.target_fps,
-            options.min_miou,
+            Demands(options.max_drop, options.target_fps, options.min_miou),
             after.cores,
             _estimates([one.path for one in remaining], after),
         ),

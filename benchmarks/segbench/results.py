@@ -14,8 +14,6 @@ from annotated_types import Ge, Gt, Len, Lt
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from segbench.measure.machine import Machine
-from segbench.quality.agreement import QualityResult
 from segdata.errors import InputError
 from segdata.spec import Precision
 from segdata.text import first_problem
@@ -24,6 +22,68 @@ SCHEMA: Literal[1] = 1
 
 _STRICT = ConfigDict(extra="forbid")
 _Rate = Annotated[float, Gt(0), Lt(math.inf)]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Card:
+    """A card's driver, its clocks in MHz, its temperature in degrees Celsius, and what slows it down."""
+
+    name: str
+    driver: str
+    graphics_mhz: int | None
+    memory_mhz: int | None
+    temperature: int | None
+    throttled_by: tuple[str, ...]
+    used_mb: float | None
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Machine:
+    """Processor, usable cores, system, and the versions of the libraries that decide speed.
+
+    `clock_mhz`, `governor` and `temperature` (degrees Celsius) are the processor's, `card` the first NVIDIA card's; a
+    machine that does not tell has None. `load` is how many processes wanted to run in the minute before.
+    """
+
+    processor: str
+    cores: int
+    system: str
+    python: str
+    libraries: dict[str, str]
+    clock_mhz: float | None = None
+    governor: str | None = None
+    temperature: float | None = None
+    load: float | None = None
+    card: Card | None = None
+
+
+@dataclass(frozen=True, config=_STRICT)
+class WorstFrame:
+    """A frame `seconds` after the first one, and the share of its pixels, 0 to 1, with the reference's class."""
+
+    seconds: float
+    equal_pixels: float
+
+
+@dataclass(frozen=True, config=_STRICT)
+class QualityResult:
+    """An artefact beside its reference on the same `frames`, at the network's size; all figures are shares 0 to 1.
+
+    `equal_pixels` have the same class in both. `class_agreement` is how much of what the reference calls a class the
+    artefact calls so, too; None for a class that the reference never saw. `flicker` and `reference_flicker` are how
+    much of what stood still changed its class from one frame to the next, None if nothing stood still; `still_pixels`
+    is how much did, 0 if there is only one frame. `worst` are the frames that agree least, worst first, far apart.
+    """
+
+    artefact: str
+    reference: str
+    frames: int
+    equal_pixels: float
+    class_agreement: dict[str, float | None]
+    flicker: float | None
+    reference_flicker: float | None
+    still_pixels: float
+    worst: tuple[WorstFrame, ...]
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -87,7 +147,7 @@ class AccuracyResult:
 
 @dataclass(frozen=True, config=_STRICT)
 class StageSpan:
-    """A stage at work, in milliseconds since the run began."""
+    """A stage at work, in milliseconds since the first span that was kept."""
 
     stage: str
     start: float
@@ -109,7 +169,7 @@ class ArtefactResult:
     `precision` is what the artefact says, `computes` what the runner makes of it here. `engine` is the network alone
     with frames in flight, `latency` that of one frame at a time; `end_to_end` everything seg-run does from file to
     file, `end_to_end_latency` from a frame's decoding to its last sink. `stage_milliseconds` is what each stage works
-    a frame, in wall time, `timeline` the first spans of a run. `memory_mb` is the peak of a process that only runs it,
+    a frame, in wall time, `timeline` the last spans of a run. `memory_mb` is the peak of a process that only runs it,
     `gpu_memory_mb` what it takes on the card.
     """
 

@@ -2,8 +2,9 @@
 
 import re
 
-_USER = re.compile(r"(?<=://).*@", re.DOTALL)  # up to the last @: a password may have any character in it, "/" too
-_HOST = re.compile(r"[^/?#:@]*([/?#]|$)")
+# The user in an address, up to the last @: a password may have any character in it, "/" too. An @ behind a plain host
+# is a part of the path, as in rtsp://camera/live@1.
+_USER = re.compile(r"[^/?#]*@|.*:.*@", re.DOTALL)
 
 # `?password=secret`, and what cheap cameras have in their paths: `/user=admin_password=secret_channel=1`.
 _SECRET = re.compile(
@@ -17,8 +18,8 @@ def without_password(address: str) -> str:
     It shows rather too little than too much: a password that was typed as it is may look like a host or a path.
     """
     scheme, mark, rest = address.partition("://")
-    if not _HOST.match(rest):  # an @ behind a plain host is a part of the path, as in rtsp://camera/live@1
-        rest = _USER.sub("", f"{mark}{rest}").removeprefix(mark)
+    if _USER.match(rest):
+        rest = rest.rpartition("@")[2]
     return scheme + mark + _SECRET.sub(r"\1***", rest)
 
 

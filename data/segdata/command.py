@@ -12,14 +12,12 @@ from typing import Any
 
 import click
 
-from segdata.addresses import without_passwords
 from segdata.errors import EdgeSegError, InputError, MissingDependencyError
 from segdata.options import Size
+from segdata.text import one_line
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells count it: 128 + SIGINT."""
-
-_LONGEST = 2000  # letters of an error: it may quote a whole command line
 
 # Which extra of edgeseg brings a module.
 _EXTRAS = {
@@ -51,13 +49,6 @@ class _OneLine(click.ClickException):
         super().__init__(one_line(str(error)))
 
 
-def one_line(text: str) -> str:
-    """Return `text` on one line, not too long; a name in a file may hold what a terminal would take for a command."""
-    text = without_passwords(" ".join(text.split()))
-    plain = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return plain if len(plain) <= _LONGEST else f"{plain[: _LONGEST // 2]} ... {plain[-_LONGEST // 2 :]}"
-
-
 class Command(click.Command):
     """A click command that turns what a user can fix into one line; `--debug` shows the traceback instead."""
 
@@ -77,10 +68,10 @@ class Command(click.Command):
         except (EdgeSegError, ImportError, OSError) as error:
             if debug:
                 raise
-            fixable = user_error(error)
+            known = fixable(error)
             if _speaks():
-                _OneLine(fixable).show()
-            ctx.exit(fixable.exit_code)
+                _OneLine(known).show()
+            ctx.exit(known.exit_code)
         except KeyboardInterrupt:
             if _speaks():
                 click.echo("Interrupted; what was there before is unchanged.", err=True)
@@ -139,8 +130,8 @@ def parse_size(text: str) -> Size:
     return int(parts[1]), int(parts[2] or parts[1])
 
 
-def user_error(error: EdgeSegError | ImportError | OSError) -> EdgeSegError:
-    """Return an error as one that the user can fix; raise the error itself if it is a bug."""
+def fixable(error: EdgeSegError | ImportError | OSError) -> EdgeSegError:
+    """Return the error as one that the user can fix; raise the error itself if it is a bug."""
     if isinstance(error, EdgeSegError):
         return error
     if isinstance(error, ImportError):

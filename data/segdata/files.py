@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -13,11 +14,28 @@ from segdata.errors import InputError
 
 @contextmanager
 def on_disk(target: Path) -> Iterator[None]:
-    """Turn any OSError of the block into an InputError that says that `target` cannot be written, and why."""
+    """Turn any OSError of the block into an InputError that says that `target` cannot be written, and why.
+
+    An error that names a file elsewhere is told of that file: the block may read while it writes.
+    """
     try:
         yield
     except OSError as error:
-        raise InputError(f"cannot write {target}: {error.strerror or error}; choose another place") from error
+        reason = error.strerror or error
+        elsewhere = _elsewhere(error, target)
+        if elsewhere is not None:
+            raise InputError(f"{elsewhere}: cannot be read ({reason}); make it readable, or name another") from error
+        raise InputError(f"cannot write {target}: {reason}; choose another place") from error
+
+
+def _elsewhere(error: OSError, target: Path) -> Path | None:
+    """Return the file that an error names if it has nothing to do with `target`, None if it has, or names none."""
+    if not isinstance(error.filename, str | bytes | Path):
+        return None
+    named, wanted = Path(os.fsdecode(error.filename)).absolute(), target.absolute()
+    hidden = f".{wanted.stem}"  # where it is written until it is complete
+    beside = any(path.parent == wanted.parent and path.name.startswith(hidden) for path in (named, *named.parents))
+    return None if beside or named == wanted or wanted in named.parents or named in wanted.parents else named
 
 
 @contextmanager
@@ -54,29 +72,40 @@ def staging(folder: Path) -> Iterator[Path]:
 
 
 def temporary_beside(target: Path) -> Path:
-    """Return where `target` is written until it is complete: a hidden name beside it, of the same suffix."""
-    return target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
+    """Return where `target` is written until it is complete: a hidden name beside it, of the same suffix.
+
+    Every call gives another, so that neither a process on another machine nor what a killed one left is in the way.
+    """
+    return target.with_name(f".{target.stem}.{secrets.token_hex(8)}{target.suffix}")
 
 
 def move_onto(target: Path, temporary: Path) -> None:
     """Move a complete file or folder onto `target`; a folder takes the place of an existing one.
 
-    Raises InputError if that cannot be done; `temporary` is removed then.
+    A folder that was there is set aside and removed last: at no moment are both lost. Raises InputError if the move
+    cannot be done; `target` is as it was then, and `temporary` is removed.
     """
+    aside = temporary_beside(target)
     try:
         with on_disk(target):
             if temporary.is_dir() and target.is_dir():
-                shutil.rmtree(target)
-            temporary.replace(target)
+                target.replace(aside)
+            try:
+                temporary.replace(target)
+            except BaseException:
+                if os.path.lexists(aside):
+                    aside.replace(target)
+                raise
     finally:
         remove(temporary)
+    remove(aside)
 
 
 def remove(path: Path) -> None:
     """Remove the file or folder at `path`, if there is one."""
     if not os.path.lexists(path):
         return
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink()

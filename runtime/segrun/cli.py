@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from segdata.addresses import without_password
-from segdata.command import INTERRUPTED, Command, one_line, user_error
+from segdata.command import INTERRUPTED, Command, fixable
 from segdata.errors import EdgeSegError, IncompleteError
 from segdata.progress import progress_bar
+from segdata.text import one_line
 from segrun.interrupt import Interrupts
-from segrun.options import Encoder, MaskValues, RunnerName, RunOptions, View
+from segrun.options import Audio, Encoder, MaskValues, RunnerName, RunOptions, View
 
 if TYPE_CHECKING:
     from segrun.runners.base import Runner
@@ -40,8 +41,8 @@ def _seconds(name: str, text: str, **limits: Any) -> Callable[..., Any]:  # noqa
     multiple=True,
     metavar="NAME",
     help="Where the result goes; any number. NAME.mp4 (.mkv, .mov, .avi): a video. NAME.gif: moving picture, at most "
-    "640 pixels wide. NAME.jsonl: a line of facts a frame. NAME/: a PNG mask a frame. -: raw labels on standard "
-    "output. none: nothing. {name} stands for the input's name.  [default: {name}.seg.mp4]",
+    "640 pixels wide. NAME.jsonl: a line of facts a frame, with the source's times. NAME/: a PNG mask a frame. "
+    "-: raw labels on standard output. none: nothing. {name} stands for the input's name.  [default: {name}.seg.mp4]",
 )
 @click.option(
     "--model",
@@ -64,6 +65,7 @@ def _seconds(name: str, text: str, **limits: Any) -> Callable[..., Any]:  # noqa
 @click.option("--show-fps", is_flag=True, help="Show the speed in the picture.")
 @_choice("mask_values", MaskValues, "What PNG masks hold.")
 @_choice("encoder", Encoder, "What encodes video; auto is the graphics card if it can.")
+@_choice("audio", Audio, "What becomes of sound: copied, encoded anew where the file cannot hold it, or left out.")
 @_seconds("start", "Begin there.")
 @_seconds("duration", "Take so much.  [default: all]", min_open=True)
 @click.option(
@@ -120,7 +122,7 @@ def _named(error: Exception, word: str) -> EdgeSegError:
     """Return an error of one line that names the input; `--debug` shows where a surprise came from."""
     with suppress(Exception):  # it is raised again where it is a surprise
         if isinstance(error, EdgeSegError | ImportError | OSError):
-            return user_error(error)
+            return fixable(error)
     surprise = EdgeSegError(
         f"{without_password(word)}: {type(error).__name__} ({error}), which is a fault of edgeseg: please report this "
         "with what --debug shows"

@@ -18,6 +18,8 @@ from segrun.runners.base import Labels
 class Frame:
     """One upright frame, shown at `pts * time_base` seconds, and how long it took to come so far.
 
+    `shift` is how many seconds later that is than the source's own clock says, which may have started again or jumped.
+
     `small` is what the network sees of it, RGB uint8 [h, w, 3]. `name` is its number in the source, counted from zero,
     or its file's name. `decoded_at` is when it was there, by `time.perf_counter`, in seconds; `decode_seconds` and
     `shrink_seconds` are how long decoding and making it small took.
@@ -31,11 +33,17 @@ class Frame:
     decoded_at: float
     decode_seconds: float
     shrink_seconds: float
+    shift: Fraction = Fraction(0)
 
     @property
     def seconds(self) -> float:
-        """When the frame is shown, in seconds of the source."""
+        """When the frame is shown, in seconds: always later than the frame before."""
         return float(self.pts * self.time_base)
+
+    @property
+    def source_seconds(self) -> float:
+        """What the source's own clock says, in seconds."""
+        return float(self.pts * self.time_base - self.shift)
 
 
 class FrameMaker:
@@ -61,6 +69,7 @@ class FrameMaker:
             decoded_at=decoded,
             decode_seconds=decoded - started,
             shrink_seconds=time.perf_counter() - decoded,
+            shift=item.shift,
         )
 
 

@@ -10,6 +10,7 @@ RunnerName = Literal["auto", "openvino", "onnxruntime"]
 View = Literal["overlay", "mask", "side-by-side"]
 Encoder = Literal["auto", "libx264", "h264_nvenc"]
 MaskValues = Literal["ids", "colours"]
+Audio = Literal["copy", "encode", "none"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class RunOptions:
     NAME.seg.png for NAME.png, and a folder NAME.seg of images for a folder NAME of images.
 
     `view` is what videos, windows and previews show; `alpha` the share of the classes' colours in the overlay, 0 to 1;
+    `audio` says what becomes of sound: copied where the file can hold it, else left out ("copy") or encoded anew
+    ("encode"), or always left out ("none").
     `legend` names the classes and `show_fps` the speed in the picture. `mask_values` are what PNG masks hold.
     `start` and `duration` are seconds of the input, `every` takes only each so many-th frame. `raw` says what frames
     standard input has if it is raw: WIDTHxHEIGHT[:FORMAT][@RATE]. `timeout` is how many seconds an address may say
@@ -43,6 +46,7 @@ class RunOptions:
     show_fps: bool = False
     mask_values: MaskValues = "ids"
     encoder: Encoder = "libx264"
+    audio: Audio = "copy"
     start: float = 0.0
     duration: float | None = None
     every: int = 1

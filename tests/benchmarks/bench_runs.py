@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segbench.bench import bench
-from segbench.measure.nvml import Card
 from segbench.options import BenchOptions
-from segbench.results import BenchReport
+from segbench.results import BenchReport, Card
 
 if TYPE_CHECKING:
     from conftest import Artefacts

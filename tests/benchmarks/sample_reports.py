@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from segbench.measure.machine import Machine
 from segbench.results import (
     AccuracyResult,
     ArtefactResult,
@@ -13,6 +12,7 @@ from segbench.results import (
     Change,
     Energy,
     Latency,
+    Machine,
     Rate,
     StageSpan,
     Verdict,

@@ -97,16 +97,16 @@ def test_what_has_no_siblings_stands_for_itself(tmp_path: Path) -> None:
 
 
 def test_checkpoints_of_one_name_are_exported_apart(tmp_path: Path, exports: Exports) -> None:
-    first, second = (touched(tmp_path / name, "best.safetensors", "best.calibration.json")[0] for name in ("a", "b"))
+    first, second = (touched(tmp_path / name, "mine.safetensors", "mine.calibration.json")[0] for name in ("a", "b"))
     found = artefacts_of([first, second, first], False, tmp_path / "out")
     assert len(set(found)) == 6
-    assert [path.name for path in found] == 2 * [f"best.{precision}.onnx" for precision in PRECISIONS]
+    assert [path.name for path in found] == 2 * [f"mine.{precision}.onnx" for precision in PRECISIONS]
 
 
 def test_progress_counts_the_models_that_are_exported(tmp_path: Path, exports: Exports) -> None:
     totals: list[int] = []
     done: list[int] = []
-    checkpoint, _, artefact = touched(tmp_path, "best.safetensors", "best.calibration.json", "other.fp32.onnx")
+    checkpoint, _, artefact = touched(tmp_path, "mine.safetensors", "mine.calibration.json", "other.fp32.onnx")
     artefacts_of(
         [artefact, checkpoint, artefact],
         False,
@@ -144,7 +144,7 @@ def test_a_checkpoint_without_ranges_needs_a_dataset(
 
 
 def test_ranges_beside_a_checkpoint_are_used(tmp_path: Path, exports: Exports) -> None:
-    checkpoint, _ = touched(tmp_path, "best.safetensors", "best.calibration.json")
+    checkpoint, _ = touched(tmp_path, "mine.safetensors", "mine.calibration.json")
     artefacts_of([checkpoint], False, tmp_path, tmp_path / "dataset")
     assert "--calibration" not in exports.commands[0]
 
@@ -165,7 +165,7 @@ def test_a_failed_export_is_one_line(tmp_path: Path, dataset: Dataset, refused: 
 def test_an_export_that_dies_without_a_word_is_one_line_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
 ) -> None:
-    checkpoint, _ = touched(tmp_path, "best.safetensors", "best.calibration.json")
+    checkpoint, _ = touched(tmp_path, "mine.safetensors", "mine.calibration.json")
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with refused(r"best\.safetensors: seg-export failed \(it said nothing\)"):
+    with refused(r"mine\.safetensors: seg-export failed \(it said nothing\)"):
         artefacts_of([checkpoint], False, tmp_path)

@@ -11,7 +11,7 @@ from sample_reports import MACHINE, made_report, made_result
 
 from segbench.judge.compare import Comparison, compare
 from segbench.judge.figure_changes import FigureChange
-from segbench.judge.noise import blocks, judge
+from segbench.judge.significance import blocks, judge
 from segbench.report.compare_table import comparison_markdown, print_comparison, write_comparison
 from segbench.results import AccuracyResult, ArtefactResult, BenchReport, Change, Energy, Latency, Rate
 

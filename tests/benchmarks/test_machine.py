@@ -9,7 +9,7 @@ import pytest
 
 import segbench.measure.machine
 from segbench.measure.machine import this_machine
-from segbench.measure.nvml import Card
+from segbench.results import Card
 
 CARD = Card("NVIDIA GeForce GTX 1660 Ti", "570.86", 1770, 6001, 61, (), 300.0)
 

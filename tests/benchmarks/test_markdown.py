@@ -12,10 +12,9 @@ import pytest
 from rich.cells import cell_len
 from sample_reports import CLASSES, made_report, made_result
 
-from segbench.quality.agreement import QualityResult
 from segbench.report.markdown import escaped, to_markdown, write_markdown
 from segbench.report.readme_table import update_readme
-from segbench.results import AccuracyResult
+from segbench.results import AccuracyResult, QualityResult
 from segdata.command import missing_dependency
 
 Refused = Callable[..., AbstractContextManager[None]]

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from segbench.measure.nvml import Card, card_state, load_nvml
+from segbench.measure.nvml import card_state, load_nvml
+from segbench.results import Card
 
 
 class NVMLError(Exception):

@@ -15,9 +15,8 @@ from sample_reports import CLASSES, made_report, made_result
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from segbench.quality.agreement import QualityResult
 from segbench.report.page import to_page, write_page
-from segbench.results import AccuracyResult, BenchReport, StageSpan, Verdict
+from segbench.results import AccuracyResult, BenchReport, QualityResult, StageSpan, Verdict
 
 PHONE, DESKTOP = (390, 844), (1280, 900)
 SCRIPT = '<script>document.title="taken"</script><img src=x onerror=alert(1)>'

@@ -15,8 +15,7 @@ from simulated_tensorrt import Program, libraries_of, toy_program
 
 from segbench.preflight.found import EngineProbe, Gpu, Preflight
 from segbench.preflight.installed import Extra
-from segbench.preflight.preflight import BUILD_SECONDS, preflight
-from segbench.preflight.probe import ROUNDS, probe
+from segbench.preflight.preflight import BUILD_SECONDS, ROUNDS, preflight, probe
 from segbench.preflight.probe_models import write_probe_models
 from segbench.preflight.surroundings import Surroundings, build, write_models
 from segbench.preflight.table import print_preflight

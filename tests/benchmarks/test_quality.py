@@ -16,7 +16,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from segbench.measure.speed import read_frames
-from segbench.quality.agreement import QualityResult, video_quality
+from segbench.quality.agreement import video_quality
+from segbench.results import QualityResult
 from segdata.labels import CITYSCAPES_8, CITYSCAPES_29
 from segdata.shipped import shipped_checkpoint
 from segdata.spec import ModelSpec

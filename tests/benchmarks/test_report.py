@@ -9,10 +9,10 @@ from rich.cells import cell_len
 from rich.console import Console
 from sample_reports import made_report, made_result
 
-from segbench.measure.nvml import Card
-from segbench.report.grid import number, printable, rate, signed
+from segbench.figures import number, rate, signed
 from segbench.report.terminal import print_report, write_json
-from segbench.results import AccuracyResult, BenchReport, Energy, Latency, Rate, Verdict, read_report
+from segbench.results import AccuracyResult, BenchReport, Card, Energy, Latency, Rate, Verdict, read_report
+from segdata.text import printable
 
 KNOWN = made_result(
     engine=Rate((90.0, 100.0, 110.0)),

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from segbench.quality.agreement import QualityResult, video_quality
+from segbench.quality.agreement import video_quality
 from segbench.quality.contact_sheet import worst_strip
+from segbench.results import QualityResult
 from segdata.labels import CITYSCAPES_29
 from segdata.spec import ModelSpec
 from segrun.runners.base import Frames, Labels, Runner

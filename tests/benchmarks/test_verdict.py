@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from segbench.estimate import Estimate, estimate
+from segbench.judge.recommendation import Demands
 from segbench.judge.verdict import verdict
 from segbench.results import AccuracyResult, ArtefactResult, Change, Latency, Rate, Verdict
 from segdata.devices import GTX_1660_TI, device_named
@@ -64,7 +65,7 @@ def judged(
     cores: int = 8,
     estimates: tuple[Estimate, ...] = (),
 ) -> Verdict:
-    return verdict(results, max_drop, target_fps, min_miou, cores, estimates)
+    return verdict(results, Demands(max_drop, target_fps, min_miou), cores, estimates)
 
 
 def said(found: Verdict) -> str:
@@ -83,12 +84,6 @@ def test_stages_that_take_turns_in_one_thread_bind_together() -> None:
     assert "write binds: 4.0 of 10.0 ms a frame (7.0 with draw, which takes turns with it)" in said(
         judged(result(stage_milliseconds=stages))
     )
-
-
-def test_on_a_gpu_upload_engine_and_download_are_the_network() -> None:
-    stages = {"decode": 3.0, "shrink": 0.5, "upload": 1.5, "engine": 2.0, "download": 1.0, "draw": 1.0, "write": 1.0}
-    found = judged(result(stage_milliseconds=stages, runner="TensorRT", device=CARD, fps=200.0))
-    assert "network binds: 4.5 of 5.0 ms a frame" in said(found)
 
 
 def test_too_few_cores_bind_before_any_stage() -> None:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segbench.quality.worst_frames import APART, WorstFrame, WorstFrames
+from segbench.quality.worst_frames import APART, WorstFrames
+from segbench.results import WorstFrame
 
 
 def worst(frames: list[WorstFrame], count: int) -> tuple[WorstFrame, ...]:

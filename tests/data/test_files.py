@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from segdata.errors import InputError
-from segdata.files import replacing, sha256_of
+from segdata.files import move_onto, replacing, sha256_of
 
 Refused = Callable[..., AbstractContextManager[None]]
 
@@ -103,3 +103,55 @@ def test_a_target_that_cannot_be_written_is_refused(tmp_path: Path, refused: Ref
 def test_a_hash_is_that_of_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes(b"edge" * 1000)
     assert sha256_of(tmp_path / "a.bin") == hashlib.sha256(b"edge" * 1000).hexdigest()
+
+
+def test_two_processes_with_one_id_write_beside_each_other(tmp_path: Path) -> None:
+    """Those of two containers may have one; what a killed process left is in nobody's way either."""
+    target = tmp_path / "a.txt"
+    with replacing(target) as one, replacing(target) as other:
+        assert one != other
+        one.write_text("one")
+        other.write_text("other")
+    assert content(tmp_path) == {"a.txt": "one"}
+
+
+def test_a_folder_that_cannot_take_its_place_leaves_the_good_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
+    target, made = tmp_path / "run", tmp_path / ".new"
+    for folder in (target, made):
+        folder.mkdir()
+        (folder / "of.txt").write_text(folder.name)
+    moves = []
+    move = Path.replace
+
+    def failing(self: Path, to: Path) -> Path:
+        moves.append(to)
+        if len(moves) == 2:  # the old one is aside, the new one not yet in its place
+            raise OSError(5, "Input/output error")
+        return move(self, to)
+
+    monkeypatch.setattr(Path, "replace", failing)
+    with refused(r"cannot write .*run: Input/output error"):
+        move_onto(target, made)
+    assert content(tmp_path) == {"run/of.txt": "run"}
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_an_error_of_reading_is_told_of_the_file_that_was_read(tmp_path: Path, refused: Refused) -> None:
+    with refused(r"missing\.png: cannot be read \(No such file or directory\)"), replacing(tmp_path / "out") as folder:
+        folder.mkdir()
+        (tmp_path / "missing.png").read_bytes()
+    with refused(r"cannot write .*out: No such file or directory"), replacing(tmp_path / "out") as folder:
+        (folder / "half.npy").write_bytes(b"")
+    assert content(tmp_path) == {}
+
+
+def test_a_link_to_a_folder_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/kept.txt").write_text("kept")
+    (tmp_path / "run").symlink_to(tmp_path / "elsewhere")
+    with replacing(tmp_path / "run") as temporary:
+        temporary.mkdir()
+        (temporary / "new.txt").write_text("new")
+    assert content(tmp_path) == {"elsewhere/kept.txt": "kept", "run/new.txt": "new"}

@@ -133,3 +133,16 @@ def test_as_many_classes_as_a_byte_tells_apart(tmp_path: Path, refused: Refused,
     else:
         with refused("classes: .*at most 254"):
             find_label_space(str(path))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-8"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_what_windows_editors_save_is_read(tmp_path: Path, encoding: str, newline: str) -> None:
+    text = newline.join(
+        ('name = "two"', "classes = [", '  { name = "Straße", colour = [1, 2, 3], ids = [1] },', "]", "")
+    )
+    (tmp_path / "two.TOML").write_bytes(text.encode(encoding))
+    assert find_label_space(str(tmp_path / "two.TOML")).names == ("Straße",)
+    classes = [{"name": "Straße", "colour": [1, 2, 3], "ids": [1]}]
+    (tmp_path / "two.json").write_bytes(json.dumps({"name": "two", "classes": classes}).encode(encoding))
+    assert find_label_space(str(tmp_path / "two.json")).names == ("Straße",)

@@ -172,7 +172,7 @@ def test_audio_of_no_codec_that_is_known_is_left_out(tmp_path: Path) -> None:
     head, esds, tail = source.read_bytes().partition(b"esds")  # which has the kind of audio
     assert tail.count(b"\x40\x15") == 1
     source.write_bytes((head + esds + tail.replace(b"\x40\x15", b"\x01\x15")).replace(b"mp4a", b"what"))
-    assert copy(source, tmp_path / "out.mp4") == "unknown"
+    assert copy(source, tmp_path / "out.mp4") == "FFmpeg here does not know its codec"
 
 
 def audio_packets(path: Path) -> list[tuple[Fraction, bytes]]:
@@ -201,7 +201,7 @@ def test_audio_is_copied_unchanged(tmp_path: Path, audio_first: bool, codec: str
 def test_audio_that_the_container_cannot_hold_is_left_out_and_said(tmp_path: Path) -> None:
     source, target = tmp_path / "in.avi", tmp_path / "out.mp4"
     write_with_audio(source, "wmav2", audio_first=False)
-    assert copy(source, target) == "wmav2"
+    assert copy(source, target) == "mp4 cannot hold wmav2"
     with VideoReader(target) as reader:
         assert reader.audio is None
         assert len(list(reader.frames())) == 20
@@ -271,7 +271,7 @@ def test_audio_times_that_go_back_are_refused(tmp_path: Path, refused: Refused) 
             VideoWriter(tmp_path / "out.mp4", reader.rate, reader.time_base, audio=reader.audio) as writer,
         ):
             writer.write(Picture.from_rgb(bars(48, 64)), 0)
-            for packet in reversed(packets):
+            for packet in [*packets, *reversed(packets)]:
                 writer.write_audio(packet)
 
 

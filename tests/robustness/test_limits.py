@@ -19,12 +19,12 @@ from safetensors.torch import load_file, save_file
 from sound_files import OPTIONS, SIDE, prepare_options
 
 from segdata.arrays import open_array
-from segdata.command import one_line
 from segdata.dataset import Dataset
 from segdata.errors import ContractError, EdgeSegError, InputError
 from segdata.prepare.label_files import find_label_space
 from segdata.prepare.prepare import prepare
 from segdata.spec import SPEC_KEY, ModelSpec
+from segdata.text import one_line
 from segdata.video.reader import VideoReader
 from segexport.inspect.inspection import inspect_file
 from segexport.quantise.calibrate import read_ranges

@@ -201,7 +201,7 @@ def test_sound_that_the_container_cannot_hold_is_named(tmp_path: Path) -> None:
     assert kept.remarks == ()
     assert contents(tmp_path / "out.mkv").audio
     left_out = segment(video, SkyAndPerson(), tmp_path / "out.avi")
-    assert left_out.remarks == ("audio left out: .avi cannot hold opus; try -o NAME.mkv",)
+    assert left_out.remarks == (f"{tmp_path}/out.avi: audio left out: avi cannot hold opus; try --audio encode",)
     assert len(contents(tmp_path / "out.avi").frame_times) == 4
 
 

@@ -197,7 +197,7 @@ def test_a_line_of_json_tells_a_frames_facts(tmp_path: Path) -> None:
     moved = float((frames[0].labels != frames[1].labels).mean())
     assert [line["changed"] for line in written] == [None, pytest.approx(moved, abs=1e-5), 0]
     for line, frame in zip(written, frames, strict=True):
-        assert list(line) == ["frame", "seconds", "size", "shares", "changed", "milliseconds"]
+        assert list(line) == ["frame", "seconds", "shown", "size", "shares", "changed", "milliseconds"]
         assert line["size"] == [WIDTH, HEIGHT]
         assert line["shares"] == pytest.approx(frame.shares, abs=1e-5)
         assert sum(line["shares"].values()) == pytest.approx(1, abs=1e-4)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from segbench.judge.noise import SpeedFinding, blocks, judge
 from segbench.judge.setting_changes import same_machine
+from segbench.judge.significance import SpeedFinding, blocks, judge
 from segbench.results import AccuracyResult, ArtefactResult, BenchReport, Change
 
 Finding = SpeedFinding | Literal["one figure", "on these images", "must be equal"]

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from segbench.report.facts import measured_on
+from segbench.facts import measured_on
 from segbench.results import BenchReport
 
 # They change from minute to minute on one and the same machine.

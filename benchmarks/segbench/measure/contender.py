@@ -28,8 +28,7 @@ class Contender:
     """An artefact, open, with the figures so far. `failure` is what ended its part, None while it takes part.
 
     Two runners are open, as seg-run would have it: one for files, with frames in flight, and one for live sources, with
-    one frame at a time. `model` is what the artefacts of one model share: their folder, and their name up to the
-    precision.
+    one frame at a time.
     """
 
     def __init__(
@@ -71,9 +70,16 @@ class Contender:
         self._opened.close()
 
     @property
-    def model(self) -> str:
-        """The artefact's path without its precision and what follows."""
-        return str(self.path.with_name(re.sub(r"\.(fp32|fp16|int8)\..*$", "", self.path.name)))
+    def model(self) -> tuple[str, ...]:
+        """What the artefacts of one model share: the hash of their weights.
+
+        Those of edgeseg 0.1 carry none; they share their folder, their name up to the precision and their spec, which
+        has the figures of the training.
+        """
+        if self.runner.weights:
+            return (self.runner.weights,)
+        name = re.sub(r"\.(fp32|fp16|int8)\..*$", "", self.path.name)
+        return str(self.path.with_name(name)), self.runner.spec.to_json()
 
     def prepare(self, video: Path, count: int) -> None:
         """Read the frames to be timed on, and warm up."""

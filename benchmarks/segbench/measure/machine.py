@@ -5,10 +5,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
-
-from segbench.measure.nvml import Card
+from segbench.results import Card, Machine
 
 _LIBRARIES = (
     "edgeseg", "openvino", "onnxruntime", "tensorrt", "tensorrt-rtx", "pycuda", "av", "opencv-python",
@@ -16,26 +13,6 @@ _LIBRARIES = (
 )  # fmt: skip
 _CPU = Path("/sys/devices/system/cpu/cpu0/cpufreq")
 _THERMAL = Path("/sys/class/thermal")
-
-
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Machine:
-    """Processor, usable cores, system, and the versions of the libraries that decide speed.
-
-    `clock_mhz`, `governor` and `temperature` (degrees Celsius) are the processor's, `card` the first NVIDIA card's; a
-    machine that does not tell has None. `load` is how many processes wanted to run in the minute before.
-    """
-
-    processor: str
-    cores: int
-    system: str
-    python: str
-    libraries: dict[str, str]
-    clock_mhz: float | None = None
-    governor: str | None = None
-    temperature: float | None = None
-    load: float | None = None
-    card: Card | None = None
 
 
 def this_machine(card: Card | None = None) -> Machine:

@@ -3,8 +3,7 @@
 import importlib
 from typing import Any
 
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
+from segbench.results import Card
 
 # Reasons to slow down that are no one's wish: nvml.h, nvmlClocksEventReasons.
 _THROTTLES = {
@@ -14,19 +13,6 @@ _THROTTLES = {
     0x0000000000000040: "its temperature (hardware)",
     0x0000000000000080: "a power brake",
 }
-
-
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Card:
-    """A card's driver, its clocks in MHz, its temperature in degrees Celsius, and what slows it down."""
-
-    name: str
-    driver: str
-    graphics_mhz: int | None
-    memory_mhz: int | None
-    temperature: int | None
-    throttled_by: tuple[str, ...]
-    used_mb: float | None
 
 
 def load_nvml() -> Any | None:  # noqa: ANN401 - a module that may lack

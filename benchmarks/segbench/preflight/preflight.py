@@ -4,15 +4,17 @@ Nothing that lacks is an error here: it is what a preflight is asked for.
 """
 
 import tempfile
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
+
 from segbench.preflight.advice import advise
 from segbench.preflight.found import CpuProbe, EngineProbe, Gpu, Library, Preflight
-from segbench.preflight.probe import probe
 from segbench.preflight.surroundings import Surroundings
 from segbench.results import Rate
 from segdata.command import missing_dependency
@@ -21,7 +23,7 @@ from segdata.errors import ContractError, EdgeSegError, InputError
 from segdata.shipped import DEFAULT_ONNX
 from segdata.spec import Precision
 from segrun.options import RunnerName
-from segrun.runners.base import Runner
+from segrun.runners.base import Frames, Runner
 from segrun.runners.tensorrt.library import TensorRT
 from segrun.runners.tensorrt.manifest import Flavour
 
@@ -30,6 +32,8 @@ BUILD_SECONDS = 75.0
 
 PROBE_SECONDS = 2.0
 
+ROUNDS = 5
+_WARM_UP_RUNS = 3
 _NO_GPU_CAPABILITY = "7.5"  # the GTX 1660 Ti's
 _CPU_RUNNERS: dict[str, RunnerName] = {"OpenVINO": "openvino", "ONNX Runtime": "onnxruntime"}
 
@@ -161,3 +165,36 @@ def _timed(
         except EdgeSegError as error:
             found.update((name, (None, None, str(error))) for name in runners)
     return {name: found[name] for name in openers}
+
+
+def probe(runners: Sequence[Runner], seconds: float, clock: Callable[[], float] = time.perf_counter) -> list[Rate]:
+    """Return how many frames a second each of `runners` does, each run for `seconds` in all, in `ROUNDS` rounds.
+
+    The frames are noise: no kernel's speed depends on them.
+    """
+    frames = [_noise(runner) for runner in runners]
+    for runner, own in zip(runners, frames, strict=True):
+        for _ in range(_WARM_UP_RUNS):
+            runner(own)
+    rates: list[list[float]] = [[] for _ in runners]
+    for _ in range(ROUNDS):
+        for index, runner in enumerate(runners):
+            rates[index].append(_rate(runner, frames[index], seconds / ROUNDS, clock))
+    return [Rate(tuple(found)) for found in rates]
+
+
+def _rate(runner: Runner, frames: Frames, seconds: float, clock: Callable[[], float]) -> float:
+    start = clock()
+
+    def until_time_is_up() -> Iterator[Frames]:
+        yield frames
+        while clock() - start < seconds:
+            yield frames
+
+    done = sum(len(labels) for labels in runner.stream(until_time_is_up()))
+    return done / (clock() - start)
+
+
+def _noise(runner: Runner) -> Frames:
+    shape = (runner.batch, runner.spec.height, runner.spec.width, 3)
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)

@@ -5,11 +5,10 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
 
 from segbench.quality.flicker import Flicker
-from segbench.quality.worst_frames import WorstFrame, WorstFrames
+from segbench.quality.worst_frames import WorstFrames
+from segbench.results import QualityResult, WorstFrame
 from segdata.errors import InputError
 from segdata.metrics import confusion_matrix, pixel_accuracy
 from segdata.video.reader import VideoReader
@@ -17,27 +16,6 @@ from segrun.frame import Frame, FrameMaker
 from segrun.runners.base import Runner
 
 WORST_FRAMES = 4
-
-
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class QualityResult:
-    """An artefact beside its reference on the same `frames`, at the network's size; all figures are shares 0 to 1.
-
-    `equal_pixels` have the same class in both. `class_agreement` is how much of what the reference calls a class the
-    artefact calls so, too; None for a class that the reference never saw. `flicker` and `reference_flicker` are how
-    much of what stood still changed its class from one frame to the next, None if nothing stood still; `still_pixels`
-    is how much did, 0 if there is only one frame. `worst` are the frames that agree least, worst first, far apart.
-    """
-
-    artefact: str
-    reference: str
-    frames: int
-    equal_pixels: float
-    class_agreement: dict[str, float | None]
-    flicker: float | None
-    reference_flicker: float | None
-    still_pixels: float
-    worst: tuple[WorstFrame, ...]
 
 
 def video_quality(

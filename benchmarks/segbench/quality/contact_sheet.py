@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segbench.quality.agreement import QualityResult, timed_frames
-from segbench.quality.worst_frames import WorstFrame
+from segbench.quality.agreement import timed_frames
+from segbench.results import QualityResult, WorstFrame
 from segdata.errors import InputError
 from segdata.resize import enlarge_labels, resize_frame
 from segrun.drawing.overlay import Overlay

@@ -1,17 +1,8 @@
 """The frames of a video on which an artefact agrees least with its reference, of any length in little memory."""
 
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
+from segbench.results import WorstFrame
 
 APART = 1.0  # seconds; the neighbours of a bad frame are as bad, and show nothing else
-
-
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class WorstFrame:
-    """A frame `seconds` after the first one, and the share of its pixels, 0 to 1, with the reference's class."""
-
-    seconds: float
-    equal_pixels: float
 
 
 class WorstFrames:

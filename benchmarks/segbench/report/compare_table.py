@@ -4,12 +4,14 @@ from pathlib import Path
 
 from rich.console import Console
 
+from segbench.figures import MISSING, number, signed
 from segbench.judge.compare import ArtefactChange, Comparison
 from segbench.judge.figure_changes import FigureChange
-from segbench.report.grid import MISSING, Grid, number, printable, signed, to_grid
+from segbench.report.grid import Grid, to_grid
 from segbench.report.markdown import bullets, titled
 from segbench.report.terminal import as_table, print_line
 from segdata.files import replacing
+from segdata.text import printable
 
 _RULE = (
     "Speeds differ (better, worse) when no round of one report lies among those of the other and the medians lie "

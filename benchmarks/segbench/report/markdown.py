@@ -6,11 +6,12 @@ from pathlib import Path
 
 from rich.cells import cell_len
 
-from segbench.report.facts import machine_facts, measured_on, missing_target, notes
-from segbench.report.grid import Grid, printable
+from segbench.facts import machine_facts, measured_on, missing_target, notes
+from segbench.report.grid import Grid
 from segbench.report.tables import agreement, class_table, provenance, stages, tables
 from segbench.results import BenchReport
 from segdata.files import replacing
+from segdata.text import printable
 
 
 def to_markdown(report: BenchReport) -> str:

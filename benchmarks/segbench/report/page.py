@@ -9,13 +9,13 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
+from segbench.facts import machine_facts, measured_on, missing_target, notes
 from segbench.report import plots
-from segbench.report.facts import machine_facts, measured_on, missing_target, notes
-from segbench.report.grid import printable
 from segbench.report.svg import to_svg
 from segbench.report.tables import agreement, class_table, provenance, stages, tables
 from segbench.results import ArtefactResult, BenchReport
 from segdata.files import replacing
+from segdata.text import printable
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def _timelines(report: BenchReport) -> Iterator[Plot]:
             yield _plot(
                 f"timeline-{number}",
                 result.artefact,
-                f"When each stage worked on the first {plots.TIMELINE_FRAMES} frames; every other frame is paler.",
+                f"When each stage worked on {plots.TIMELINE_FRAMES} of the last frames; every other frame is paler.",
                 partial(plots.plot_timeline, result),
             )
 

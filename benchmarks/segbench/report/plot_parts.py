@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from segbench.report.grid import printable
 from segbench.report.svg import INK, SERIES
 from segbench.results import ArtefactResult
+from segdata.text import printable
 
 WIDTH = 4.6
 """Inches of 72 units: a phone shows the text at about its size, a wide column a little larger."""

@@ -111,7 +111,7 @@ def plot_stages(results: Sequence[ArtefactResult]) -> Figure:
 
 
 def plot_timeline(result: ArtefactResult) -> Figure:
-    """Draw when each stage worked on its first frames; every other frame is paler, so that one can follow them."""
+    """Draw when each stage worked on some of the last frames; every other frame is paler, to follow them by."""
     stages = by_colour(span.stage for span in result.timeline)
     figure, axes = axes_of(0.34 * len(stages) + 0.7, width=TIMELINE_WIDTH)
     for place, (stage, colour) in enumerate(stages.items()):
@@ -121,7 +121,7 @@ def plot_timeline(result: ArtefactResult) -> Figure:
             axes.broken_barh(every_other, (place - 0.38, 0.76), color=colour, alpha=alpha, linewidth=0)
     axes.set_yticks(range(len(stages)), [short(stage) for stage in stages], parse_math=False)
     axes.grid(axis="y", visible=False)
-    axes.set(xlim=(0, None), ylim=(len(stages) - 0.5, -0.5), xlabel="milliseconds since the run began")
+    axes.set(xlim=(0, None), ylim=(len(stages) - 0.5, -0.5), xlabel="milliseconds")
     return figure
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from segbench.report.facts import measured_on, missing_target
+from segbench.facts import measured_on, missing_target
 from segbench.report.markdown import escaped, markdown_table
 from segbench.report.tables import summary
 from segbench.results import BenchReport

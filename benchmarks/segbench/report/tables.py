@@ -2,20 +2,10 @@
 
 from collections.abc import Callable
 
-from segbench.quality.agreement import QualityResult
-from segbench.report.grid import (
-    MISSING,
-    Grid,
-    interval,
-    number,
-    percent,
-    printable,
-    rate,
-    signed,
-    to_grid,
-    without_empty,
-)
-from segbench.results import ArtefactResult, BenchReport, Change
+from segbench.figures import MISSING, interval, number, percent, rate, signed
+from segbench.report.grid import Grid, to_grid, without_empty
+from segbench.results import ArtefactResult, BenchReport, Change, QualityResult
+from segdata.text import printable
 
 Cells = dict[str, Callable[[ArtefactResult], str]]
 

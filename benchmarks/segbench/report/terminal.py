@@ -7,11 +7,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from segbench.report.facts import machine_facts, measured_on, missing_target, notes
-from segbench.report.grid import Grid, printable
+from segbench.facts import machine_facts, measured_on, missing_target, notes
+from segbench.report.grid import Grid
 from segbench.report.tables import agreement, merged, tables
 from segbench.results import BenchReport
 from segdata.files import replacing
+from segdata.text import printable
 
 
 def print_report(report: BenchReport, console: Console) -> None:

@@ -1,5 +1,6 @@
 """Label spaces of the user's own, from a TOML or JSON file."""
 
+import codecs
 import json
 import sys
 from pathlib import Path
@@ -45,20 +46,21 @@ def find_label_space(name: str) -> LabelSpace:
     Raises InputError if it is neither, or if the file is not a label space.
     """
     path = Path(name)
-    if name in LABEL_SPACES or path.suffix not in (".toml", ".json"):
+    suffix = path.suffix.lower()
+    if name in LABEL_SPACES or suffix not in (".toml", ".json"):
         return label_space(name)
     if path.exists() and not path.is_file() and not path.is_dir():  # a pipe would be waited for
         raise InputError(f"{path}: not a file; need a label space in TOML or JSON")
     try:
-        text = path.read_text(encoding="utf-8")
-        content = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+        text = _decoded(path.read_bytes())
+        content = tomllib.loads(text) if suffix == ".toml" else json.loads(text)
         entries = TypeAdapter(LabelSpaceFile).validate_python(content)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); need a label space in TOML or JSON") from None
     except ValidationError as error:
         raise InputError(f"{path}: {first_problem(error)}; need name and classes with name, colour, ids") from None
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not {path.suffix[1:].upper()} ({' '.join(str(error).split())[:200]})") from None
+        raise InputError(f"{path}: not {suffix[1:].upper()} ({' '.join(str(error).split())[:200]})") from None
     _check(path, entries)
     return LabelSpace(
         name=entries.name,
@@ -66,6 +68,13 @@ def find_label_space(name: str) -> LabelSpace:
         colours=tuple(entry.colour for entry in entries.classes),
         label_ids=tuple(entry.ids for entry in entries.classes),
     )
+
+
+def _decoded(content: bytes) -> str:
+    """Return the text of a file in UTF-8, or in UTF-16 with the mark that Windows' editors write."""
+    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    # TOML wants its lines to end like this.
+    return content.decode(encoding).replace("\r\n", "\n")
 
 
 def _check(path: Path, entries: LabelSpaceFile) -> None:

@@ -2,23 +2,27 @@
 
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import BinaryIO
 
 import av
 import numpy as np
 import numpy.typing as npt
 from av.audio.stream import AudioStream
-from av.packet import Packet
 from av.video.stream import VideoStream
 
 from segdata.addresses import without_passwords
 from segdata.errors import InputError
+from segdata.video.frame_decoder import Decoded as Decoded  # what a reader yields, for those that import it
+from segdata.video.frame_decoder import FrameDecoder
+from segdata.video.frame_times import FrameTimes
 from segdata.video.picture import Reformatter
-from segdata.video.timeline import Timeline
+from segdata.video.sound import AnyPacket
+from segdata.video.sound import AudioPacket as AudioPacket
+from segdata.video.sound import SoundStream as SoundStream
+from segdata.video.timeline import Placed, Timeline
 
 FALLBACK_RATE = Fraction(25)
 """Frames a second of a video that does not say."""
@@ -39,49 +43,16 @@ _BROADCAST = {"aac", "flv", "h264", "hevc", "mjpeg", "mp3", "mpeg", "mpegts", "m
 
 _MICROSECONDS = 1_000_000  # the unit of a container's duration, AV_TIME_BASE
 _NO_TIMESTAMPS = 0x80  # FFmpeg's AVFMT_NOTIMESTAMPS
+_MAY_JUMP = 0x200  # FFmpeg's AVFMT_TS_DISCONT: formats whose clock may start again within a file
 
-# Of MPEG program streams. A packet's time there is that of the first frame that begins in it, and after a seek FFmpeg
-# gives it to the rest of a frame that the packet begins with: the frames that follow have the times of others.
-_WRONG_AFTER_SEEK = {"mpeg"}
+_PICTURE, _SOUND = 0, 1  # the streams of a timeline
 
+# Seconds: times further ahead than that belong to another clock. Formats whose clock cannot change say how long a
+# picture stands still, and are believed for an hour.
+_JUMP, _LONGEST_STANDSTILL = Fraction(10), Fraction(3600)
 
-if TYPE_CHECKING:
-    AnyPacket = Packet[Any]  # generic in PyAV's types, not at run time
-else:
-    AnyPacket = Packet
-
-AudioPacket = AnyPacket
-"""Compressed audio, to be copied as it is."""
-
-
-SoundStream = AudioStream
-"""The stream that audio packets belong to; a writer copies its parameters."""
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """One frame as FFmpeg decoded it, to be turned left by `rotation` degrees and shown at `pts * time_base` seconds.
-
-    `name` is the name of the file it came from without its suffix, if it had one of its own.
-    """
-
-    frame: av.VideoFrame
-    pts: int
-    time_base: Fraction
-    rotation: int = 0
-    name: str | None = None
-
-    @classmethod
-    def from_bgr(
-        cls, image: npt.NDArray[np.uint8], pts: int, time_base: Fraction, name: str | None = None
-    ) -> "Decoded":
-        """Return an image as OpenCV reads it, BGR uint8 [H, W, 3], as a frame."""
-        return cls(av.VideoFrame.from_ndarray(image, format="bgr24"), pts, time_base, name=name)
-
-    @property
-    def seconds(self) -> Fraction:
-        """When the frame is shown."""
-        return self.pts * self.time_base
+_WITHOUT_PTS = {"asf", "avi"}  # formats that only say when a frame is decoded
+_MOST_KEPT = 1 << 26  # bytes of packets that are kept while no key frame comes
 
 
 class VideoReader:
@@ -146,20 +117,24 @@ class VideoReader:
         audio = self._container.streams.best("audio")
         self.audio = audio if isinstance(audio, AudioStream) else None
         self.rate = Fraction(stream.average_rate or stream.guessed_rate or FALLBACK_RATE)
-        self.time_base = stream.time_base or 1 / self.rate
-        self.starts_at = (stream.start_time or 0) * self.time_base
+        self.starts_at = (stream.start_time or 0) * Fraction(stream.time_base or 0)
         self.pixel_aspect = Fraction(stream.codec_context.sample_aspect_ratio or 1)
         self.expected_frames = self._expected_frames()
-        # A thread a frame holds back as many frames as there are threads: too late for what is live.
         self.endless = isinstance(video, str) and self.expected_frames is None and self._has_no_end(video)
-        stream.thread_type = "SLICE" if self.endless else "AUTO"
+        # A thread a frame holds back as many frames as there are threads: too late for what is live.
+        self._at_once = self.endless
+        stream.thread_type = "SLICE" if self._at_once else "AUTO"
         self.corrupt_packets = 0
         self.broke_off: str | None = None
         self.timed = not self._container.format.flags & _NO_TIMESTAMPS
-        # To try and fail costs a pipe, and a file without times, the frames that were looked through.
-        known = self.timed and self._container.format.name not in _WRONG_AFTER_SEEK
-        self._seekable = known and (isinstance(video, Path | str) or video.seekable())
-        self._picture_times, self._sound_times = Timeline(), Timeline()
+        by_dts = self._container.format.name in _WITHOUT_PTS
+        self._decoder = FrameDecoder(stream, self.rate, by_dts=by_dts, at_once=self._at_once)
+        self.time_base = self._decoder.time_base
+        self._may_jump = bool(self._container.format.flags & _MAY_JUMP)
+        # After a jump within a file nobody knows how often its clock has changed before, and a pipe cannot jump.
+        self._seekable = not self._may_jump and (isinstance(video, Path | str) or video.seekable())
+        self._skipped: list[Placed[AnyPacket]] = []
+        self._start_anew()
 
     def __enter__(self) -> "VideoReader":
         return self
@@ -179,12 +154,15 @@ class VideoReader:
     def seek(self, seconds: Fraction) -> bool:
         """Go on reading at a key frame near `seconds`, in most formats before it; return False if that cannot be.
 
-        Reading then goes on where it was.
+        Reading then goes on where it was. What cannot jump, or changes its clock on the way, is read up to there but
+        not decoded; it never goes back.
         """
-        if not self._seekable:
+        if not self.timed or self._decoder.counts:  # the time of a frame is known from all those before it
             return False
+        if not self._seekable:
+            return self._skip(seconds)
         self.broke_off = None
-        self._picture_times, self._sound_times = Timeline(), Timeline()
+        self._start_anew()
         try:
             self._container.seek(int(seconds * _MICROSECONDS))
         except av.FFmpegError:
@@ -193,30 +171,64 @@ class VideoReader:
 
     def read(self) -> Iterator[Decoded | AudioPacket]:
         """Yield every frame in order of showing, and the packets of the audio stream as they come between them."""
-        wanted = [self._stream, self.audio] if self.audio else [self._stream]
-        packets = self._container.demux(*wanted)
-        while (items := self._next_items(packets)) is not None:
-            yield from items
+        skipped, self._skipped = self._skipped, []
+        for placed in skipped:
+            yield from self._read_placed(placed)
+        while (placed_packets := self._next_placed()) is not None:
+            for placed in placed_packets:
+                yield from self._read_placed(placed)
+        yield from self._rest()
 
-    def _next_items(self, packets: Iterator[AnyPacket]) -> list[Decoded] | list[AudioPacket] | None:
-        """Return what the next packet holds; None at the end, and after `close`."""
+    def _start_anew(self) -> None:
+        """Forget the times of what was read."""
+        streams = [self._stream, self.audio] if self.audio else [self._stream]
+        self._packets = self._container.demux(*streams)
+        self._timeline = Timeline[AnyPacket](len(streams), _JUMP if self._may_jump else _LONGEST_STANDSTILL)
+        self._sound_times = FrameTimes[AnyPacket]()
+        self._decoder.start_anew()
+        self._skipped.clear()
+
+    def _skip(self, seconds: Fraction) -> bool:
+        """Read on to the last key frame before `seconds`, or as near as can be told."""
+        kept: list[Placed[AnyPacket]] = []
+        size = 0
+        while size < _MOST_KEPT and (placed_packets := self._next_placed()) is not None:
+            for placed in placed_packets:
+                packet = placed.item
+                if placed.stream == _PICTURE and packet.dts is not None and placed.shift is not None:
+                    shown = packet.dts * packet.time_base + placed.shift
+                    if shown > seconds:
+                        size = _MOST_KEPT
+                    elif packet.is_keyframe:
+                        kept, size = [other for other in kept if other.stream == _SOUND], 0
+                kept.append(placed)
+                size += packet.size
+        self._skipped += kept
+        return True
+
+    def _next_placed(self) -> list[Placed[AnyPacket]] | None:
+        """Return the packets whose place is known after the next one was read; None at the end, and after `close`."""
         if self.broke_off:
             return None
         with self._busy:  # FFmpeg crashes if its memory is freed meanwhile
             try:
-                packet = None if self._closed else next(packets, None)
+                packet = None if self._closed else next(self._packets, None)
             except av.FFmpegError as error:  # a file that ends in the middle of a packet, or nothing came in time
                 self.broke_off = reason(error)
                 self.corrupt_packets += 1
-                return list(self._decode(None))
+                packet = None
             if self._closed:
                 self._container.close()
                 return None
             if packet is None:
-                return None
-            if packet.stream is self._stream:
-                return list(self._decode(packet))
-            return [self._continued(packet, packet.dts)] if packet.dts is not None else []
+                return list(self._timeline.end()) or None
+            if not packet.size and packet.dts is None:  # PyAV's sign for the end
+                return []
+            stream = _PICTURE if packet.stream is self._stream else _SOUND
+            if not self.timed or self._at_once:
+                return [Placed(stream, packet, Fraction(0))]
+            time = None if packet.dts is None else packet.dts * packet.time_base
+            return list(self._timeline.put(stream, packet, time, (packet.duration or 0) * packet.time_base))
 
     def frames(self) -> Iterator[Decoded]:
         """Yield every frame in order of showing."""
@@ -227,22 +239,34 @@ class VideoReader:
         reformatter = Reformatter()
         return (reformatter.picture(item.frame, item.rotation).to_rgb() for item in self.frames())
 
-    def _decode(self, packet: AnyPacket | None) -> Iterator[Decoded]:
-        try:
-            decoded = self._stream.codec_context.decode(cast("None", packet))
-        except av.FFmpegError:
-            self.corrupt_packets += 1
+    def _read_placed(self, placed: Placed[AnyPacket]) -> Iterator[Decoded | AudioPacket]:
+        packet = placed.item
+        if placed.stream == _PICTURE:
+            yield from self._decoded(packet, placed.shift)
             return
-        for frame in decoded:
-            step = frame.duration or round(1 / (self.rate * self.time_base))
-            pts = self._picture_times.continued(frame.pts, step)
-            yield Decoded(frame, pts, self.time_base, frame.rotation)
+        time = packet.pts if packet.pts is not None else packet.dts
+        if time is not None:
+            time = None if placed.shift is None else time + round(placed.shift / packet.time_base)
+        for ready, pts in self._sound_times.put(packet, time, packet.duration or 1):
+            yield AudioPacket(ready, pts, ready.time_base)
 
-    def _continued(self, packet: AudioPacket, dts: int) -> AudioPacket:
-        shift = self._sound_times.continued(dts, packet.duration or 1) - dts
-        packet.dts = dts + shift
-        packet.pts = None if packet.pts is None else packet.pts + shift
-        return packet
+    def _rest(self) -> Iterator[Decoded | AudioPacket]:
+        """Yield what the decoder still holds, and what still waits for the next time."""
+        yield from self._decoded(None, None)
+        yield from self._decoder.end()
+        for packet, pts in self._sound_times.end():
+            yield AudioPacket(packet, pts, packet.time_base)
+
+    def _decoded(self, packet: AnyPacket | None, shift: Fraction | None) -> list[Decoded]:
+        with self._busy:
+            try:
+                return [] if self._closed else self._decoder.decode(packet, shift)
+            except av.FFmpegError:
+                self.corrupt_packets += 1
+                return []
+            finally:
+                if self._closed:
+                    self._container.close()
 
     def _has_no_end(self, address: str) -> bool:
         """Return whether an address that declares no duration is a camera or a broadcast, and not a file."""

@@ -1,4 +1,4 @@
-"""Writes videos through PyAV: H.264 with copied sound, playable however the writing ends."""
+"""Writes videos through PyAV: H.264 with the sound of a source, playable however the writing ends."""
 
 import os
 from collections.abc import Iterator
@@ -12,18 +12,13 @@ import av
 from av.video.stream import VideoStream
 
 from segdata.errors import InputError
+from segdata.video.copied_sound import UNTIMED_SOUND, Copied, longest_packet, reason_not_copied
+from segdata.video.encoded_sound import Encoded
 from segdata.video.picture import COLORSPACES, Picture, Reformatter
-from segdata.video.reader import AudioPacket, SoundStream, reason
+from segdata.video.reader import reason
+from segdata.video.sound import AnyPacket, AudioPacket, AudioPolicy, SoundStream, SoundTrack
 
 Encoder = Literal["auto", "libx264", "h264_nvenc"]
-
-# What FFmpeg can be trusted to copy into a container. Its own list is longer, and some of that ends the process.
-_AUDIO_THAT_FITS_MOST = {"aac", "mp3"}
-AUDIO_THAT_FITS = {
-    "mp4": {"aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"},
-    "mov": {"aac", "mp3", "ac3", "alac", "pcm_s16le", "pcm_s24le"},
-    "matroska": {"aac", "mp3", "ac3", "eac3", "opus", "vorbis", "flac", "alac", "pcm_s16le", "pcm_s24le"},
-}
 
 # Half of the cores: decoding and the network work at the same time.
 _THREADS = str(max(1, (os.cpu_count() or 1) // 2))
@@ -36,14 +31,24 @@ _OPTIONS = {
 _PLAYABLE_WHEN_CUT = {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "1000000"}
 _SECONDS_BETWEEN_KEY_FRAMES = 2
 
+_WAIT_FOR_SOUND = 10  # seconds of pictures that wait for the first packet of sound, which says how it is written
+_FIRST_PACKETS = 8  # of the sound, that are tried before it is written
+
+# A source that begins within these seconds of zero keeps its times; any other begins at zero in the file.
+_ABOUT_ZERO = Fraction(-1, 5), Fraction(1, 10)
+
+_FINEST = 1_000_000  # ticks a second: in finer units, MP4 could hold pictures of less than half an hour
+_EVEN_STEPS = UNTIMED_SOUND  # formats whose pictures come in even steps; what has none costs an empty packet a step
+_MOST_EMPTY = 50_000
+
 
 class VideoWriter:
     """Writes pictures as H.264 with the audio of a source, if any.
 
     Frames whose size is odd are padded by one repeated row or column: H.264 with halved chroma needs even sizes. The
-    first picture decides size and colours; later ones of others are made to fit. `frames_written` counts them;
-    `audio_left_out` is the codec of an audio track that the container cannot hold. `shift` seconds are taken off all
-    times.
+    first picture decides size and colours; later ones of others are made to fit. `frames_written` counts them.
+    `audio_left_out` is why the sound is not in the file, None if it is. `failed` says that something could not be
+    written, `usable` that what was written before plays.
     """
 
     def __init__(
@@ -53,14 +58,17 @@ class VideoWriter:
         time_base: Fraction,
         *,
         audio: SoundStream | None = None,
-        shift: Fraction = Fraction(0),
+        policy: AudioPolicy = "copy",
+        begins_at: Fraction | None = None,
         pixel_aspect: Fraction = Fraction(1),
         encoder: Encoder = "libx264",
         shown_as: Path | None = None,
     ) -> None:
         """Open `path`; raise InputError if its suffix names no container FFmpeg can write H.264 into.
 
-        Errors speak of `shown_as`, where `path` is only temporary.
+        Pictures come with times in units of `time_base`. The file begins at `begins_at` seconds of them: by default at
+        zero, or with the first picture or sound if that is elsewhere. Errors speak of `shown_as`, where `path` is only
+        temporary.
         """
         self.path = shown_as or path
         self.encoder = working_encoder() if encoder == "auto" else encoder
@@ -72,26 +80,30 @@ class VideoWriter:
             raise InputError(
                 f"cannot write {self.path} ({reason(error)}); need a name like out.mp4 or out.mkv"
             ) from None
+        self._even_steps = self._container.format.name in _EVEN_STEPS
+        self._source_base, self._time_base = time_base, max(time_base, Fraction(1, _FINEST))
+        if self._even_steps:
+            self._time_base = 1 / rate
+        self._longest = _MOST_EMPTY if self._even_steps else int(longest_packet(self._time_base) / self._time_base)
         self._stream = cast("VideoStream", stream)
         self._stream.pix_fmt = "yuv420p"
-        self._stream.time_base = time_base
-        self._stream.codec_context.time_base = time_base
+        self._stream.time_base = self._time_base
+        self._stream.codec_context.time_base = self._time_base
         self._stream.codec_context.sample_aspect_ratio = pixel_aspect
         self._stream.codec_context.gop_size = max(1, round(rate * _SECONDS_BETWEEN_KEY_FRAMES))
-        self._shift = shift
+        self._source_audio = audio if policy != "none" else None
+        self._policy = policy
+        self._begins_at = begins_at
+        self._audio: SoundTrack | None = None
         self.audio_left_out: str | None = None
-        self._audio = None
-        if audio is not None:
-            decoder = audio.codec_context  # none where FFmpeg knows no codec of that kind
-            codec = decoder.codec.canonical_name if decoder else "unknown"
-            if codec in AUDIO_THAT_FITS.get(self._container.format.name, _AUDIO_THAT_FITS_MOST):
-                self._audio = self._container.add_stream_from_template(audio)
-            else:
-                self.audio_left_out = codec
         self._waiting: list[AudioPacket] = []
+        self._encoded: list[AnyPacket] = []
+        self._started = False
         self._first: Picture | None = None
+        self._first_ticks = self._last_ticks = 0
+        self._last: av.VideoFrame | None = None
         self._reformatter = Reformatter()
-        self._failed = False
+        self.failed = self.usable = False
         self.frames_written = 0
 
     def __enter__(self) -> "VideoWriter":
@@ -103,34 +115,104 @@ class VideoWriter:
         self.close()
 
     def write(self, picture: Picture, pts: int) -> None:
-        """Encode one picture, to be shown at `pts` of the writer's time base, less the shift.
+        """Encode one picture, to be shown at `pts` of the source's time base.
 
         Raises InputError if FFmpeg cannot write it.
         """
         frame = self._fitted(picture).frame
-        time_base = self._stream.codec_context.time_base
-        frame.pts, frame.time_base = pts - round(self._shift / time_base), time_base
+        ticks = round(pts * self._source_base / self._time_base)
         with self._one_line_errors():
-            self._container.mux(self._stream.encode(frame))
+            if self._last is None:
+                self._first_ticks = ticks
+            else:
+                self._fill_until(ticks - self._first_ticks)
+            self._encode(frame, ticks - self._first_ticks)
         self.frames_written += 1
-        self._copy_waiting_audio()
 
     def write_audio(self, packet: AudioPacket) -> None:
-        """Copy one packet of the audio stream the writer was opened with."""
-        if self._audio is None:
-            return
-        self._waiting.append(packet)
-        # The first packet muxed writes the header, which needs the size of the first frame.
-        if self.frames_written:
-            self._copy_waiting_audio()
+        """Write one packet of the audio stream the writer was opened with; raise InputError if FFmpeg cannot."""
+        if self._audio is not None:
+            with self._one_line_errors():
+                self._audio.write(packet, self._origin)
+        elif self._source_audio is not None and not self._started:
+            self._waiting.append(packet)
 
     def close(self) -> None:
-        """Flush the encoder and finish the file; raise InputError if FFmpeg cannot."""
+        """Flush the encoders and finish the file; raise InputError if FFmpeg cannot."""
         with self._one_line_errors():
             # Flushing into a container whose header could not be written crashes FFmpeg.
-            if self.frames_written and not self._failed:
-                self._container.mux(self._stream.encode())
+            if self.frames_written and not self.failed:
+                self._mux(self._stream.encode())
+                if not self._started:
+                    self._start()
+                if self._audio is not None:
+                    self._audio.finish()
             self._container.close()
+
+    def _fill_until(self, ticks: int) -> None:
+        """Show the last picture again where it is to be shown for longer than the container can say."""
+        assert self._last is not None
+        while ticks - self._last_ticks > self._longest:
+            self._encode(self._last, self._last_ticks + self._longest)
+
+    def _encode(self, frame: av.VideoFrame, ticks: int) -> None:
+        if self._last is not None and ticks <= self._last_ticks:
+            if self._time_base <= self._source_base:
+                raise ValueError("times go back")
+            ticks = self._last_ticks + 1
+        frame.pts, frame.time_base = ticks, self._time_base
+        self._last, self._last_ticks = frame, ticks
+        self._mux(self._stream.encode(frame))
+        ready = self._source_audio is None or self._waiting or ticks * self._time_base >= _WAIT_FOR_SOUND
+        if not self._started and ready:
+            self._start()
+
+    def _mux(self, packets: list[AnyPacket]) -> None:
+        if not self._started:
+            self._encoded += packets
+            return
+        for packet in packets:
+            for name in ("pts", "dts"):
+                setattr(packet, name, getattr(packet, name) + self._offset)
+            self._container.mux(packet)
+            self.usable = True
+
+    def _start(self) -> None:
+        """Begin the file: it is known now when it begins, and what its sound is like."""
+        self._origin = self._found_origin()
+        self._offset = self._first_ticks - round(self._origin / self._time_base)
+        if self._source_audio is not None:
+            self._audio = self._track(self._source_audio)
+        self._started = True
+        encoded, self._encoded = self._encoded, []
+        self._mux(encoded)
+        waiting, self._waiting = self._waiting, []
+        for packet in waiting:
+            self.write_audio(packet)
+
+    def _found_origin(self) -> Fraction:
+        picture = self._first_ticks * self._time_base
+        if self._even_steps:  # in which the first picture is shown at once
+            return picture
+        if self._begins_at is not None:
+            return self._begins_at
+        first = min([picture, *(packet.seconds for packet in self._waiting[:1])])
+        about_zero = _ABOUT_ZERO[0] <= first <= _ABOUT_ZERO[1] and picture >= 0
+        return Fraction(0) if about_zero else first
+
+    def _track(self, audio: SoundStream) -> SoundTrack | None:
+        """Return what brings the sound into the file, None if nothing can."""
+        first = self._waiting[:_FIRST_PACKETS]
+        why_not = reason_not_copied(self._container.format.name, self._container.container_options, audio, first)
+        if why_not is None:
+            return Copied(self._container, audio, first[0] if first else None)
+        if self._policy == "encode":
+            try:
+                return Encoded(self._container, audio)
+            except (av.FFmpegError, ValueError) as error:
+                why_not = f"{why_not}, and it cannot be encoded anew ({reason(error)})"
+        self.audio_left_out = why_not
+        return None
 
     def _fitted(self, picture: Picture) -> Picture:
         picture = picture.even()
@@ -141,22 +223,12 @@ class VideoWriter:
             self._stream.codec_context.color_range = picture.frame.color_range
         return self._reformatter.fitted(picture, self._first)
 
-    def _copy_waiting_audio(self) -> None:
-        for packet in self._waiting:
-            packet.stream = cast("SoundStream", self._audio)  # none waits where there is no audio
-            if self._shift and packet.pts is not None and packet.dts is not None:
-                shift = round(self._shift / packet.time_base)
-                packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
-            with self._one_line_errors():
-                self._container.mux(packet)
-        self._waiting.clear()
-
     @contextmanager
     def _one_line_errors(self) -> Iterator[None]:
         try:
             yield
         except (av.FFmpegError, ValueError) as error:
-            self._failed = True
+            self.failed = True
             raise InputError(f"cannot write {self.path} ({reason(error)}); try another place or format") from error
 
 

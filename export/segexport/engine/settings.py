@@ -5,6 +5,7 @@ from typing import Any
 
 from segdata.errors import InputError
 from segdata.files import replacing
+from segdata.text import printable
 from segexport.options import EngineOptions
 from segrun.runners.tensorrt.library import TensorRT
 
@@ -85,7 +86,7 @@ def open_timing_cache(library: TensorRT, config: Any, logger: Any, path: Path) -
     # Of bytes it cannot use TensorRT only warns, and makes an empty cache, which would then overwrite the file.
     problems = logger.take_problems() if content else []
     if cache is None or problems or not config.set_timing_cache(cache, False):
-        reason = " ".join("; ".join(problems or logger.take_problems()).split()) or "no reason given"
+        reason = printable("; ".join(problems or logger.take_problems())) or "no reason given"
         raise InputError(
             f"timing cache {path} is broken, or of another GPU or version than {library.flavour} {library.version} "
             f"here ({reason}); delete it or name another file"

@@ -9,6 +9,7 @@ from typing import Any
 
 from segdata.errors import EdgeSegError, InputError, MissingDependencyError
 from segdata.files import replacing, sha256_of
+from segdata.text import printable
 from segexport.engine.build_progress import BuildControl, OnProgress, interruptible, progress_monitor
 from segexport.engine.settings import (
     capability_of,
@@ -135,6 +136,7 @@ def build_engine(
         verified_on=NO_GPU,
         rebuild=provenance.rebuild,
         calibration_frames=contract.calibration_frames,
+        weights=contract.weights,
     )
     with replacing(manifest_path(path)) as temporary:
         temporary.write_text(manifest.to_json())
@@ -179,7 +181,7 @@ def _reasons(parser: Any) -> str:  # noqa: ANN401 - a class of the library
     for error in (parser.get_error(index) for index in range(parser.num_errors)):
         operator = error.node_operator()
         known = not operator or parser.supports_operator(operator)
-        reason = " ".join(error.desc().split()) if known else f"TensorRT has no operator {operator}"
+        reason = printable(error.desc()) if known else f"TensorRT has no operator {operator}"
         where = error.node_name() or (f"number {error.node()}" if error.node() >= 0 else "")
         reasons.append(f"node {where}: {reason}" if where else reason)
     return "; ".join(reasons)

@@ -3,15 +3,12 @@
 import re
 
 from segdata.errors import InputError
-from segdata.spec import ModelSpec
 from segdata.video.picture import Picture
 from segrun.frame import Segmented
-from segrun.options import RunOptions
 from segrun.preview.figures import Colour, Figures
 from segrun.preview.live import LiveJpeg
 from segrun.preview.server import PreviewServer
-from segrun.sinks.base import Sink
-from segrun.sources.base import Source
+from segrun.sinks.base import Output, Sink
 
 _LOOPBACK = "127.0.0.1"
 _ADDRESS = re.compile(r"((\[(?P<ipv6>[^\[\]/]+)\]|(?P<host>[^:\[\]/]*)):)?(?P<port>[0-9]{1,5})")
@@ -38,6 +35,12 @@ class PreviewSink(Sink):
         self._server = PreviewServer(host, port, token, self._live, self._figures.now)
         self.address = self._server.url
 
+    @classmethod
+    def opened(cls, output: Output) -> "PreviewSink":
+        """Return the sink of the page at `--serve`."""
+        assert output.options.serve is not None
+        return cls(output.options.serve, output.options.token, output.spec.class_names, output.spec.colours)
+
     def write(self, segmented: Segmented, picture: Picture | None) -> None:
         """Show one frame; who is not done with the one before skips it."""
         assert picture is not None  # a sink that shows gets it
@@ -62,9 +65,3 @@ def parse_address(address: str) -> tuple[str, int]:
     if parts is None or int(parts["port"]) > 65535:
         raise InputError(f"got {address!r} to serve at, need HOST:PORT such as {_LOOPBACK}:8080 or [::1]:8080")
     return parts["ipv6"] or parts["host"] or _LOOPBACK, int(parts["port"])
-
-
-def open_sink(_: str, options: RunOptions, __: Source, spec: ModelSpec) -> Sink:
-    """Start serving."""
-    assert options.serve is not None  # else nobody asks for it
-    return PreviewSink(options.serve, options.token, spec.class_names, spec.colours)

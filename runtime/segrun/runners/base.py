@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable
 from contextlib import closing
+from pathlib import Path
 from types import TracebackType
 
 import numpy as np
@@ -24,7 +25,8 @@ class Runner(ABC):
 
     `spec` is the artefact's ModelSpec, `precision` what its graph says it computes in, `computes` what the runner
     computes the float part of it in here, `calibration_frames` the `frame_id` of each frame that calibrated its INT8,
-    `device` what it runs on, in words, `batch` how many frames it takes.
+    `weights` the SHA-256 of the checkpoint it was exported from ("" in artefacts of edgeseg 0.1), `device` what it runs
+    on, in words, `batch` how many frames it takes.
     """
 
     name: str
@@ -34,7 +36,13 @@ class Runner(ABC):
     device: str
     batch: int
     calibration_frames: frozenset[str]
+    weights = ""
     _closed = False
+
+    @classmethod
+    def opened(cls, path: Path, *, trust: bool, throughput: bool) -> "Runner":
+        """Return the runner of an artefact; see `segrun.runners.open.open_runner`, whose options these are."""
+        raise NotImplementedError
 
     def __call__(self, frames: Frames) -> Labels:
         """Return the labels of `frames`; the result belongs to the caller.
@@ -116,3 +124,4 @@ class Runner(ABC):
         self.precision = contract.precision
         self.batch = contract.batch
         self.calibration_frames = frozenset(contract.calibration_frames)
+        self.weights = contract.weights

@@ -6,6 +6,7 @@ import numpy as np
 import onnxruntime
 
 from segdata.errors import ContractError, InputError
+from segdata.text import short
 from segrun.runners.base import Frames, Labels, Runner
 from segrun.runners.contract import contract_of
 from segrun.runners.onnx_check import check_onnx
@@ -31,6 +32,11 @@ class OnnxRuntimeRunner(Runner):
         self._take(contract_of(metadata, signature, str(path)))
         self.computes = "int8/f32" if self.precision == "int8" else "f32"  # ONNX Runtime widens float16 on a CPU
         self.device = "CPU"
+
+    @classmethod
+    def opened(cls, path: Path, *, trust: bool, throughput: bool) -> "OnnxRuntimeRunner":
+        """Return the runner of an ONNX file."""
+        return cls(path)
 
     def _free(self) -> None:
         del self._session
@@ -58,9 +64,4 @@ def _shape(argument: onnxruntime.NodeArg) -> list[int]:
 
 
 def _reason(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-
-
-def open_artefact(path: Path, *, trust: bool, throughput: bool) -> Runner:
-    """Load an .onnx; raise as the class does."""
-    return OnnxRuntimeRunner(path)
+    return short((str(error).strip().splitlines() or [type(error).__name__])[0])

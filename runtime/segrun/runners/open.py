@@ -1,18 +1,21 @@
-"""Finds the runner for an artefact."""
+"""Which runner runs a file."""
 
-from importlib import import_module
 from pathlib import Path
-from typing import Final, cast
 
 from segdata.errors import InputError
 from segrun.options import RunnerName
+from segrun.registry import class_at
 from segrun.runners.base import Runner
 
-RUNNERS: Final[dict[str, dict[RunnerName, str]]] = {
-    ".onnx": {"auto": "openvino", "openvino": "openvino", "onnxruntime": "onnxruntime"},
-    ".engine": {"auto": "tensorrt.runner"},
+RUNNERS: dict[str, dict[RunnerName, str]] = {
+    ".onnx": {
+        "auto": "segrun.runners.openvino:OpenVINORunner",
+        "openvino": "segrun.runners.openvino:OpenVINORunner",
+        "onnxruntime": "segrun.runners.onnxruntime:OnnxRuntimeRunner",
+    },
+    ".engine": {"auto": "segrun.runners.tensorrt.runner:TensorRTRunner"},
 }
-"""The module of `segrun.runners` whose `open_artefact` opens a file, by suffix and name. A new one is a line here."""
+"""The runners by suffix and name, "auto" the one for every other name. A new one is a file and a line here."""
 
 
 def open_runner(path: Path, runner: RunnerName = "auto", *, trust: bool = False, throughput: bool = False) -> Runner:
@@ -27,8 +30,8 @@ def open_runner(path: Path, runner: RunnerName = "auto", *, trust: bool = False,
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; need an artefact written by seg-export")
-    named = RUNNERS.get(path.suffix.lower())
-    if named is None:
+    if path.suffix.lower() not in RUNNERS:
         raise InputError(f"{path}: got a {path.suffix or 'file without suffix'}, need .onnx or .engine from seg-export")
-    module = import_module(f"segrun.runners.{named.get(runner, named['auto'])}")
-    return cast("Runner", module.open_artefact(path, trust=trust, throughput=throughput))
+    places = RUNNERS[path.suffix.lower()]
+    found: Runner = class_at(places.get(runner, places["auto"])).opened(path, trust=trust, throughput=throughput)
+    return found

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from segdata.errors import ContractError, InputError
+from segdata.text import short
 from segrun.runners.base import Frames, Labels, Runner
 from segrun.runners.contract import contract_of
 from segrun.runners.onnx_check import check_onnx
@@ -63,6 +64,11 @@ class OpenVINORunner(Runner):
         floats = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
         self.computes = f"int8/{floats}" if self.precision == "int8" else floats
         self.device = str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
+
+    @classmethod
+    def opened(cls, path: Path, *, trust: bool, throughput: bool) -> "OpenVINORunner":
+        """Return the runner of an ONNX file."""
+        return cls(path, throughput=throughput)
 
     def _free(self) -> None:
         self._ring.close()
@@ -135,9 +141,4 @@ def _shape(port: ov.Output) -> list[int]:
 
 def _reason(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1][:200] if lines else type(error).__name__
-
-
-def open_artefact(path: Path, *, trust: bool, throughput: bool) -> Runner:
-    """Load an .onnx; raise as the class does."""
-    return OpenVINORunner(path, throughput=throughput)
+    return short(lines[-1]) if lines else type(error).__name__

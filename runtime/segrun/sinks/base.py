@@ -1,11 +1,25 @@
 """What a sink promises: where the segmented frames go."""
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
 
+from segdata.spec import ModelSpec
 from segdata.video.picture import Picture
 from segdata.video.reader import AudioPacket
 from segrun.frame import Segmented
+from segrun.options import RunOptions
+from segrun.sources.base import Source
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output to be opened: where it goes, what the run was asked for, its source and the spec of its model."""
+
+    path: Path
+    options: RunOptions
+    source: Source
+    spec: ModelSpec
 
 
 class Sink(ABC):
@@ -24,6 +38,11 @@ class Sink(ABC):
 
     def __init__(self) -> None:
         self.remarks: list[str] = []
+
+    @classmethod
+    def opened(cls, output: Output) -> "Sink":
+        """Return the sink of an output; raise InputError if it cannot be opened."""
+        raise NotImplementedError
 
     @abstractmethod
     def write(self, segmented: Segmented, picture: Picture | None) -> None:

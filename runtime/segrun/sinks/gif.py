@@ -6,13 +6,10 @@ from pathlib import Path
 
 from segdata.errors import InputError
 from segdata.files import move_onto, on_disk, remove, temporary_beside
-from segdata.spec import ModelSpec
 from segdata.video.gif import HUNDREDTH, GifWriter
 from segdata.video.picture import Picture, Reformatter
 from segrun.frame import Segmented
-from segrun.options import RunOptions
-from segrun.sinks.base import Sink
-from segrun.sources.base import Source
+from segrun.sinks.base import Output, Sink
 
 MOST_WIDTH = 640  # pixels: a GIF of more is tens of megabytes within seconds
 LEAST_STEP = 2  # hundredths of a second between pictures: players show what is faster at a tenth of its speed
@@ -38,6 +35,11 @@ class GifSink(Sink):
         self._starts_at = 0.0
         self._last = -LEAST_STEP
         self._left_out = 0
+
+    @classmethod
+    def opened(cls, output: Output) -> "GifSink":
+        """Return the sink of a GIF."""
+        return cls(output.path, output.source.rate)
 
     def write(self, segmented: Segmented, picture: Picture | None) -> None:
         """Take one picture; raise InputError if it cannot be written."""
@@ -87,8 +89,3 @@ class GifSink(Sink):
         with on_disk(self._target):
             self._target.parent.mkdir(parents=True, exist_ok=True)
         return GifWriter(self._temporary, height, width, self._rate, self._target)
-
-
-def open_sink(name: str, _: RunOptions, source: Source, __: ModelSpec) -> Sink:
-    """Open it."""
-    return GifSink(Path(name), source.rate)

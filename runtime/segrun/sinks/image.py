@@ -6,13 +6,10 @@ import cv2
 
 from segdata.errors import InputError
 from segdata.files import move_onto, on_disk, remove, temporary_beside
-from segdata.spec import ModelSpec
 from segdata.video.picture import Picture
 from segrun.frame import Segmented
-from segrun.options import RunOptions
-from segrun.sinks.base import Sink
+from segrun.sinks.base import Output, Sink
 from segrun.sinks.png import safe_name
-from segrun.sources.base import Source
 from segrun.sources.image import ImageSource
 
 _QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_WEBP_QUALITY, 95]  # of 100
@@ -33,6 +30,14 @@ class ImageSink(Sink):
         self._name, self._files = name, files or {}
         self._inputs = {path.resolve() for path in self._files.values()}
         self._written: set[Path] = set()
+
+    @classmethod
+    def opened(cls, output: Output) -> "ImageSink":
+        """Return the sink of images; raise InputError if a video would go into one."""
+        name, source = str(output.path), output.source
+        if "{frame}" not in name and not isinstance(source, ImageSource):
+            raise InputError(f"got one image {name} for a video; put {{frame}} into its name, or name a video")
+        return cls(name, source.files() if isinstance(source, ImageSource) else None)
 
     def write(self, segmented: Segmented, picture: Picture | None) -> None:
         """Write one picture; raise InputError if it cannot be written, or another frame has its name."""
@@ -68,11 +73,3 @@ class ImageSink(Sink):
         if not frame.isdecimal() or "{frame}" not in self._name:  # a camera has no end of numbers
             self._written.add(target)
         return target
-
-
-def open_sink(name: str, options: RunOptions, source: Source, _: ModelSpec) -> Sink:
-    """Open it; raise InputError if a video would go into one image."""
-    one_file = "{frame}" not in name
-    if one_file and not isinstance(source, ImageSource):
-        raise InputError(f"got one image {name} for a video; put {{frame}} into its name, or name a video")
-    return ImageSink(name, source.files() if isinstance(source, ImageSource) else None)

@@ -9,17 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from segdata.files import on_disk
-from segdata.spec import ModelSpec
 from segdata.video.picture import Picture
 from segrun.frame import Segmented
-from segrun.options import RunOptions
 from segrun.runners.base import Labels
-from segrun.sinks.base import Sink
-from segrun.sources.base import Source
+from segrun.sinks.base import Output, Sink
 
 
 class JsonSink(Sink):
-    """Writes one JSON object a frame, a line each, in UTF-8.
+    """Writes one JSON object a frame, a line each, in UTF-8. Its times are the source's.
 
     Unlike other files it is written in its place from the first frame on and not under another name: each line is whole
     by itself, and so the file can be followed while it grows (`tail -f`).
@@ -31,10 +28,18 @@ class JsonSink(Sink):
         self._target = target
         self._stream: io.FileIO | None = None
         self._before: Labels | None = None
+        self._starts_at: float | None = None
+
+    @classmethod
+    def opened(cls, output: Output) -> "JsonSink":
+        """Return the sink of a file of JSON lines."""
+        return cls(output.path)
 
     def write(self, segmented: Segmented, picture: Picture | None) -> None:
         """Write one frame's line; raise InputError if it cannot be written. No part of a line stays then."""
-        line = json.dumps(facts(segmented, self._before, time.perf_counter()), allow_nan=False)
+        if self._starts_at is None:
+            self._starts_at = segmented.frame.seconds
+        line = json.dumps(facts(segmented, self._before, self._starts_at, time.perf_counter()), allow_nan=False)
         self._before = segmented.labels
         with on_disk(self._target):
             if self._stream is None:
@@ -56,16 +61,19 @@ class JsonSink(Sink):
                 self._stream.close()
 
 
-def facts(segmented: Segmented, before: Labels | None, now: float) -> dict[str, object]:
-    """Return what a line says: times in seconds of the source, shares of the picture 0 to 1, size in pixels.
+def facts(segmented: Segmented, before: Labels | None, starts_at: float, now: float) -> dict[str, object]:
+    """Return what a line says: times in seconds, shares of the picture 0 to 1, size in pixels.
 
-    `before` are the labels of the frame before, None for the first; `now` is by `time.perf_counter`, in seconds.
+    "seconds" is the source's own time, wherever its clock begins or jumps; "shown" is how long after the first frame,
+    which is shown at `starts_at`, the frame is shown in a video. `before` are the labels of the frame before, None for
+    the first; `now` is by `time.perf_counter`, in seconds.
     """
     frame, labels = segmented.frame, segmented.labels
     shares = sorted(segmented.shares.items(), key=lambda item: -item[1])
     return {
         "frame": frame.name,
-        "seconds": round(frame.seconds, 6),
+        "seconds": round(frame.source_seconds, 6),
+        "shown": round(frame.seconds - starts_at, 6),
         "size": [frame.picture.width, frame.picture.height],
         "shares": {name: round(share, 5) for name, share in shares},
         "changed": None if before is None else round(float(np.mean(labels != before)), 5),
@@ -92,8 +100,3 @@ def _write_whole(stream: io.FileIO, line: bytes) -> None:
         with suppress(OSError):  # a pipe takes nothing back
             stream.truncate(stream.tell() - written)
         raise
-
-
-def open_sink(name: str, _: RunOptions, __: Source, ___: ModelSpec) -> Sink:
-    """Open it."""
-    return JsonSink(Path(name))

@@ -9,12 +9,10 @@ import numpy as np
 from segdata.errors import InputError
 from segdata.files import move_onto, on_disk, remove, temporary_beside
 from segdata.labels import Colour, palette
-from segdata.spec import ModelSpec
 from segdata.video.picture import Picture
 from segrun.frame import Segmented
-from segrun.options import MaskValues, RunOptions
-from segrun.sinks.base import Sink
-from segrun.sources.base import Source
+from segrun.options import MaskValues
+from segrun.sinks.base import Output, Sink
 
 # What a file's name cannot have, on Windows either: control characters and these.
 _UNUSABLE = re.compile(r'[\x00-\x1f<>:"|?*]')
@@ -24,7 +22,7 @@ class PngSink(Sink):
     """Writes one PNG a frame into a folder, of the frame's size and named after it.
 
     With `values` "ids" a pixel is its class id (8-bit grey), with "colours" its class's colour (RGB). Each file appears
-    when it is whole; those of an earlier run that are not written anew stay.
+    when it is whole; those of an earlier run stay unless they are written again.
     """
 
     def __init__(self, folder: Path, values: MaskValues, colours: tuple[Colour, ...]) -> None:
@@ -34,6 +32,11 @@ class PngSink(Sink):
         self._table = palette(colours)[:, ::-1] if values == "colours" else None  # OpenCV writes BGR
         self._temporary: Path | None = None
         self._taken: set[str] = set()
+
+    @classmethod
+    def opened(cls, output: Output) -> "PngSink":
+        """Return the sink of a folder of masks."""
+        return cls(output.path, output.options.mask_values, output.spec.colours)
 
     def write(self, segmented: Segmented, picture: Picture | None) -> None:
         """Write one frame's labels; raise InputError if they cannot be, or if another frame has the name."""
@@ -73,8 +76,3 @@ def safe_name(name: str) -> str:
     """Return `name` as one that can only be of a file in the folder it is used in."""
     last = _UNUSABLE.sub("_", re.split(r"[/\\]", name)[-1])
     return last if last.strip(". ") else "frame"
-
-
-def open_sink(name: str, options: RunOptions, _: Source, spec: ModelSpec) -> Sink:
-    """Open it."""
-    return PngSink(Path(name), options.mask_values, spec.colours)

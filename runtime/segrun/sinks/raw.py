@@ -8,19 +8,16 @@ from typing import BinaryIO
 import numpy as np
 
 from segdata.errors import InputError
-from segdata.spec import ModelSpec
 from segdata.video.picture import Picture
 from segrun.frame import Segmented
-from segrun.options import RunOptions
-from segrun.sinks.base import Sink
-from segrun.sources.base import Source
+from segrun.sinks.base import Output, Sink
 
 
 class RawSink(Sink):
     """Writes each frame's labels to an open stream: h * w bytes, row by row, no header, at the network's size.
 
-    `closed` says that the reader went away (`| head -c 4096`): that is its right, and the run should end as if the
-    source had. Frames that come later are taken and forgotten. Who opened the stream closes it.
+    `closed` says that the reader went away (`| head -c 4096`): the run should end as if
+    the source had. Frames that come later are taken and forgotten. Who opened the stream closes it.
     """
 
     def __init__(self, stream: BinaryIO, name: str = "standard output") -> None:
@@ -31,6 +28,11 @@ class RawSink(Sink):
         self._stream, self._name = stream, name
         self._frames = 0
         self.closed = False
+
+    @classmethod
+    def opened(cls, output: Output) -> "RawSink":
+        """Return the sink of standard output."""
+        return cls(sys.stdout.buffer)
 
     def write(self, segmented: Segmented, picture: Picture | None) -> None:
         """Write one frame's labels; raise InputError if they cannot be written."""
@@ -61,8 +63,3 @@ class RawSink(Sink):
             nothing = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nothing, self._stream.fileno())
             os.close(nothing)
-
-
-def open_sink(_: str, __: RunOptions, ___: Source, ____: ModelSpec) -> Sink:
-    """Write to standard output; raise InputError if that is a terminal."""
-    return RawSink(sys.stdout.buffer)

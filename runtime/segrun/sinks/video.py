@@ -2,29 +2,34 @@
 
 from contextlib import suppress
 from fractions import Fraction
+from itertools import chain, count
 from pathlib import Path
 
 from segdata.errors import EdgeSegError
 from segdata.files import move_onto, on_disk, remove, temporary_beside
-from segdata.spec import ModelSpec
 from segdata.video.picture import Picture
-from segdata.video.reader import AudioPacket
+from segdata.video.sound import AudioPacket, AudioPolicy
 from segdata.video.writer import Encoder, VideoWriter
 from segrun.frame import Segmented
-from segrun.options import RunOptions
-from segrun.sinks.base import Sink
+from segrun.sinks.base import Output, Sink
 from segrun.sources.base import Source
 
 
 class VideoSink(Sink):
-    """Writes H.264. `shift` seconds of the source are not shown: the video begins there."""
+    """Writes H.264 with the source's sound, as `audio` says.
+
+    The video begins `shift` seconds after the source does, or, by default, about where the source does.
+    """
 
     shows = True
 
-    def __init__(self, target: Path, source: Source, encoder: Encoder = "libx264", shift: float = 0) -> None:
+    def __init__(
+        self, target: Path, source: Source, encoder: Encoder = "libx264", shift: float = 0, audio: AudioPolicy = "copy"
+    ) -> None:
         """Open a file beside `target`; raise InputError if its suffix names no container, or it cannot be written."""
         super().__init__()
         self._target, self._temporary = target, temporary_beside(target)
+        self._audio = audio
         with on_disk(target):
             target.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -33,7 +38,8 @@ class VideoSink(Sink):
                 source.rate,
                 source.time_base,
                 audio=source.audio,
-                shift=source.starts_at + Fraction(str(shift)) if shift else Fraction(0),
+                policy=audio,
+                begins_at=source.starts_at + Fraction(str(shift)) if shift else None,
                 pixel_aspect=source.pixel_aspect,
                 encoder=encoder,
                 shown_as=target,
@@ -41,9 +47,12 @@ class VideoSink(Sink):
         except BaseException:
             remove(self._temporary)
             raise
-        if self._writer.audio_left_out:
-            lack = f"{target.suffix} cannot hold {self._writer.audio_left_out}"
-            self.remarks.append(f"audio left out: {lack}; try -o NAME.mkv")
+
+    @classmethod
+    def opened(cls, output: Output) -> "VideoSink":
+        """Return the sink of a video file."""
+        options = output.options
+        return cls(output.path, output.source, options.encoder, options.start, options.audio)
 
     def write(self, segmented: Segmented, picture: Picture | None) -> None:
         """Encode one frame."""
@@ -55,13 +64,19 @@ class VideoSink(Sink):
         self._writer.write_audio(packet)
 
     def finish(self) -> None:
-        """Move the file into place, complete or, if the disk is full, as far as it came: it plays to there."""
+        """Move the file into place, complete or, if the disk is full, as far as it came: it plays to there.
+
+        What failed takes no other file's place: it goes beside it then.
+        """
         try:
             self._writer.close()
         finally:
-            if self._writer.frames_written:
-                move_onto(self._target, self._temporary)
-                self.path = self._target
+            if self._writer.audio_left_out:
+                instead = "; try --audio encode" if self._audio == "copy" else ""
+                self.remarks.append(f"{self._target}: audio left out: {self._writer.audio_left_out}{instead}")
+            if self._writer.usable:
+                self.path = _unused(self._target) if self._writer.failed else self._target
+                move_onto(self.path, self._temporary)
             else:
                 remove(self._temporary)
 
@@ -73,6 +88,7 @@ class VideoSink(Sink):
             remove(self._temporary)
 
 
-def open_sink(name: str, options: RunOptions, source: Source, _: ModelSpec) -> Sink:
-    """Open it."""
-    return VideoSink(Path(name), source, options.encoder, options.start)
+def _unused(target: Path) -> Path:
+    """Return `target`, or a name like it that no file has."""
+    names = (target.with_name(f"{target.stem}.part{number}{target.suffix}") for number in count(1))
+    return next(path for path in chain([target], names) if not path.exists())

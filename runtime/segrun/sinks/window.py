@@ -8,13 +8,10 @@ import threading
 from contextlib import suppress
 
 from segdata.errors import InputError
-from segdata.spec import ModelSpec
 from segdata.video.picture import Picture, Reformatter
 from segrun.frame import Segmented
-from segrun.options import RunOptions
-from segrun.sinks.base import Sink
+from segrun.sinks.base import Output, Sink
 from segrun.sinks.window_process import READY, SIZE
-from segrun.sources.base import Source
 
 MOST = (1080, 1920)  # height and width of what is sent to the window, in pixels: screens of more enlarge it
 SECONDS_TO_OPEN = 30
@@ -45,6 +42,11 @@ class WindowSink(Sink):
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, bufsize=0
         )
         self._wait_until_open()
+
+    @classmethod
+    def opened(cls, output: Output) -> "WindowSink":
+        """Return the sink of a window."""
+        return cls(f"edgeseg: {output.source.name}")
 
     def write(self, segmented: Segmented, picture: Picture | None) -> None:
         """Show one picture; raise InputError if the window failed."""
@@ -111,8 +113,3 @@ class WindowSink(Sink):
             with suppress(OSError):
                 if stream is not None:
                     stream.close()
-
-
-def open_sink(_: str, __: RunOptions, source: Source, ___: ModelSpec) -> Sink:
-    """Open the window."""
-    return WindowSink(f"edgeseg: {source.name}")

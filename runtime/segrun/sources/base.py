@@ -1,10 +1,12 @@
 """What a source promises: where frames come from."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
 
 from segdata.video.reader import AudioPacket, Decoded, SoundStream
+from segrun.options import RunOptions
 
 
 class Source(Protocol):
@@ -37,3 +39,16 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Let go of the source. A `read` that is waiting for it in another thread ends as soon as it can."""
+
+
+@dataclass(frozen=True)
+class SourceKind:
+    """A kind of input: which words on the command line mean it, how it is opened, what its results are named for.
+
+    `live` says that how soon a frame is shown matters more than how many are in a second.
+    """
+
+    takes: Callable[[str], bool]
+    open: Callable[[str, RunOptions], Source]
+    name: Callable[[str], str]
+    live: bool = False

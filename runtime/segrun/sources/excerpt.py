@@ -43,9 +43,10 @@ def _reading_near(source: Source, begin: Fraction) -> Iterator[Decoded | AudioPa
     tried then, the last from the very beginning.
     """
     step = _RUN_UP
+    items, before = source.read(), list[Decoded | AudioPacket]()
     while begin - step > source.starts_at:
         if not source.seek(begin - step):
-            return source.read()
+            return chain(before, items)
         items, before = source.read(), []
         for item in items:
             before.append(item)

@@ -1,5 +1,6 @@
-"""An image, or a folder of images as a video."""
+"""An image, and a folder of images as a video."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -10,10 +11,12 @@ import cv2
 from segdata.errors import InputError
 from segdata.image_file import decode_image
 from segdata.video.reader import Decoded, SoundStream
-from segrun.options import RunOptions
-from segrun.sources.base import Source
-from segrun.sources.open import IMAGES, files_in
+from segrun.sources.base import SourceKind
 
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+"""What names of images end in, in lower case."""
+
+_OWN_RESULT = ".seg"  # what the stem of a result ends in where the user named none: such files are no inputs
 _RATE = Fraction(25)
 
 
@@ -26,8 +29,7 @@ class ImageSource:
     be read; they are skipped.
     """
 
-    live = False
-    bursts = 0
+    live, bursts = False, 0
     audio: SoundStream | None = None
     pixel_aspect = Fraction(1)
     rate = _RATE
@@ -46,9 +48,9 @@ class ImageSource:
     @classmethod
     def of_folder(cls, folder: Path) -> "ImageSource":
         """Take the images of a folder, in `natural_order`; raise InputError if there is none."""
-        paths = files_in(folder, IMAGES)
+        paths = files_in(folder, SUFFIXES)
         if not paths:
-            kinds = ", ".join(suffix[1:] for suffix in IMAGES)
+            kinds = ", ".join(suffix[1:] for suffix in SUFFIXES)
             raise InputError(f"{folder}: no images or videos in this folder; need images, some of {kinds}, or videos")
         return cls(str(folder), paths)
 
@@ -83,7 +85,30 @@ class ImageSource:
         return path.stem if self._stems[path.stem] == 1 else path.name
 
 
-def open_source(word: str, _: RunOptions) -> Source:
-    """Open an image, or a folder of images; raise InputError for a folder without one."""
-    path = Path(word)
-    return ImageSource.of_folder(path) if path.is_dir() else ImageSource(word, [path])
+def files_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    """Return the files of a folder whose names end so, in `natural_order`, without hidden ones and own results."""
+    found = [
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in suffixes and not path.name.startswith(".") and not path.stem.endswith(_OWN_RESULT)
+    ]
+    return sorted(found, key=lambda path: natural_order(path.name))
+
+
+def natural_order(name: str) -> list[str | int]:
+    """Return a key that sorts frame2 before frame10."""
+    parts: list[str | int] = list(re.split("([0-9]+)", name.lower()))
+    parts[1::2] = map(int, parts[1::2])
+    return [*parts, name]
+
+
+FOLDER = SourceKind(
+    takes=lambda word: Path(word).is_dir(),
+    open=lambda word, _: ImageSource.of_folder(Path(word)),
+    name=lambda word: Path(word).resolve().name,
+)
+FILE = SourceKind(
+    takes=lambda word: Path(word).suffix.lower() in SUFFIXES and Path(word).is_file(),
+    open=lambda word, _: ImageSource(word, [Path(word)]),
+    name=lambda word: Path(word).stem,
+)

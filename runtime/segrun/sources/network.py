@@ -1,17 +1,22 @@
 """Cameras and videos at an address."""
 
+import re
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from segdata.addresses import without_password
 from segdata.errors import InputError
 from segdata.video.reader import TIMED_OUT, AudioPacket, Decoded, VideoReader
-from segrun.options import RunOptions
-from segrun.sources.base import Source
+from segrun.sources.base import SourceKind
 from segrun.sources.live_clock import TIME_BASE, LiveClock
+
+SCHEMES = ("rtsp", "rtsps", "rtp", "rtmp", "rtmps", "srt", "http", "https", "udp", "tcp")
+"""What addresses begin with that are read."""
 
 _OPTIONS = {
     "rtsp": {"rtsp_transport": "tcp"},  # a packet lost over UDP is a grey picture until the next key frame
@@ -30,7 +35,12 @@ class NetworkSource:
     """
 
     def __init__(self, address: str, timeout: float, reconnect: float) -> None:
-        """Open `address`; raise InputError if no video comes from there within `timeout` seconds."""
+        """Open `address`; raise InputError if no video comes from there within `timeout` seconds, or none ever can."""
+        scheme = address.partition("://")[0]
+        if scheme.lower() not in SCHEMES:
+            known = ", ".join(f"{known}://" for known in SCHEMES)
+            shown = without_password(address)
+            raise InputError(f"{shown}: {scheme}:// is not read; need {known} or the name of a file")
         self.name = without_password(address)
         self._address = address
         self._timeout, self._reconnect = timeout, reconnect
@@ -127,6 +137,25 @@ def _undecodable(reader: VideoReader) -> int:
     return reader.corrupt_packets - (reader.broke_off is not None)
 
 
-def open_source(word: str, options: RunOptions) -> Source:
-    """Open an address; raise InputError if no video comes from there within `options.timeout` seconds."""
-    return NetworkSource(word, options.timeout, options.reconnect)
+def is_address(word: str) -> bool:
+    """Return whether a word is an address, of whatever kind; one letter is a disk of Windows."""
+    return re.match(r"[a-z][a-z0-9+.-]+://", word, re.IGNORECASE) is not None
+
+
+def name_of_address(word: str) -> str:
+    """Return what the results of an address are named for; raise InputError if it is no address."""
+    shown = without_password(word)
+    try:
+        address = urlsplit(shown)
+        name = Path(address.path).stem or address.hostname or address.scheme
+    except ValueError as error:  # a bracket that is not closed
+        raise InputError(f"{shown}: not an address ({error}); need one like rtsp://camera/street") from None
+    return re.sub(r"[^\w.-]+", "_", name)
+
+
+KIND = SourceKind(
+    takes=is_address,
+    open=lambda word, options: NetworkSource(word, options.timeout, options.reconnect),
+    name=name_of_address,
+    live=True,
+)

@@ -5,12 +5,13 @@ import os
 import re
 import struct
 import sys
+from pathlib import Path
 from typing import BinaryIO, cast
 
 from segdata.errors import InputError
 from segdata.video.reader import VideoReader, is_pixel_format
 from segrun.options import RunOptions
-from segrun.sources.base import Source
+from segrun.sources.base import Source, SourceKind
 
 _RAW = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})(?::(\w+))?(?:@([1-9][0-9]*(?:[./][0-9]+)?))?")
 
@@ -21,7 +22,7 @@ _BEFORE = (b"ftyp", b"free", b"skip", b"wide", b"uuid", b"pnot", b"styp")
 _FURTHEST = 1 << 20  # bytes that are looked through for them
 
 
-def open_source(word: str, options: RunOptions) -> Source:
+def open_pipe(word: str, options: RunOptions) -> Source:
     """Open a pipe; raise InputError if nothing is piped, or what comes is no video, or its index comes last."""
     name = "standard input" if word in _STANDARD else word
     # Unbuffered: a buffer waits until it is full, and its lock stops Python from leaving while a read waits.
@@ -106,3 +107,17 @@ def _raw_options(raw: str) -> dict[str, str]:
     if not matched or not is_pixel_format(pixels):
         raise InputError(f"--raw {raw}: need WIDTHxHEIGHT[:FORMAT][@RATE], as 1280x720:yuv420p@25")
     return {"video_size": f"{matched[1]}x{matched[2]}", "pixel_format": pixels, "framerate": matched[4] or "25"}
+
+
+def _takes(word: str) -> bool:
+    path = Path(word)
+    return word in _STANDARD or path.is_fifo() or path.is_socket() or path.is_char_device()
+
+
+def _name(word: str) -> str:
+    if word in _STANDARD:
+        return "stdin"
+    return "pipe" if word.startswith("/dev/") else Path(word).stem  # the shell's <(...) is /dev/fd/63
+
+
+KIND = SourceKind(takes=_takes, open=open_pipe, name=_name)

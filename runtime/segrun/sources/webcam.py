@@ -1,8 +1,10 @@
 """A camera on this machine, through OpenCV."""
 
+import re
 import threading
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,16 +12,14 @@ from cv2.utils import logging
 
 from segdata.errors import InputError
 from segdata.video.reader import FALLBACK_RATE, Decoded, SoundStream
-from segrun.options import RunOptions
-from segrun.sources.base import Source
+from segrun.sources.base import SourceKind
 from segrun.sources.live_clock import TIME_BASE, LiveClock
 
 
 class WebcamSource:
     """Frames as the camera delivers them, timed by when they came. Ends when the camera stops delivering."""
 
-    live = True
-    bursts = 0
+    live, bursts = True, 0
     audio: SoundStream | None = None
     pixel_aspect = Fraction(1)
     time_base = TIME_BASE
@@ -66,6 +66,13 @@ class WebcamSource:
             self._busy.release()
 
 
-def open_source(word: str, _: RunOptions) -> Source:
-    """Open a camera by its number, or its name such as /dev/video0; raise InputError if there is none."""
-    return WebcamSource(int(word) if word.isdecimal() else word)
+def _is_free_number(word: str) -> bool:
+    return re.fullmatch("[0-9]+", word) is not None and not Path(word).exists()
+
+
+KIND = SourceKind(
+    takes=lambda word: Path(word).exists() if word.startswith("/dev/video") else _is_free_number(word),
+    open=lambda word, _: WebcamSource(int(word) if word.isdecimal() else word),
+    name=lambda word: f"webcam{re.sub('[^0-9]', '', word)}",
+    live=True,
+)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import EdgeSegError, MissingDependencyError
+from segdata.text import printable
 from segrun.runners.tensorrt.stream import CudaStream
 
 
@@ -119,12 +120,12 @@ class Device:
             yield
         except self._driver.MemoryError as error:
             raise EdgeSegError(
-                f"{self.name} is out of memory ({_one_line(error)}); close what else uses it (nvidia-smi), or keep "
-                "fewer frames in flight"
+                f"{self.name} is out of memory ({printable(str(error))}); close what else uses it (nvidia-smi), or "
+                "keep fewer frames in flight"
             ) from error
         except self._driver.Error as error:
             raise EdgeSegError(
-                f"CUDA failed on {self.name} ({_one_line(error)}); close the engine and open it again"
+                f"CUDA failed on {self.name} ({printable(str(error))}); close the engine and open it again"
             ) from error
 
 
@@ -134,15 +135,11 @@ def _first_device(driver: Any) -> Any:  # noqa: ANN401
         return driver.Device(0)
     except driver.Error as error:
         raise MissingDependencyError(
-            f"CUDA finds no GPU ({_one_line(error)}); check nvidia-smi; without a GPU, .onnx files run on the CPU and "
-            "TensorRT-RTX builds engines"
+            f"CUDA finds no GPU ({printable(str(error))}); check nvidia-smi; without a GPU, .onnx files run on the CPU "
+            "and TensorRT-RTX builds engines"
         ) from None
 
 
 def _name_and_capability(device: Any) -> tuple[str, str]:  # noqa: ANN401
     major, minor = device.compute_capability()
     return str(device.name()), f"{major}.{minor}"
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from segdata.text import printable
+
 
 def find_bindings() -> Any | None:  # noqa: ANN401 - untyped
     """Return cuda.bindings.driver, of the package cuda-bindings, or None if it cannot be imported."""
@@ -38,13 +40,13 @@ class CudaGraph:
                 graph = self._call("cuStreamEndCapture", stream)
                 self._call("cuGraphDestroy", graph)
             if isinstance(error, Exception):
-                raise GraphError(" ".join(str(error).split())) from error
+                raise GraphError(printable(str(error))) from error
             raise
         graph = self._call("cuStreamEndCapture", stream)
         try:
             self._executable = self._call("cuGraphInstantiate", graph, 0)
         finally:
-            # What it reports is of no concern: the executable one is a copy.
+            # Whatever it reports does not matter: the executable graph is a copy.
             bindings.cuGraphDestroy(graph)
 
     def launch(self) -> None:
@@ -59,7 +61,7 @@ class CudaGraph:
         try:
             result, *values = getattr(self._bindings, name)(*arguments)
         except (AttributeError, RuntimeError) as error:  # an older cuda-bindings, or an older driver, has no such call
-            raise GraphError(" ".join(str(error).split())) from error
+            raise GraphError(printable(str(error))) from error
         if int(result) != 0:
             raise GraphError(f"{name}: {getattr(result, 'name', result)}")
         return values[0] if values else None

@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any, TextIO
 
 from segdata.errors import EdgeSegError, MissingDependencyError
+from segdata.text import printable
 from segrun.runners.tensorrt.manifest import Flavour
 
 _MODULES: dict[Flavour, str] = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
@@ -84,6 +85,6 @@ def _make_logger(trt: Any) -> Any:  # noqa: ANN401
 
         def take_errors(self) -> str:
             problems, self._problems = self._problems, []
-            return " ".join("; ".join(message for fatal, message in problems if fatal).split()) or "no reason given"
+            return printable("; ".join(message for fatal, message in problems if fatal)) or "no reason given"
 
     return CollectingLogger()

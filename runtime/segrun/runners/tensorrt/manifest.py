@@ -40,7 +40,8 @@ class EngineManifest:
     `onnx` is the name of the ONNX file the engine was built from; `calibration_sha256` the hash of the calibration
     frames' names, None but for INT8; `verification` the proof of the ONNX file; `verified_on` the device that ran the
     engine, or why none did; `rebuild` the
-    command that makes it again; `calibration_frames` the `frame_id` of each frame that calibrated its INT8.
+    command that makes it again; `calibration_frames` the `frame_id` of each frame that calibrated its INT8; `weights`
+    the SHA-256 of the checkpoint.
     """
 
     engine_sha256: _Word
@@ -57,6 +58,7 @@ class EngineManifest:
     rebuild: Annotated[str, Len(0, 4096)]
     verification: Verification | None = None
     calibration_frames: tuple[str, ...] = ()
+    weights: _Word = ""
     format: Literal[1] = 1
 
     def to_json(self) -> str:

@@ -69,12 +69,18 @@ class TensorRTRunner(Runner):
             self.computes = _COMPUTES[manifest.precision]
             self.device = self._device.name
             self.calibration_frames = frozenset(manifest.calibration_frames)
+            self.weights = manifest.weights
             with self._device.active():
                 self._start(path, depth, graphs, libraries)
         except BaseException:
             with suppress(EdgeSegError):  # the first error is the one to tell
                 self._device.close()
             raise
+
+    @classmethod
+    def opened(cls, path: Path, *, trust: bool, throughput: bool) -> "TensorRTRunner":
+        """Return the runner of an engine."""
+        return cls(path, trust=trust)
 
     def _start(self, path: Path, depth: int, graphs: bool, libraries: Libraries) -> None:
         engine = TensorRTEngine(libraries.tensorrt, libraries.logger, path.read_bytes(), str(path))

@@ -1,7 +1,8 @@
 """What a figure is worth nothing without: the machine and its state, and how it was measured, in words."""
 
-from segbench.report.grid import number, printable
+from segbench.figures import number
 from segbench.results import BenchReport
+from segdata.text import printable
 
 TARGET = "GTX 1660 Ti"
 """The card that edgeseg is made for. No figure of another one stands for it."""

@@ -1,0 +1,48 @@
+"""The scripts in benchmarks/ run, on small things: those that the documentation names are run by its tests."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import pytest
+
+from segdata.dataset import Dataset
+
+if TYPE_CHECKING:
+    from conftest import Artefacts
+
+SCRIPTS = Path(__file__).parents[2] / "benchmarks"
+
+
+def run(*words: object) -> str:
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_contact_sheet_has_a_row_for_the_frames_and_one_a_model(
+    artefacts: "Artefacts", street_video: Path, tmp_path: Path
+) -> None:
+    models = artefacts.onnx["fp32"], artefacts.onnx["int8"]
+    said = run(SCRIPTS / "contact_sheet.py", tmp_path / "sheet.png", street_video, *models)
+    assert cv2.imread(str(tmp_path / "sheet.png")).shape == (3 * 135, 8 * 240, 3)
+    assert {line.partition(" on ")[0] for line in said.splitlines()} == {path.name for path in models}
+    assert any("street darkened: " in line and "%" in line for line in said.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("script", "heading"),
+    [("calibration.py", "| calibrated on | method |"), ("export_steps.py", "| step, with the export before it |")],
+)
+def test_export_scripts_print_their_table(
+    artefacts: "Artefacts", dataset: Dataset, tmp_path: Path, script: str, heading: str
+) -> None:
+    words = [artefacts.checkpoint, dataset.folder, *([tmp_path / "out"] if script == "export_steps.py" else [])]
+    said = run(SCRIPTS / script, *words)
+    assert heading in said
+    assert sum(line.startswith("| ") for line in said.splitlines()) > 5
