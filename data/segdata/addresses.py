@@ -4,7 +4,7 @@ import re
 
 # The user in an address, up to the last @: a password may have any character in it, "/" too. An @ behind a plain host
 # is a part of the path, as in rtsp://camera/live@1.
-_USER = re.compile(r"[^/?#]*@|.*:.*@", re.DOTALL)
+_USER = re.compile(r".*:.*@|[^/?#]*@", re.DOTALL)
 
 # `?password=secret`, and what cheap cameras have in their paths: `/user=admin_password=secret_channel=1`.
 _SECRET = re.compile(
@@ -18,8 +18,10 @@ def without_password(address: str) -> str:
     It shows rather too little than too much: a password that was typed as it is may look like a host or a path.
     """
     scheme, mark, rest = address.partition("://")
-    if _USER.match(rest):
-        rest = rest.rpartition("@")[2]
+    user = _USER.match(rest)
+    if user and _SECRET.search(user[0]):  # nobody can tell what is a password here
+        return f"{scheme}{mark}***"
+    rest = rest[user.end() :] if user else rest
     return scheme + mark + _SECRET.sub(r"\1***", rest)
 
 

@@ -46,6 +46,8 @@ def test_nor_in_a_message_with_addresses(user: str, password: str) -> None:
         ("http://cam/video?Token=abc", "http://cam/video?Token=***"),
         ("rtsp://cam/user=admin_password=abc_channel=1", "rtsp://cam/user=admin_password=***"),
         ("srt://cam:1?passphrase=abc", "srt://cam:1?passphrase=***"),
+        ("http://cam:80/?password=a@b/c", "http://***"),
+        ("rtsp://admin:p?pass=a@cam", "rtsp://***"),
         ("street.mp4", "street.mp4"),
     ],
 )
