@@ -1,6 +1,7 @@
 """edgeseg as a library: the lines of the README, and what they promise."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -122,3 +123,16 @@ def test_an_artefact_of_several_frames_at_once_is_refused(
     onnx.save(to_onnx(artefacts.network, artefacts.spec, "fp32", 2), path)
     with refused(r"two\.onnx takes 2 frames at once, need 1; export it with --batch 1"):
         Segmenter(path)
+
+
+def test_threads_share_one(artefacts: "Artefacts", street_video: Path) -> None:
+    """As the handlers of a web server do."""
+    with VideoReader(street_video) as reader:
+        images = list(reader.images())
+    with Segmenter(artefacts.onnx["int8"]) as segmenter, ThreadPoolExecutor(8) as pool:
+        alone = [segmenter(image) for image in images]
+        video = pool.submit(lambda: [segmented.labels for segmented in segmenter.video(street_video)])
+        together = [(index, pool.submit(segmenter, images[index])) for _ in range(4) for index in range(len(images))]
+        for index, labels in together:
+            np.testing.assert_array_equal(labels.result(60), alone[index])
+        assert len(video.result(60)) == len(images)
