@@ -32,7 +32,21 @@ def _seconds(name: str, text: str, **limits: Any) -> Callable[..., Any]:  # noqa
     return click.option(f"--{name}", type=click.FloatRange(0, **limits), default=default, metavar="SECONDS", help=text)
 
 
-@click.command(cls=Command)
+class _RunCommand(Command):
+    """Takes the name of a file that begins with a dash, as a pattern of the shell may give it, for that file."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        options = {name for parameter in self.params for name in parameter.opts}
+        return super().parse_args(ctx, [f"./{arg}" if _is_file(arg) and arg not in options else arg for arg in args])
+
+
+def _is_file(word: str) -> bool:
+    with suppress(OSError):
+        return word.startswith("-") and len(word) > 1 and Path(word).is_file()
+    return False
+
+
+@click.command(cls=_RunCommand)
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
 @click.option(
     "-o",
