@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av
+import cv2
+import numpy as np
 import pytest
-from live_servers import file_server
+from live_servers import Play, file_server
+from numpy.typing import NDArray
+from rtsp_server import encoded, rtsp_camera
 from small_media import Unseekable, every, write_numbered
 
 from children import child
@@ -199,3 +203,120 @@ def test_a_download_that_breaks_goes_on_or_ends_with_one_line(seg_run: SegRun, r
         assert "broke off" in done.stderr
         assert done.stderr.count("Error") == 1
         assert 0 < lines < 1000
+
+
+def test_the_frames_that_a_camera_sends_at_once_are_all_shown(seg_run: SegRun) -> None:
+    with rtsp_camera([Play(encoded(60))]) as (address, _):
+        done = seg_run(address, "--reconnect", "0", "-o", "o.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert "60 frames read = 60 shown + 0 dropped" in done.stdout
+
+
+SUFFIXES = ("jpg", "png", "webp", "bmp", "tiff", "JPEG")
+
+
+def photo(size: tuple[int, int] = (48, 64)) -> NDArray[np.uint8]:
+    """Return BGR, dark at the top, bluer to the right."""
+    image = np.full((*size, 3), 90, np.uint8)
+    image[..., 0] = np.linspace(60, 200, size[1])
+    image[..., 1] = np.linspace(60, 200, size[0])[:, None]
+    return image
+
+
+def write_photo(path: Path, behind: bytes = b"") -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(cv2.imencode(path.suffix.lower(), photo())[1].tobytes() + behind)
+
+
+def error_of(path: Path) -> float:
+    """Return how far a picture is from the photo, on average, and that it has its size."""
+    found = cv2.imread(str(path))
+    assert found is not None
+    assert found.shape == photo().shape
+    return float(np.abs(found.astype(int) - photo()).mean())
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_photo_gives_a_photo(seg_run: SegRun, suffix: str) -> None:
+    write_photo(seg_run.folder / f"one.{suffix}")
+    done = seg_run(f"one.{suffix}", "--alpha", "0")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"one.seg.{suffix}"
+    assert seg_run.files() == sorted([f"one.seg.{suffix}", f"one.{suffix}"])
+    assert error_of(seg_run.folder / f"one.seg.{suffix}") < 4
+
+
+@pytest.mark.parametrize(("view", "size"), [("overlay", (48, 64)), ("mask", (48, 64)), ("side-by-side", (48, 128))])
+def test_an_image_obeys_the_view(seg_run: SegRun, view: str, size: tuple[int, int]) -> None:
+    write_photo(seg_run.folder / "one.png")
+    done = seg_run("one.png", "-o", "{name}.jpg", "--view", view)
+    assert done.returncode == 0, done.stderr
+    found = cv2.imread(str(seg_run.folder / "one.jpg"))
+    assert found is not None
+    assert found.shape[:2] == size
+    assert (np.abs(found[:, :64].astype(int) - photo()).mean() < 4) == (view == "side-by-side")
+
+
+def test_a_folder_of_images_gives_a_folder_of_images(seg_run: SegRun) -> None:
+    names = [f"{number}.{suffix}" for number, suffix in enumerate(SUFFIXES)]
+    for name in [*names, "same.jpg", "same.png"]:
+        write_photo(seg_run.folder / "photos" / name)
+    done = seg_run("photos", "--alpha", "0")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "photos.seg"
+    results = seg_run.folder / "photos.seg"
+    assert sorted(path.name for path in results.iterdir()) == sorted([*names, "same.jpg", "same.png"])
+    assert all(error_of(path) < 4 for path in results.iterdir())
+    before = {path.name: path.read_bytes() for path in (seg_run.folder / "photos").iterdir()}
+    again = seg_run("photos", "-o", "photos/{name}.png")
+    assert again.returncode == 3
+    assert "as input and as output" in again.stderr
+    assert all((seg_run.folder / "photos" / name).read_bytes() == content for name, content in before.items())
+
+
+def test_images_of_a_folder_go_where_a_pattern_says(seg_run: SegRun) -> None:
+    for name in ("a.jpg", "b.png"):
+        write_photo(seg_run.folder / "photos" / name)
+    for output in ("out/{name}.webp", "{name}/{frame}.bmp"):
+        assert seg_run("photos", "-o", output).returncode == 0
+    made = [name for name in seg_run.files() if not name.endswith((".jpg", ".png"))]
+    assert made == ["out/a.webp", "out/b.webp", "photos/a.bmp", "photos/b.bmp"]
+    refused = seg_run("photos", "-o", "one.jpg")
+    assert refused.returncode == 3
+    assert "got another frame for one.jpg; put {frame} into the name" in refused.stderr
+
+
+def test_frames_of_a_video_are_images_if_they_have_names(seg_run: SegRun) -> None:
+    write_numbered(seg_run.folder / "in.mp4", every(3))
+    assert seg_run("in.mp4", "-o", "{name}/{frame}.jpg").returncode == 0
+    assert seg_run.files() == ["in.mp4", "in/000000.jpg", "in/000001.jpg", "in/000002.jpg"]
+    refused = seg_run("in.mp4", "-o", "in.jpg")
+    assert refused.returncode == 3
+    assert "got one image in.jpg for a video; put {frame} into its name" in refused.stderr
+
+
+def test_a_folder_of_videos_is_its_videos(seg_run: SegRun) -> None:
+    for name in ("clips/b.MP4", "clips/a10.mkv", "clips/a2.ts", "clips/old.seg.mp4"):
+        path = seg_run.folder / name
+        path.parent.mkdir(exist_ok=True)
+        write_numbered(path, every(3))
+    (seg_run.folder / "clips" / "notes.txt").touch()
+    done = seg_run("clips", "-o", "out/{name}.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stdout.splitlines() if "out/" in line] == [
+        f"out/{n}.jsonl" for n in ("a2", "a10", "b")
+    ]
+    write_photo(seg_run.folder / "clips" / "photo.jpg")
+    both = seg_run("clips")
+    assert both.returncode == 0, both.stderr
+    assert {name for name in seg_run.files() if ".seg" in name and "old" not in name} == {
+        "a2.seg.mp4", "a10.seg.mp4", "b.seg.mp4", "clips.seg/photo.jpg",
+    }  # fmt: skip
+
+
+def test_a_motion_photo_is_a_photo(seg_run: SegRun) -> None:
+    write_numbered(seg_run.folder / "motion.mp4", every(5))
+    write_photo(seg_run.folder / "photo.jpg", behind=(seg_run.folder / "motion.mp4").read_bytes())
+    done = seg_run("photo.jpg", "--alpha", "0")
+    assert done.returncode == 0, done.stderr
+    assert error_of(seg_run.folder / "photo.seg.jpg") < 4

@@ -64,8 +64,9 @@ class ImageSink(Sink):
         """Do nothing: the files that are there are whole."""
 
     def _target(self, frame: str) -> Path:
-        suffix = self._files[frame].suffix if frame in self._files else ".png"
-        target = Path(self._name.replace("{frame}", safe_name(frame)).replace("{suffix}", suffix))
+        file = self._files.get(frame, Path(f"{safe_name(frame)}.png"))
+        name = self._name.replace("{frame}{suffix}", file.name).replace("{frame}", safe_name(frame))
+        target = Path(name.replace("{suffix}", file.suffix))
         if target in self._written:
             raise InputError(f"got another frame for {target}; put {{frame}} into the name, or name a video")
         if target.resolve() in self._inputs:
