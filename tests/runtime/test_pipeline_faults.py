@@ -317,6 +317,25 @@ def test_a_sink_that_was_closed_by_its_viewer_ends_the_run() -> None:
     assert report.frames_read == report.frames_shown
 
 
+def test_a_viewer_who_leaves_while_the_source_is_silent_ends_the_run() -> None:
+    source, window = CountingSource(stall_at=5), Watcher()
+
+    def leave() -> None:
+        window.closed = True
+
+    def work() -> RunReport:
+        report = pipeline(source, SkyAndPerson(), window).run()
+        source.close()
+        while any(thread.name == "segrun-read" for thread in threading.enumerate()):
+            time.sleep(0.01)
+        return report
+
+    threading.Timer(0.5, leave).start()
+    report = finished(work)
+    assert isinstance(report, RunReport)
+    assert (report.frames_read, report.frames_shown, report.interrupted) == (5, 5, False)
+
+
 def test_a_second_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     source, target = CountingSource(count=100_000), tmp_path / "out.mp4"
     target.write_bytes(b"the last good file")
