@@ -26,7 +26,7 @@ STEPS = 10
 class Loop:
     """Plays a video over and over, up to a number of frames."""
 
-    live, starts_at, pixel_aspect, audio, corrupt_packets = False, Fraction(0), Fraction(1), None, 0
+    live, bursts, starts_at, pixel_aspect, audio, corrupt_packets = False, 0, Fraction(0), Fraction(1), None, 0
 
     def __init__(self, video: Path, count: int) -> None:
         self.name, self._video, self.expected_frames = str(video), video, count
@@ -80,7 +80,7 @@ def main() -> None:
         counts = []
         for cycle in range(cycles + 1):
             with open_runner(model, throughput=True) as runner:
-                run(RunOptions((str(video),), (f"{folder}/cycle.mp4",), duration=0.2), str(video), runner)
+                run(RunOptions((str(video),), (f"{folder}/cycle.mp4",), duration=0.2), runner)
             del runner
             gc.collect()
             if cycle in {0, cycles}:

@@ -27,7 +27,7 @@ RATE = 30
 class Camera:
     """Gives the frames of a video at 30 a second, whether or not anyone is ready for them."""
 
-    live, rate, time_base = True, Fraction(RATE), Fraction(1, RATE)
+    live, bursts, rate, time_base = True, 0, Fraction(RATE), Fraction(1, RATE)
     starts_at, pixel_aspect, expected_frames, audio, corrupt_packets = Fraction(0), Fraction(1), None, None, 0
 
     def __init__(self, video: Path, seconds: float) -> None:

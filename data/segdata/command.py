@@ -68,10 +68,10 @@ class Command(click.Command):
         except (EdgeSegError, ImportError, OSError) as error:
             if debug:
                 raise
-            fixable = _fixable(error)
+            known = fixable(error)
             if _speaks():
-                _OneLine(fixable).show()
-            ctx.exit(fixable.exit_code)
+                _OneLine(known).show()
+            ctx.exit(known.exit_code)
         except KeyboardInterrupt as interrupt:
             if _speaks():
                 left = str(interrupt) or "what was there before is unchanged"  # a command may know more
@@ -131,7 +131,7 @@ def parse_size(text: str) -> Size:
     return int(parts[1]), int(parts[2] or parts[1])
 
 
-def _fixable(error: EdgeSegError | ImportError | OSError) -> EdgeSegError:
+def fixable(error: EdgeSegError | ImportError | OSError) -> EdgeSegError:
     """Return the error as one that the user can fix; raise the error itself if it is a bug."""
     if isinstance(error, EdgeSegError):
         return error

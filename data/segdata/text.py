@@ -2,13 +2,16 @@
 
 from pydantic import ValidationError
 
+from segdata.addresses import without_passwords
+
 _SHORT = 200
 _LINE = 2000  # letters of an error: it may quote a whole command line
 
 
 def printable(text: str) -> str:
-    """Return `text` on one line, with a question mark for what no terminal, XML or UTF-8 file may hold."""
-    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+    """Return `text` on one line, without passwords, a question mark for what no terminal, XML or UTF-8 may hold."""
+    text = without_passwords(" ".join(text.split()))
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def short(text: str) -> str:

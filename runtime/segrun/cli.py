@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from segdata.command import INTERRUPTED, Command
+from segdata.addresses import without_password
+from segdata.command import INTERRUPTED, Command, fixable
 from segdata.errors import EdgeSegError, IncompleteError
 from segdata.progress import progress_bar
 from segdata.text import one_line
@@ -30,7 +32,21 @@ def _seconds(name: str, text: str, **limits: Any) -> Callable[..., Any]:  # noqa
     return click.option(f"--{name}", type=click.FloatRange(0, **limits), default=default, metavar="SECONDS", help=text)
 
 
-@click.command(cls=Command)
+class _RunCommand(Command):
+    """Takes the name of a file that begins with a dash, as a pattern of the shell may give it, for that file."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        options = {name for parameter in self.params for name in parameter.opts}
+        return super().parse_args(ctx, [f"./{arg}" if _is_file(arg) and arg not in options else arg for arg in args])
+
+
+def _is_file(word: str) -> bool:
+    with suppress(OSError):
+        return word.startswith("-") and len(word) > 1 and Path(word).is_file()
+    return False
+
+
+@click.command(cls=_RunCommand)
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
 @click.option(
     "-o",
@@ -84,8 +100,8 @@ def _seconds(name: str, text: str, **limits: Any) -> Callable[..., Any]:  # noqa
 def main(**values: object) -> None:
     """Segment INPUT: each class of the street in its colour over the frame.
 
-    INPUT is a video, a pattern of them, a folder of images, the number of a webcam, an address (rtsp://, http://,
-    udp://) or - for standard input; several are done one after the other.
+    INPUT is a video, an image, a pattern of them, a folder of images or videos, the number of a webcam, an address
+    (rtsp://, http://, udp://, rtmp://), a pipe or - for standard input; several are done one after the other.
 
     Every frame of a file is kept, with its time and the audio; a live source drops what there was no time for, and says
     how much. Ctrl-C finishes what was begun. Needs no GPU.
@@ -100,35 +116,46 @@ def _run_all(options: RunOptions, interrupts: Interrupts) -> None:
 
     options = replace(options, inputs=tuple(expand(options.inputs)))
     throughput = not any(is_live(word) for word in options.inputs)
+    failures = []
     with open_runner(options.model, options.runner, trust=options.trust, throughput=throughput) as runner:
-        failures = [failure for word in options.inputs if (failure := _failure(options, word, runner, interrupts))]
+        for word in options.inputs:
+            try:
+                _run(options, word, runner, interrupts)
+            except Exception as error:  # whatever it is, it must not keep the next input from its turn
+                failures.append(_named(error, word))
+                if len(options.inputs) > 1:
+                    click.echo(f"Error: {one_line(str(failures[-1]))}", err=True)
     if len(failures) == 1 == len(options.inputs):
         raise failures[0]
     if failures:
-        raise IncompleteError(f"{len(failures)} of {len(options.inputs)} inputs failed; each is named above")
+        of_all = f"{len(failures)} of {len(options.inputs)} inputs failed; each is named above"
+        raise IncompleteError(of_all) from failures[0]
 
 
-def _failure(options: RunOptions, word: str, runner: "Runner", interrupts: Interrupts) -> EdgeSegError | None:
-    """Run one input; return its error, which must not keep the next input from its turn."""
-    try:
-        _run(options, word, runner, interrupts)
-    except EdgeSegError as error:
-        if len(options.inputs) > 1:
-            click.echo(f"Error: {one_line(str(error))}", err=True)
-        return error
-    return None
+def _named(error: Exception, word: str) -> EdgeSegError:
+    """Return an error of one line that names the input; `--debug` shows where a surprise came from."""
+    with suppress(Exception):  # it is raised again where it is a surprise
+        if isinstance(error, EdgeSegError | ImportError | OSError):
+            return fixable(error)
+    surprise = EdgeSegError(
+        f"{without_password(word)}: {type(error).__name__} ({error}), which is a fault of edgeseg: please report this "
+        "with what --debug shows"
+    )
+    surprise.__cause__ = error
+    return surprise
 
 
 def _run(options: RunOptions, word: str, runner: "Runner", interrupts: Interrupts) -> None:
+    """Run one of the inputs, and say how it went."""
     from segrun.run import run
+    from segrun.sinks.open import output_names
     from segrun.sources.open import is_live
 
     interrupts.forget()  # those that ended a live input before this one
     say = partial(click.echo, err="-" in options.outputs)
+    one = replace(options, inputs=(word,), outputs=output_names(options, word))
     with progress_bar("Segmenting", "frames") as bar:
-        report = run(
-            options, word, runner, bar.start, bar.advance, lambda address: say(f"Watch it at {address}"), interrupts
-        )
+        report = run(one, runner, bar, on_address=lambda address: say(f"Watch it at {address}"), interrupts=interrupts)
     say(
         f"{report.frames_read} frames read = {report.frames_shown} shown + {report.frames_dropped} dropped, "
         f"{report.fps:.1f} FPS end to end on {runner.name} ({runner.device}, {runner.computes})"
@@ -139,8 +166,8 @@ def _run(options: RunOptions, word: str, runner: "Runner", interrupts: Interrupt
         say(output)
     if report.corrupt_packets:
         raise IncompleteError(
-            f"{word}: {report.corrupt_packets} packets could not be decoded; the other {report.frames_read} frames are "
-            "complete"
+            f"{without_password(word)}: {report.corrupt_packets} packets could not be decoded; the other "
+            f"{report.frames_read} frames are complete"
         )
     if report.interrupted and not is_live(word):
         click.echo(f"Interrupted after {report.frames_shown} frames; the result is complete to there.", err=True)

@@ -17,10 +17,12 @@ Audio = Literal["copy", "encode", "none"]
 class RunOptions:
     """The options of one run.
 
-    `inputs` are videos, patterns of them, image folders, the number of a webcam, addresses (rtsp, http, https, udp) or
-    "-" for standard input; each is a run of its own. `outputs` are files and folders, told apart by their names: a
-    video, a .gif, a .jsonl of facts, a folder (with "/" at its end) of PNG masks, "-" for raw labels on standard
-    output, "none"; `{name}` in them is the input's name, and NAME.seg.mp4 is what comes of none at all.
+    `inputs` are videos, images, patterns of them, folders of images or videos, the number of a webcam, addresses (rtsp,
+    http, rtmp, udp and others), pipes or "-" for standard input; each is a run of its own. `outputs` are files and
+    folders, told apart by their names: a video, an image (.jpg, .png and others), a .gif, a .jsonl of facts, a folder
+    (with "/" at its end) of PNG masks, "-" for raw labels on standard output, "none". In them, `{name}` stands for the
+    input's name and, in names of images, `{frame}` for each frame's. The default is NAME.seg.mp4 for a video,
+    NAME.seg.png for NAME.png, and a folder NAME.seg of images for a folder NAME of images.
 
     `view` is what videos, windows and previews show; `alpha` the share of the classes' colours in the overlay, 0 to 1;
     `audio` says what becomes of sound: copied where the file can hold it, else left out ("copy") or encoded anew

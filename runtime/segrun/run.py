@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 
+from segdata.addresses import without_password
 from segdata.errors import EdgeSegError, InputError
+from segdata.progress import Progress, Silent
 from segrun.drawing.drawing import Drawing
 from segrun.interrupt import Interrupts
 from segrun.options import RunOptions
@@ -12,27 +14,29 @@ from segrun.pipeline.pipeline import NoFrameError, Pipeline
 from segrun.runners.base import Runner
 from segrun.sinks.open import discard, open_sinks, output_names
 from segrun.sources.excerpt import excerpt
-from segrun.sources.open import name_of, open_source
+from segrun.sources.open import open_source
 
 
 def run(
     options: RunOptions,
-    word: str,
     runner: Runner,
-    on_start: Callable[[int | None], None] = lambda _: None,
-    on_frame: Callable[[], None] = lambda: None,
+    progress: Progress | None = None,
+    *,
     on_address: Callable[[str], None] = lambda _: None,
     interrupts: Interrupts | None = None,
 ) -> RunReport:
-    """Segment the input `word` with `runner` into what `options` name; Ctrl-C ends it in good order.
+    """Segment the one input of `options` with `runner` into their outputs; Ctrl-C ends it in good order.
 
-    `on_start` is told how many frames to expect, None if nobody knows; `on_frame` is called after each, from another
-    thread; `on_address` is told where the preview can be seen. `interrupts` are those of a block the caller is in.
+    `progress` counts frames, from another thread; `on_address` is told where the preview can be seen. `interrupts` are
+    those of a block the caller is in.
 
-    Raises InputError if the input cannot be read or an output cannot be written, and whatever a stage raises; what was
-    written before plays, and the error says how much that is.
+    Raises InputError if there is not one input, it cannot be read or an output cannot be written, and whatever a stage
+    raises; what was written before plays, and the error says how much that is.
     """
-    names = output_names(options, name_of(word))
+    if len(options.inputs) != 1:
+        raise InputError(f"got {len(options.inputs)} inputs, need one a run; run them one after the other")
+    (word,), progress = options.inputs, progress or Silent()
+    names = output_names(options, word)
     with nullcontext(interrupts) if interrupts else Interrupts() as heard:
         source = open_source(word, options)
         try:
@@ -44,24 +48,25 @@ def run(
                     pipeline = Pipeline(source, runner, sinks, drawing, items)
                     for address in filter(None, (sink.address for sink in sinks)):
                         on_address(address)
-                    on_start(_expected(source.expected_frames, options))
+                    progress.start(_expected(source.expected_frames, options))
                 except BaseException:
                     discard(sinks)
                     raise
                 heard.take(pipeline.stop, pipeline.abandon)
-                return _finished(pipeline, on_frame)
+                return _finished(pipeline, progress)
         except NoFrameError:
             if options.start == 0 or source.corrupt_packets:
                 raise
-            raise InputError(f"{word}: ends before {options.start:g} seconds; give an earlier --start") from None
+            shown = without_password(word)
+            raise InputError(f"{shown}: ends before {options.start:g} seconds; give an earlier --start") from None
         finally:
             source.close()
 
 
-def _finished(pipeline: Pipeline, on_frame: Callable[[], None]) -> RunReport:
+def _finished(pipeline: Pipeline, progress: Progress) -> RunReport:
     """Run, and have an error say what was kept."""
     try:
-        return pipeline.run(on_frame)
+        return pipeline.run(progress.advance)
     except EdgeSegError as error:
         report = pipeline.report()
         if not (report.frames_shown and report.outputs):

@@ -24,6 +24,8 @@ from segrun.sources.open import open_source
 class Segmenter:
     """A model, ready to use: call it with an image, or go through a `video`. Use it in a `with` block, or close it.
 
+    Any number of threads may share one, as the handlers of a web server do; the one that opened it closes it.
+
     `classes` are the names that the ids in labels stand for, `colours` their RGB colours.
     """
 
@@ -55,9 +57,9 @@ class Segmenter:
     ) -> Iterator[Segmented]:
         """Yield each frame of `video` with its labels: a file, an image folder, a webcam's number or an address.
 
-        `start` and `duration` are seconds, `every` takes only each so many-th frame. `frame.picture.to_rgb()` of what
-        comes is the image, `labels` the classes at the network's size, `shares` how much of it each class covers.
-        Raises InputError if there is no such video.
+        `start` and `duration` are seconds, `every` takes every Nth frame. `frame.picture.to_rgb()` of what comes is the
+        image, `labels` the classes at the network's size, `shares` how much of it each class covers. A frame of a live
+        source is given before the next is read. Raises InputError if there is no such video.
         """
         source = open_source(str(video), RunOptions((str(video),)))
         waiting: deque[Frame] = deque()
@@ -71,8 +73,10 @@ class Segmenter:
                     yield waiting[-1].small[None]
                     started = time.perf_counter()
 
+        small = small_images()
+        stream = (self._runner(image) for image in small) if source.live else self._runner.stream(small)
         try:
-            for labels in self._runner.stream(small_images()):
+            for labels in stream:
                 yield Segmented(waiting.popleft(), labels[0], self.classes, time.perf_counter())
         finally:
             source.close()

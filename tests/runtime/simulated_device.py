@@ -127,15 +127,15 @@ class Simulation:
             queue.work.clear()
 
     def require_current(self, what: str, owner: object = None) -> None:
-        """Whoever makes or uses something needs its context current, in the thread that made the context."""
+        """Whoever makes or uses something needs its context current, in the thread that made it current."""
         if self.dead and not self.stack:
             return  # a lost context cannot be made current: the call will fail
         if not self.stack:
             raise self.violation(f"{what} without a current context")
         if owner is not None and owner is not self.stack[-1]:
             raise self.violation(f"{what} belongs to another context than the current one")
-        if self.stack[-1].thread != get_ident():
-            raise self.violation(f"{what} in another thread than the context's")
+        if self.stack[-1].user != get_ident():
+            raise self.violation(f"{what} in another thread than the one where the context is current")
 
     def busy(self, context: object) -> bool:
         """Whether there is work in any stream of a context."""

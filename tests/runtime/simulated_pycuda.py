@@ -46,16 +46,17 @@ def driver_of(simulation: Simulation) -> SimpleNamespace:
 
     class Context:
         def __init__(self) -> None:
-            self.thread = get_ident()
+            self.thread = self.user = get_ident()
             self.key = simulation.make("a context")
             simulation.left[self.key] = "a context", None
 
         def push(self) -> None:
-            if self.thread != get_ident():
-                raise simulation.violation("a context is pushed in another thread than its own")
+            if simulation.stack and simulation.stack[-1].user != get_ident():
+                raise simulation.violation("two threads use the device at once")
             if self.key not in simulation.left:
                 raise simulation.violation("a context is pushed after it was detached")
             call("Context.push")
+            self.user = get_ident()
             simulation.stack.append(self)
 
         @staticmethod
@@ -72,6 +73,8 @@ def driver_of(simulation: Simulation) -> SimpleNamespace:
             simulation.finish(lambda: not simulation.busy(current))
 
         def detach(self) -> None:
+            if self.thread != get_ident():
+                raise simulation.violation("a context is detached in another thread than its own: pycuda leaks it")
             if simulation.busy(self):
                 simulation.violation("a context is detached while work is under way")
             others = [name for name, context in simulation.left.values() if context is self]

@@ -41,6 +41,13 @@ def number_of(item: Decoded) -> int:
     return round((float(Reformatter().picture(item.frame).y.mean()) - 20) / 2)
 
 
+class Unseekable(io.BytesIO):
+    """Takes what is written as a pipe does: nothing can be changed later, and so a stream says not how long it is."""
+
+    def seekable(self) -> bool:
+        return False
+
+
 def write_numbered(
     target: Path | io.BytesIO,
     times: Iterable[Fraction],
@@ -52,11 +59,16 @@ def write_numbered(
     first: int = 0,
     rate: int = 25,
     size: tuple[int, int] = (HEIGHT, WIDTH),
+    fast_start: bool = True,
 ) -> None:
-    """Write frames `first`, `first + 1` and so on, shown at `times`, with one second of sound a second."""
+    """Write frames `first`, `first + 1` and so on, shown at `times`, with one second of sound a second.
+
+    The index of an MP4 is at its beginning, or else at its end.
+    """
     opened = str(target) if isinstance(target, Path) else target
     times = list(times)
-    with av.open(opened, "w", format=format, container_options={"movflags": "faststart"}) as container:
+    flags = {"movflags": "faststart"} if fast_start else {}
+    with av.open(opened, "w", format=format, container_options=flags) as container:
         video = container.add_stream(codec, rate=rate, options={"preset": "ultrafast", "qp": "0", **(options or {})})
         video.height, video.width = size
         video.pix_fmt = "yuv420p"

@@ -55,7 +55,7 @@ def contents(path: Path) -> Contents:
 
 
 def segment(video: Path, runner: Runner, output: Path, alpha: float = 0.5) -> RunReport:
-    return run(RunOptions((str(video),), (str(output),), alpha=alpha), str(video), runner)
+    return run(RunOptions((str(video),), (str(output),), alpha=alpha), runner)
 
 
 def images_of(path: Path) -> list[NDArray[np.int64]]:
@@ -142,19 +142,29 @@ def test_a_real_network_colours_a_street(artefacts: "Artefacts", street_video: P
 
 
 def test_progress_is_told(street_video: Path, tmp_path: Path) -> None:
-    starts: list[int | None] = []
-    frames: list[None] = []
+    class Counter:
+        def __init__(self) -> None:
+            self.starts: list[int | None] = []
+            self.frames = 0
+
+        def start(self, total: int | None, done: int = 0) -> None:
+            self.starts.append(total)
+
+        def advance(self, note: str = "") -> None:
+            self.frames += 1
+
+    counter = Counter()
     options = RunOptions((str(street_video),), (str(tmp_path / "out.mp4"),))
-    run(options, str(street_video), SkyAndPerson(), starts.append, lambda: frames.append(None))
-    assert starts == [12]
-    assert len(frames) == 12
+    run(options, SkyAndPerson(), counter)
+    assert counter.starts == [12]
+    assert counter.frames == 12
 
 
 def test_the_result_goes_into_the_working_directory(
     street_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    report = run(RunOptions((str(street_video),)), str(street_video), SkyAndPerson())
+    report = run(RunOptions((str(street_video),)), SkyAndPerson())
     assert report.outputs == (Path("street.seg.mp4"),)
     assert [path.name for path in tmp_path.iterdir()] == ["street.seg.mp4"]
 
@@ -223,7 +233,7 @@ def test_a_video_without_a_frame_is_refused(street_video: Path, tmp_path: Path, 
 def test_a_start_beyond_the_end_is_said(street_video: Path, tmp_path: Path, refused: Refused) -> None:
     options = RunOptions((str(street_video),), (str(tmp_path / "out.mp4"),), start=100)
     with refused("street.mp4: ends before 100 seconds; give an earlier --start"):
-        run(options, str(street_video), SkyAndPerson())
+        run(options, SkyAndPerson())
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,6 +1,7 @@
 """What a run promises when something breaks: that error, a file that plays, every frame accounted for, no hang."""
 
 import gc
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -35,7 +36,7 @@ class CountingSource:
     """Gives grey frames, each a shade lighter, 25 a second; breaks, stalls or goes on for ever as it is told."""
 
     name, rate, time_base, starts_at = "counting", Fraction(25), Fraction(1, 25), Fraction(0)
-    pixel_aspect, audio, corrupt_packets = Fraction(1), None, 0
+    pixel_aspect, audio, corrupt_packets, bursts = Fraction(1), None, 0, 0
 
     def __init__(
         self, count: int = FRAMES, *, live: bool = False, fail_at: int | None = None, stall_at: int | None = None
@@ -212,6 +213,58 @@ def test_a_live_source_is_never_held_up_and_what_it_loses_is_counted() -> None:
     assert shown[-1] == 199  # the newest is never the one that is dropped
 
 
+def test_the_burst_at_the_start_of_a_camera_is_not_dropped() -> None:
+    class Camera(CountingSource):
+        """Sends at once what it has kept since the last key frame, and then a frame when one is due."""
+
+        bursts = 1
+
+        def read(self) -> Iterator[Decoded]:
+            self.live = False  # no pause
+            yield from itertools.islice(super().read(), 60)
+            time.sleep(1)
+
+    camera, slow = Camera(count=60, live=True), Watcher(seconds=0.01)
+    report = finished(pipeline(camera, SkyAndPerson(), slow).run)
+    assert isinstance(report, RunReport)
+    assert (report.frames_read, report.frames_shown, report.frames_dropped) == (60, 60, 0)
+
+
+def test_no_more_than_a_burst_is_kept() -> None:
+    class Camera(CountingSource):
+        bursts = 1
+
+        def read(self) -> Iterator[Decoded]:
+            self.live = False
+            yield from super().read()
+
+    camera, slow = Camera(count=400, live=True), Watcher(seconds=0.01)
+    report = finished(pipeline(camera, SkyAndPerson(), slow).run)
+    assert isinstance(report, RunReport)
+    assert report.frames_read == 400 == report.frames_shown + report.frames_dropped
+    assert report.frames_dropped > 200
+
+
+def test_a_frame_that_comes_while_the_run_is_stopped_is_not_lost() -> None:
+    """A source that was silent gives one more frame at the very moment when the run has ended without it."""
+    source = CountingSource(count=8, stall_at=5)
+    run = pipeline(source, SkyAndPerson(), Watcher())
+    infer = run._infer_frames
+
+    def infer_and_wait() -> None:
+        infer()
+        source.go_on.set()
+        while source.given < 6:
+            time.sleep(0.001)
+        time.sleep(0.05)
+
+    run._infer_frames = infer_and_wait  # type: ignore[method-assign]
+    threading.Timer(0.3, run.stop).start()
+    report = finished(run.run)
+    assert isinstance(report, RunReport)
+    assert (report.frames_read, report.frames_shown, report.frames_lost) == (5, 5, 0)
+
+
 def test_labels_stay_with_their_frames_whatever_the_batch(tmp_path: Path) -> None:
     for batch in (1, 4, 7):
         watcher, runner = Watcher(), SkyAndPerson(batch=batch)
@@ -262,6 +315,25 @@ def test_a_sink_that_was_closed_by_its_viewer_ends_the_run() -> None:
     assert not report.interrupted
     assert 5 <= report.frames_shown < 1000
     assert report.frames_read == report.frames_shown
+
+
+def test_a_viewer_who_leaves_while_the_source_is_silent_ends_the_run() -> None:
+    source, window = CountingSource(stall_at=5), Watcher()
+
+    def leave() -> None:
+        window.closed = True
+
+    def work() -> RunReport:
+        report = pipeline(source, SkyAndPerson(), window).run()
+        source.close()
+        while any(thread.name == "segrun-read" for thread in threading.enumerate()):
+            time.sleep(0.01)
+        return report
+
+    threading.Timer(0.5, leave).start()
+    report = finished(work)
+    assert isinstance(report, RunReport)
+    assert (report.frames_read, report.frames_shown, report.interrupted) == (5, 5, False)
 
 
 def test_a_second_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:

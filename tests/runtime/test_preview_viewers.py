@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import socket
+import struct
 import threading
 import time
 from pathlib import Path
@@ -316,3 +317,32 @@ def test_it_ends_while_frames_come(serve: Serve) -> None:
     while viewer.jpeg() is not None:
         pass
     viewer.close()
+
+
+def test_viewers_who_go_away_at_any_moment_leave_no_traceback(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    """A page that is closed resets its connection: before the answer, within a frame, at the end of the run."""
+    sink = serve()
+    request = b"GET /stream.mjpg HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % port_of(sink)
+
+    def look(seed: int) -> None:
+        random = np.random.default_rng(seed)
+        for _ in range(25):
+            viewer = connected(sink, request)
+            if random.random() < 0.7:
+                viewer.recv(int(random.choice([1, 5000, 100_000])))
+            time.sleep(random.random() * 0.02)
+            viewer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # reset, as at a crash
+            viewer.close()
+
+    noise = np.random.default_rng(0).integers(0, 256, (720, 1280, 3), np.uint8)
+    pictures = [Picture.from_rgb(noise), Picture.from_rgb(noise[::-1].copy())]
+    viewers = [threading.Thread(target=look, args=(seed,)) for seed in range(6)]
+    for viewer in viewers:
+        viewer.start()
+    number = 0
+    while any(viewer.is_alive() for viewer in viewers):
+        number += 1
+        write(sink, pictures[number % 2], number)
+        time.sleep(0.005)
+    sink.finish()
+    assert [record.getMessage() for record in caplog.records] == []

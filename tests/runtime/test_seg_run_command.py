@@ -69,7 +69,7 @@ def missing_video(artefacts: "Artefacts", folder: Path, video: Path) -> tuple[li
     return (
         [folder / "missing.mp4", "--model", artefacts.onnx["fp16"]],
         3,
-        "no such file; need a video, a folder of images, a webcam's number or an address",
+        "no such file; need a video, a folder of images or videos, a webcam's number or an address",
     )
 
 

@@ -1,6 +1,8 @@
 """edgeseg as a library: the lines of the README, and what they promise."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 import pytest
+from live_servers import Play
+from rtsp_server import encoded, rtsp_camera
 
 from segdata.errors import EdgeSegError
 from segdata.resize import resize_frame
@@ -122,3 +126,41 @@ def test_an_artefact_of_several_frames_at_once_is_refused(
     onnx.save(to_onnx(artefacts.network, artefacts.spec, "fp32", 2), path)
     with refused(r"two\.onnx takes 2 frames at once, need 1; export it with --batch 1"):
         Segmenter(path)
+
+
+def test_a_live_frame_is_given_before_the_next_one_comes(artefacts: "Artefacts") -> None:
+    frames, go_on = encoded(8), threading.Event()
+
+    def pieces() -> Iterator[bytes]:
+        yield from frames[:6]  # FFmpeg looks at some before it opens a stream
+        for frame in frames[6:]:
+            go_on.wait(60)
+            go_on.clear()
+            yield frame
+
+    class Pieces(list[bytes]):
+        def __iter__(self) -> Iterator[bytes]:
+            return pieces()
+
+    with rtsp_camera([Play(Pieces())]) as (address, _), Segmenter(artefacts.onnx["int8"]) as segmenter:
+        video = segmenter.video(address)
+        given = [next(video).frame.name for _ in range(5)]
+        assert given == [f"{number:06}" for number in range(5)]  # FFmpeg itself knows a frame's end by the next one
+        go_on.set()
+        assert next(video).frame.name == "000005"
+        go_on.set()
+        assert next(video).frame.name == "000006"
+        go_on.set()
+
+
+def test_threads_share_one(artefacts: "Artefacts", street_video: Path) -> None:
+    """As the handlers of a web server do."""
+    with VideoReader(street_video) as reader:
+        images = list(reader.images())
+    with Segmenter(artefacts.onnx["int8"]) as segmenter, ThreadPoolExecutor(8) as pool:
+        alone = [segmenter(image) for image in images]
+        video = pool.submit(lambda: [segmented.labels for segmented in segmenter.video(street_video)])
+        together = [(index, pool.submit(segmenter, images[index])) for _ in range(4) for index in range(len(images))]
+        for index, labels in together:
+            np.testing.assert_array_equal(labels.result(60), alone[index])
+        assert len(video.result(60)) == len(images)

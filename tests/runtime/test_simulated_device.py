@@ -267,16 +267,16 @@ def test_each_wrong_runner_is_caught(
     assert sum(any_order) >= 2
 
 
-def test_use_from_another_thread_is_caught(engine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closing_in_another_thread_is_caught(engine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     simulation = Simulation()
     libraries = libraries_of(simulation, lambda plan: toy_program(1, HEIGHT, WIDTH))
     with TensorRTRunner(engine, libraries=libraries) as runner, monkeypatch.context() as patch:
-        patch.setattr(Device, "_check_thread", lambda self: None)
+        patch.setattr(Device, "check_thread", lambda self: None)
         caught: list[BaseException] = []
 
         def use() -> None:
             try:
-                runner(np.zeros((1, HEIGHT, WIDTH, 3), np.uint8))
+                runner.close()
             except Violation as violation:
                 caught.append(violation)
 

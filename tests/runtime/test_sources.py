@@ -41,8 +41,9 @@ def test_patterns_become_the_files_that_match(tmp_path: Path, refused: Refused) 
     inputs = [f"{tmp_path}/a*.mp4", "0", "-", "rtsp://x/*?a=[1]", f"{tmp_path}/odd[1].mp4", f"{tmp_path}/none.mp4"]
     found = [f"{tmp_path}/a2.mp4", f"{tmp_path}/a10.mp4"]
     assert expand(inputs) == [*found, *inputs[1:]]
+    assert expand([f"{tmp_path}/*.avi", inputs[0]]) == [f"{tmp_path}/*.avi", *found]
     with refused(r"\*\.avi: no file matches"):
-        expand([f"{tmp_path}/*.avi"])
+        open_source(f"{tmp_path}/*.avi", OPTIONS)
 
 
 @pytest.mark.parametrize(
@@ -70,9 +71,16 @@ def test_a_folder_is_named_for_itself(tmp_path: Path, monkeypatch: pytest.Monkey
     assert name_of(".") == name_of(f"{tmp_path}/drive.1/") == "drive.1"
 
 
-@pytest.mark.parametrize("word", ["nowhere.mp4", "nowhere/", "ftp://server/x.mp4"])
+@pytest.mark.parametrize("word", ["nowhere.mp4", "nowhere/", "nowhere.png"])
 def test_what_is_not_there_is_refused(word: str, refused: Refused) -> None:
-    with refused("no such file; need a video, a folder of images, a webcam's number or an address"):
+    with refused("no such file; need a video, a folder of images or videos, a webcam's number or an address"):
+        open_source(word, OPTIONS)
+
+
+@pytest.mark.parametrize("word", ["ftp://user:secret@server/x.mp4", "sftp://server/x", "s3://bucket/x.mp4"])
+def test_an_address_of_another_kind_is_refused_by_its_scheme(word: str, refused: Refused) -> None:
+    scheme = word.partition("//")[0]
+    with refused(rf"^{scheme}//(server|bucket)/x.*: {scheme}// is not read; need rtsp://, .* or the name of a file"):
         open_source(word, OPTIONS)
 
 
@@ -163,8 +171,8 @@ def test_reading_can_begin_at_any_image(images: Path) -> None:
 
 
 def test_a_folder_without_images_is_refused(tmp_path: Path, refused: Refused) -> None:
-    (tmp_path / "street.mp4").touch()
-    with refused("no images in this folder; need some of bmp, jpeg"):
+    (tmp_path / "street.txt").touch()
+    with refused("no images or videos in this folder; need images, some of bmp, jpeg"):
         open_source(str(tmp_path), OPTIONS)
 
 

@@ -1,7 +1,7 @@
 """TensorRTRunner on a simulated GPU: right labels in the right order, whatever happens, and nothing left behind."""
 
-import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from segrun.runners.tensorrt.runner import TensorRTRunner
 
 Refused = Callable[..., AbstractContextManager[None]]
 
+PATIENCE = 60  # seconds after which a test that hangs fails
 FLAVOURS = ("tensorrt", "tensorrt-rtx")
 # A first failure anywhere from opening to the last frame of a short stream; deeper runs make about 130 calls.
 CALLS = st.integers(1, 140)
@@ -235,26 +236,23 @@ def test_two_runners_take_turns_in_one_thread(engine: Path) -> None:
     simulation.check_clean()
 
 
-@pytest.mark.parametrize("use", ["call", "stream", "close"])
-def test_another_thread_is_refused_in_one_line(engine: Path, use: str) -> None:
+def test_threads_share_it(engine: Path) -> None:
+    simulation, items = Simulation(), made(8)
+    with TensorRTRunner(engine, libraries=toy_libraries(simulation)) as runner, ThreadPoolExecutor(6) as pool:
+        streams = [pool.submit(lambda: list(runner.stream(items))) for _ in range(2)]
+        calls = [(item, pool.submit(runner, item)) for _ in range(5) for item in items]
+        for item, call in calls:
+            np.testing.assert_array_equal(call.result(PATIENCE), wanted(item))
+        for stream in streams:
+            for item, labels in zip(items, stream.result(PATIENCE), strict=True):
+                np.testing.assert_array_equal(labels, wanted(item))
+    simulation.check_clean()
+
+
+def test_to_close_it_in_another_thread_is_refused_in_one_line(engine: Path) -> None:
     simulation = Simulation()
-    said: list[str] = []
-    with TensorRTRunner(engine, libraries=toy_libraries(simulation)) as runner:
-        uses: dict[str, Callable[[], object]] = {
-            "call": lambda: runner(made(1)[0]),
-            "stream": lambda: list(runner.stream(made(3))),
-            "close": runner.close,
-        }
-
-        def try_it() -> None:
-            try:
-                uses[use]()
-            except EdgeSegError as error:
-                said.append(str(error))
-
-        thread = threading.Thread(target=try_it)
-        thread.start()
-        thread.join()
-        assert said == ["a CUDA context belongs to one thread: open, use and close the engine in the same one"]
+    with TensorRTRunner(engine, libraries=toy_libraries(simulation)) as runner, ThreadPoolExecutor(1) as pool:
+        with pytest.raises(EdgeSegError, match="is closed by the thread that opened it"):
+            pool.submit(runner.close).result(PATIENCE)
         np.testing.assert_array_equal(runner(made(1)[0]), wanted(made(1)[0]))
     simulation.check_clean()

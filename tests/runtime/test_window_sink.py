@@ -100,6 +100,34 @@ def test_the_user_closes_the_window(act: str) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{said}\nfinished\n", "")
 
 
+SILENT = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from segmented_frames import segmented, write
+from segrun.sinks.window import WindowSink
+from x_display import press, press_close_button
+
+sink = WindowSink("street")
+write(sink, [segmented(0, size=(240, 320))])
+act = {"q": lambda: press("q"), "close": lambda: press_close_button("street")}[sys.argv[2]]
+time.sleep(0.5)
+act()
+while not sink.closed:
+    time.sleep(0.01)
+sink.finish()
+print("closed")
+"""
+
+
+@pytest.mark.parametrize("act", ["q", "close"])
+def test_the_user_closes_the_window_while_no_frame_comes(act: str) -> None:
+    if not shutil.which("xvfb-run"):
+        pytest.skip("needs xvfb-run, for a display that nobody sees")
+    command = ["xvfb-run", "-a", sys.executable, "-c", SILENT, str(Path(__file__).parent), act]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "closed\n", "")
+
+
 def test_a_window_that_dies_is_one_line(opencv_says: Callable[[str], None], refused: Refused) -> None:
     opencv_says("print('ready', flush=True); os.write(2, b'lost the display\\n'); os._exit(1)")
     sink = WindowSink("street")

@@ -34,7 +34,9 @@ class GifWriter:
         self._shown_as = shown_as
         with self._one_line_errors():
             # Flushed after each picture, so that it is known which are on the disk when it is full.
-            self._container = av.open(str(path), "w", format="gif", options={"loop": "0", "flush_packets": "1"})
+            self._container = av.open(
+                str(path.absolute()), "w", format="gif", options={"loop": "0", "flush_packets": "1"}
+            )
         self._stream = self._container.add_stream("gif", rate=rate)
         self._stream.height, self._stream.width, self._stream.pix_fmt = height, width, "pal8"
         self._stream.codec_context.time_base = HUNDREDTH

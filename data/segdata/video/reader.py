@@ -13,6 +13,7 @@ import numpy.typing as npt
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
+from segdata.addresses import without_passwords
 from segdata.errors import InputError
 from segdata.video.frame_decoder import Decoded as Decoded  # what a reader yields, for those that import it
 from segdata.video.frame_decoder import FrameDecoder
@@ -36,6 +37,10 @@ TIMED_OUT = "nothing came in time"
 _LISTS = {"concat", "dash", "hls", "image2", "imf", "rtsp", "sdp", "vobsub", "webm_dash_manifest"}
 _ONE_FILE = {"format_whitelist": ",".join(sorted(av.formats_available - _LISTS)), "protocol_whitelist": "file"}
 
+_PLAYLISTS = {"hls", "dash"}
+_BROADCAST = {"aac", "flv", "h264", "hevc", "mjpeg", "mp3", "mpeg", "mpegts", "mpegvideo", "mpjpeg", "ogg"}
+"""Formats that cameras and broadcasts send; of a server that names no size they have no end."""
+
 _MICROSECONDS = 1_000_000  # the unit of a container's duration, AV_TIME_BASE
 _NO_TIMESTAMPS = 0x80  # FFmpeg's AVFMT_NOTIMESTAMPS
 _MAY_JUMP = 0x200  # FFmpeg's AVFMT_TS_DISCONT: formats whose clock may start again within a file
@@ -56,10 +61,11 @@ class VideoReader:
     `rate` is frames a second; `expected_frames` is what the file declares or its duration implies, None if neither, as
     for a stream without an end. `starts_at` is the time of the first frame in seconds. `corrupt_packets` counts what
     could not be decoded so far; the frames around it are still read. `broke_off` is why FFmpeg read no further, None
-    if it came to the end. `timed` says that the frames carry times; else they are counted by the rate.
+    if it came to the end. `timed` says that the frames carry times; else they are counted by the rate. `endless` says
+    that there is no end by nature, as of a camera.
     """
 
-    live = False
+    live, bursts = False, 0
 
     def __init__(
         self,
@@ -81,11 +87,14 @@ class VideoReader:
             raise InputError(f"{video}: no such file; need a video")
         self._busy, self._closed = threading.Lock(), False
         try:
-            opened = str(video) if isinstance(video, Path) else video
+            # Absolute: FFmpeg takes what stands before a colon, as in 12:30.mp4, for the kind of an address.
+            opened = str(video.absolute()) if isinstance(video, Path) else video
             allowed = {} if isinstance(video, str) else _ONE_FILE
             self._container = av.open(
                 opened, "r", format=format, options={**allowed, **(options or {})}, timeout=timeout
             )
+        except av.ProtocolNotFoundError:
+            raise InputError(f"{self.name}: FFmpeg here reads no such addresses; try rtsp:// or http://") from None
         except (av.FFmpegError, ValueError, OSError) as error:
             lack = "no video comes from there" if isinstance(video, str) else "not a video FFmpeg can read"
             raise InputError(f"{self.name}: {lack} ({reason(error)}); need one") from None
@@ -111,8 +120,9 @@ class VideoReader:
         self.starts_at = (stream.start_time or 0) * Fraction(stream.time_base or 0)
         self.pixel_aspect = Fraction(stream.codec_context.sample_aspect_ratio or 1)
         self.expected_frames = self._expected_frames()
+        self.endless = isinstance(video, str) and self.expected_frames is None and self._has_no_end(video)
         # A thread a frame holds back as many frames as there are threads: too late for what is live.
-        self._at_once = isinstance(video, str) and self.expected_frames is None
+        self._at_once = self.endless
         stream.thread_type = "SLICE" if self._at_once else "AUTO"
         self.corrupt_packets = 0
         self.broke_off: str | None = None
@@ -258,6 +268,13 @@ class VideoReader:
                 if self._closed:
                     self._container.close()
 
+    def _has_no_end(self, address: str) -> bool:
+        """Return whether an address that declares no duration is a camera or a broadcast, and not a file."""
+        if not address.lower().startswith("http"):
+            return True
+        kinds = set(self._container.format.name.split(","))
+        return bool(kinds & _PLAYLISTS) or (self._container.size <= 0 and bool(kinds & _BROADCAST))
+
     def _expected_frames(self) -> int | None:
         if self._stream.frames:
             return self._stream.frames
@@ -278,4 +295,4 @@ def reason(error: Exception) -> str:
     """Return what FFmpeg says of an error, without its numbers."""
     if isinstance(error, av.ExitError):
         return TIMED_OUT
-    return str(getattr(error, "strerror", None) or error)
+    return without_passwords(str(getattr(error, "strerror", None) or error))

@@ -74,7 +74,7 @@ class VideoWriter:
         self.encoder = working_encoder() if encoder == "auto" else encoder
         try:
             options = _PLAYABLE_WHEN_CUT if path.suffix in {".mp4", ".mov", ".m4v"} else {}
-            self._container = av.open(str(path), "w", container_options=options)
+            self._container = av.open(str(path.absolute()), "w", container_options=options)
             stream = self._container.add_stream(self.encoder, rate=rate, options=_OPTIONS[self.encoder])
         except (av.FFmpegError, ValueError) as error:
             raise InputError(

@@ -1,6 +1,7 @@
 """A bounded queue between two stages of the pipeline, which either of them can end."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from typing import Generic, TypeVar
@@ -10,6 +11,7 @@ from segdata.errors import EdgeSegError
 Item = TypeVar("Item")
 
 _SHORT = 0.1  # seconds
+_BURST_LASTS = 1.0  # seconds
 
 
 class ChannelClosedError(EdgeSegError):
@@ -23,6 +25,8 @@ class ChannelCancelledError(EdgeSegError):
 class Channel(Generic[Item]):
     """Holds up to `capacity` items. `put` waits for room, or with `drop_oldest` makes it and counts in `dropped`.
 
+    `taken` counts what `get` has returned. With `drop_oldest` more items may wait for a while, see `expect_burst`.
+
     Every wait is a loop of short ones: on Windows, Ctrl-C is not heard within a long one.
     """
 
@@ -32,13 +36,15 @@ class Channel(Generic[Item]):
         self._drop_oldest = drop_oldest
         self._closed = self._cancelled = False
         self._changed = threading.Condition()
-        self.dropped = 0
+        self._burst, self._burst_until = 0, 0.0
+        self.taken = self.dropped = 0
 
     def put(self, item: Item) -> None:
         """Add an item, after there is room for it; raise ChannelCancelledError once cancelled."""
         with self._changed:
-            while len(self._items) >= self._capacity and not self._cancelled:
+            while len(self._items) >= max(self._capacity, self._burst) and not self._cancelled:
                 if self._drop_oldest:
+                    self._burst = 0
                     self._items.popleft()
                     self.dropped += 1
                 else:
@@ -55,16 +61,24 @@ class Channel(Generic[Item]):
         """
         with self._changed:
             if not self._items and not self._closed and not self._cancelled:
+                if time.perf_counter() > self._burst_until:
+                    self._burst = 0
                 self._changed.wait(_SHORT)
             if self._cancelled:
                 raise ChannelCancelledError("the stage that gives the frames has stopped")
             if self._items:
                 item = self._items.popleft()
+                self.taken += 1
                 self._changed.notify_all()
                 return item
             if self._closed:
                 raise ChannelClosedError("no more items")
             return None
+
+    def expect_burst(self, most: int) -> None:
+        """Let `most` items wait for a second, and until all are taken or no more fit; then it is `capacity` again."""
+        with self._changed:
+            self._burst, self._burst_until = most, time.perf_counter() + _BURST_LASTS
 
     def __iter__(self) -> Iterator[Item]:
         """Yield items until the channel is closed and empty; raise ChannelCancelledError once cancelled."""

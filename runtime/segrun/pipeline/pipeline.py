@@ -23,6 +23,9 @@ from segrun.sources.base import Source
 IN_FLIGHT = 4
 """Frames that wait before the network, and after it, where none may be dropped."""
 
+_LONGEST_BURST = 100  # frames that a camera may send at once when it is called, without any being dropped
+_LARGEST_BURST = 1 << 28  # bytes of them
+
 _PATIENCE = 1.0  # seconds that a stopped run waits for a source that says nothing
 _TO_CLEAR_UP = 5.0  # seconds that an abandoned run waits for what removes its files
 _LATENCIES_KEPT = 10_000
@@ -37,7 +40,8 @@ class Pipeline:
 
     A thread decodes and shrinks, the thread that calls `run` runs the network, a third draws and writes: the run is
     as fast as its slowest stage, or as the cores allow. A file waits for the stages after it; of a live source, the
-    newest frame is taken and those before it are dropped. `run` may be called once.
+    newest frame is taken and those before it are dropped, but for those that it sends at once when it begins. `run` may
+    be called once.
     """
 
     def __init__(
@@ -60,7 +64,7 @@ class Pipeline:
         self._stopping = self._interrupted = self._discarding = self._completed = False
         self._errors: list[BaseException] = []
         self._latencies: deque[float] = deque(maxlen=_LATENCIES_KEPT)
-        self._read = self._shown = 0
+        self._shown = 0
         self._waited = 0.0
         self._started = self._ended = time.perf_counter()
 
@@ -122,7 +126,7 @@ class Pipeline:
         return RunReport(
             outputs=tuple(sink.path for sink in self._sinks if sink.path),
             remarks=tuple(remark for sink in self._sinks for remark in sink.remarks),
-            frames_read=self._read,
+            frames_read=self._decoded.taken + self._decoded.dropped,  # what a stop left there was never in the run
             frames_shown=self._shown,
             frames_dropped=self._decoded.dropped,
             corrupt_packets=self._source.corrupt_packets,
@@ -135,7 +139,7 @@ class Pipeline:
 
     def _read_frames(self) -> None:
         """The first thread: decode, turn upright, shrink."""
-        items, make = iter(self._items), FrameMaker(self._runner.spec)
+        items, make, bursts = iter(self._items), FrameMaker(self._runner.spec), 0
         try:
             while not self._stopping:
                 start = time.perf_counter()
@@ -146,8 +150,10 @@ class Pipeline:
                     frame = make(item, start)
                     self._clock.add("decode", start, frame.decoded_at)
                     self._clock.add("shrink", frame.decoded_at, frame.decoded_at + frame.shrink_seconds)
+                    if bursts != self._source.bursts:
+                        bursts = self._source.bursts
+                        self._decoded.expect_burst(min(_LONGEST_BURST, _LARGEST_BURST // _bytes(frame)))
                     self._decoded.put(frame)
-                    self._read += 1
                 else:
                     self._results.put(item)
         except ChannelCancelledError:
@@ -202,6 +208,7 @@ class Pipeline:
                 return
             finally:
                 self._waited += time.perf_counter() - start
+            self._stopping |= any(sink.closed for sink in self._sinks)
             if frame is not None:
                 yield frame
                 silent_since = time.perf_counter()
@@ -237,8 +244,6 @@ class Pipeline:
             for sink in self._sinks:
                 sink.write(segmented, picture)
         self._shown += 1
-        if any(sink.closed for sink in self._sinks):
-            self._stopping = True
         self._latencies.append(time.perf_counter() - segmented.frame.decoded_at)
 
     def _end_sinks(self) -> None:
@@ -252,6 +257,11 @@ class Pipeline:
             except Exception as error:
                 self._errors.append(error)
         self._completed = not discarding
+
+
+def _bytes(frame: Frame) -> int:
+    """Return about how much memory a frame takes: its luma, and its chroma at a quarter of the size each."""
+    return frame.picture.height * frame.picture.width * 3 // 2 + frame.small.nbytes
 
 
 def _stacked(frames: list[Frame], batch: int) -> Frames:

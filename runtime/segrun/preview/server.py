@@ -131,9 +131,13 @@ class PreviewServer:
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "multipart/x-mixed-replace; boundary=frame"})
-        await response.prepare(request)
-        if request.method == "HEAD":
-            return response
+        with suppress(ConnectionError):  # the viewer has gone, which aiohttp would report with a traceback
+            await response.prepare(request)
+            if request.method != "HEAD":
+                await self._send_frames(request, response)
+        return response
+
+    async def _send_frames(self, request: web.Request, response: web.StreamResponse) -> None:
         seen, jpeg = 0, b""
         while (newer := await self._live.after(seen)) is not None:
             start = b"" if seen else _PART
@@ -144,10 +148,9 @@ class PreviewServer:
             except asyncio.TimeoutError:
                 if request.transport is not None:
                     request.transport.abort()
-                return response
+                return
         # The part that has begun is the last frame again: an empty one could be shown as a broken image.
         await response.write(jpeg + b"\r\n--frame--\r\n")
-        return response
 
 
 class _TurnedAway(asyncio.Protocol):

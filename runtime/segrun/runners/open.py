@@ -30,8 +30,8 @@ def open_runner(path: Path, runner: RunnerName = "auto", *, trust: bool = False,
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; need an artefact written by seg-export")
-    if path.suffix not in RUNNERS:
+    if path.suffix.lower() not in RUNNERS:
         raise InputError(f"{path}: got a {path.suffix or 'file without suffix'}, need .onnx or .engine from seg-export")
-    places = RUNNERS[path.suffix]
+    places = RUNNERS[path.suffix.lower()]
     found: Runner = class_at(places.get(runner, places["auto"])).opened(path, trust=trust, throughput=throughput)
     return found

@@ -56,7 +56,8 @@ class OpenVINORunner(Runner):
         pinned = {"INFERENCE_PRECISION_HINT": float_precision} if float_precision else {}
         try:
             compiled = core.compile_model(model, "CPU", {**hint, **pinned})
-            in_flight = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") if throughput else 1
+            # Two for latency: while one runs on all cores, another thread's frame is copied and waits its turn.
+            in_flight = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") if throughput else 2
             requests = [compiled.create_infer_request() for _ in range(in_flight)]
         except RuntimeError as error:
             raise ContractError(f"{path}: OpenVINO cannot run it ({_reason(error)}); export it again") from None

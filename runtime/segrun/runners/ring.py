@@ -1,7 +1,9 @@
 """A ring of slots: several frames in flight, and their labels in the order the frames came."""
 
+import threading
 from collections import deque
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from segdata.errors import EdgeSegError
@@ -22,27 +24,31 @@ class Slot(Protocol):
 
 
 class Ring:
-    """Hands out slots, so that each is used for one frame at a time.
+    """Hands out slots, so that each is used for one frame at a time. Any number of threads may use it.
 
-    Whenever the caller has control, at least one slot is free: a stream gives one back before it yields. So calls and
-    other streams may come in the middle of a stream; they only leave it fewer slots.
+    A call waits for a free slot. Whenever the caller of a stream has control, at least one slot is free: a stream gives
+    one back before it yields, whatever other streams hold. So no call and no stream waits for one that is not running.
     """
 
     def __init__(self, slots: Sequence[Slot]) -> None:
         self._free = deque(slots)
         self._closed = False
+        self._given_back = threading.Condition()
+        self._at_work = 0  # threads that have the device do something
 
     def call(self, frames: Frames) -> Labels:
         """Return the labels of `frames`."""
-        slot = self._free.popleft()
+        slot = self._take()
+        assert slot is not None  # a call waits
         try:
-            slot.submit(frames)
-            return slot.result()
+            with self._working():
+                slot.submit(frames)
+                return slot.result()
         except BaseException:
-            slot.drain()
+            self._drain(slot)
             raise
         finally:
-            self._free.append(slot)
+            self._give_back(slot)
 
     def stream(self, frames: Iterable[Frames]) -> Generator[Labels, None, None]:
         """Yield the labels of each item, in order, with as many items in flight as there are free slots.
@@ -50,28 +56,73 @@ class Ring:
         However it ends (the last item, an error, a caller that stops early), the device is done with the items.
         """
         in_flight: deque[Slot] = deque()
+        done: deque[Labels] = deque()
         try:
             for item in frames:
-                in_flight.append(self._free.popleft())
-                in_flight[-1].submit(item)
-                if not self._free:
-                    yield self._oldest(in_flight)
+                while (slot := self._take(wait=not in_flight)) is None:
+                    done.append(self._oldest(in_flight))
+                in_flight.append(slot)
+                with self._working():
+                    slot.submit(item)
+                while in_flight and not self._free:
+                    done.append(self._oldest(in_flight))
+                while done:
+                    yield done.popleft()
             while in_flight:
                 yield self._oldest(in_flight)
         finally:
             for slot in in_flight:
-                if not self._closed:
-                    slot.drain()
-                self._free.append(slot)
+                self._drain(slot)
+                self._give_back(slot)
 
-    def close(self) -> None:
-        """Stop the streams that are under way: their next item is an error, and they leave the slots alone."""
-        self._closed = True
+    def close(self, free: Callable[[], None] = lambda: None) -> None:
+        """Stop the streams that are under way: their next item is an error, and they leave the slots alone.
+
+        `free` frees what the slots need, once no call in another thread is at work any more.
+        """
+        with self._given_back:
+            self._closed = True
+            self._given_back.notify_all()
+            while self._at_work:
+                self._given_back.wait()
+        free()
         self._free.clear()
 
     def _oldest(self, in_flight: deque[Slot]) -> Labels:
+        with self._working():
+            labels = in_flight[0].result()
+        self._give_back(in_flight.popleft())
+        return labels
+
+    def _take(self, wait: bool = True) -> Slot | None:
+        """Return a free slot; None if there is none and it is not to be waited for."""
+        with self._given_back:
+            while not self._free and wait and not self._closed:
+                self._given_back.wait()
+            self._check_open()
+            return self._free.popleft() if self._free else None
+
+    def _give_back(self, slot: Slot) -> None:
+        with self._given_back:
+            self._free.append(slot)
+            self._given_back.notify_all()
+
+    def _drain(self, slot: Slot) -> None:
+        with suppress(EdgeSegError), self._working():  # of a closed runner, nothing is left to wait for
+            slot.drain()
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        with self._given_back:
+            self._check_open()
+            self._at_work += 1
+        try:
+            yield
+        finally:
+            with self._given_back:
+                self._at_work -= 1
+                self._given_back.notify_all()
+
+    def _check_open(self) -> None:
         if self._closed:
             raise EdgeSegError("the runner was closed in the middle of a stream; close it after the last item")
-        labels = in_flight[0].result()
-        self._free.append(in_flight.popleft())
-        return labels

@@ -3,22 +3,27 @@
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from segdata.addresses import without_password
 from segdata.errors import InputError
 from segdata.spec import ModelSpec
 from segrun.options import RunOptions
 from segrun.registry import class_at
 from segrun.sinks.base import Output, Sink
 from segrun.sources.base import Source
-from segrun.sources.open import name_of
+from segrun.sources.image import FILE as IMAGE
+from segrun.sources.image import FOLDER as FOLDER_OF_IMAGES
+from segrun.sources.image import SUFFIXES as IMAGES
+from segrun.sources.open import kind_of, name_of
 
-DEFAULT_OUTPUT = "{name}.seg.mp4"
-STANDARD_OUTPUT = "-"
+STANDARD_OUTPUT, NONE = "-", "none"
 
 # The sinks, as MODULE:CLASS, which is imported when it is asked for. A new one is a file and a line here.
 BY_SUFFIX = {
     ".gif": "segrun.sinks.gif:GifSink",
     ".jsonl": "segrun.sinks.json:JsonSink",
+    **dict.fromkeys(IMAGES, "segrun.sinks.image:ImageSink"),
 }
+IMAGE_AS_GIVEN = "{suffix}"  # at the end of a name: the kind of image that comes in
 VIDEO = "segrun.sinks.video:VideoSink"  # every other suffix
 FOLDER = "segrun.sinks.png:PngSink"
 RAW = "segrun.sinks.raw:RawSink"
@@ -26,26 +31,28 @@ WINDOW = "segrun.sinks.window:WindowSink"
 PREVIEW = "segrun.preview.sink:PreviewSink"
 
 
-def output_names(options: RunOptions, name: str) -> tuple[str, ...]:
-    """Return where the results of the input `name` go; `{name}` is filled in.
+def output_names(options: RunOptions, word: str) -> tuple[str, ...]:
+    """Return where the results of the input `word`, one of `options.inputs`, go; `{name}` is its name.
 
+    In names of images `{frame}` is left for the name of each frame; of a folder's images `{name}` is that, too.
     Raises InputError if several inputs would write the same file.
     """
-    shown_elsewhere = options.window or options.serve is not None
-    outputs = options.outputs or (() if shown_elsewhere else (DEFAULT_OUTPUT,))
-    if "none" in outputs:
+    outputs = options.outputs or _default_outputs(options, word)
+    if NONE in outputs:
         if len(outputs) > 1:
             raise InputError(f"got the outputs {', '.join(outputs)}; need either none or others")
-        return ()
+        return outputs
     fixed = [output for output in outputs if "{name}" not in output and output != STANDARD_OUTPUT]
     if fixed and len(options.inputs) > 1:
         raise InputError(f"got {len(options.inputs)} inputs but one output {fixed[0]}; put {{name}} into it")
-    namesakes = [word for word in options.inputs if name_of(word) == name]
-    if len(namesakes) > 1 and any("{name}" in output for output in outputs):
-        raise InputError(
-            f"got {' and '.join(namesakes[:2])}, whose results would have one name; rename one, or run them apart"
-        )
-    return tuple(output.replace("{name}", name) for output in outputs)
+    name = name_of(word)
+    if any("{name}" in output for output in outputs):
+        twins = [without_password(other) for other in options.inputs if _has_name(other, name)]
+        if len(twins) > 1:
+            raise InputError(
+                f"got {twins[0]} and {twins[1]}, whose results would have one name; rename one, or run them apart"
+            )
+    return tuple(_filled(output, name, kind_of(word) is FOLDER_OF_IMAGES) for output in outputs)
 
 
 def open_sinks(options: RunOptions, names: Sequence[str], source: Source, spec: ModelSpec) -> list[Sink]:
@@ -70,6 +77,11 @@ def discard(sinks: Iterable[Sink]) -> None:
 
 def _made(options: RunOptions, names: Sequence[str], source: Source, spec: ModelSpec) -> Iterator[Sink]:
     for name in names:
+        if name == NONE:
+            continue
+        if "://" in name:
+            shown = without_password(name)
+            raise InputError(f"{shown}: results go to files, not to addresses; need a name like out.mp4")
         output = Output(Path(name), options, source, spec)
         if name != STANDARD_OUTPUT and output.path.resolve() == Path(source.name).resolve():
             raise InputError(f"got {name} as input and as output; name another output with -o")
@@ -87,4 +99,29 @@ def _place_of(name: str) -> str:
         return RAW
     if name.endswith(("/", "\\")) or path.is_dir():
         return FOLDER
+    if name.endswith(IMAGE_AS_GIVEN):
+        return BY_SUFFIX[".png"]
     return BY_SUFFIX.get(path.suffix.lower(), VIDEO)
+
+
+def _default_outputs(options: RunOptions, word: str) -> tuple[str, ...]:
+    """Return what is written where no output is named: a photo for a photo, a folder for a folder, else a video."""
+    if options.window or options.serve is not None:
+        return (NONE,)
+    kind = kind_of(word)
+    if kind is IMAGE:
+        return (f"{{name}}.seg{Path(word).suffix}",)
+    return ("{name}.seg/{frame}" + IMAGE_AS_GIVEN,) if kind is FOLDER_OF_IMAGES else ("{name}.seg.mp4",)
+
+
+def _filled(output: str, name: str, folder: bool) -> str:
+    """Return an output's name with the input's name in it; each image of a folder has one of its own."""
+    of_frame = folder and output.lower().endswith(IMAGES) and "{frame}" not in output
+    return output.replace("{name}", "{frame}" if of_frame else name)
+
+
+def _has_name(word: str, name: str) -> bool:
+    try:
+        return name_of(word) == name
+    except InputError:  # it is told when it is that input's turn
+        return False

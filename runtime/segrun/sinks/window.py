@@ -23,8 +23,8 @@ _INSTEAD = "leave out --window, or watch in a browser with --serve"
 class WindowSink(Sink):
     """Shows each picture in a window called `title`; q, Esc and its close button close it.
 
-    `closed` says that the user closed it: the run should end as if the source had. Frames that come later are taken and
-    forgotten. The window is in a process of its own, see `segrun.sinks.window_process`.
+    `closed` says that the user closed it, also while no frame comes: the run should end as if the source had. Frames
+    that come later are taken and forgotten. The window is in a process of its own, see `segrun.sinks.window_process`.
     """
 
     shows = True
@@ -35,13 +35,18 @@ class WindowSink(Sink):
         if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             raise InputError(f"there is no display for a window (DISPLAY is not set); {_INSTEAD}")
         self._reformatter = Reformatter()
-        self.closed = False
+        self._told = False
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process; a pipe nobody reads would fill
         command = [sys.executable, "-m", "segrun.sinks.window_process", title]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, bufsize=0
         )
         self._wait_until_open()
+
+    @property
+    def closed(self) -> bool:  # type: ignore[override] # what never closes has False there
+        """Whether the window is gone."""
+        return self._process.poll() is not None
 
     @classmethod
     def opened(cls, output: Output) -> "WindowSink":
@@ -53,6 +58,7 @@ class WindowSink(Sink):
         assert picture is not None, "a window shows the drawn picture"
         assert self._process.stdin is not None
         if self.closed:
+            self._check()
             return
         shrink = min(1.0, MOST[0] / picture.height, MOST[1] / picture.width)
         height, width = max(1, round(picture.height * shrink)), max(1, round(picture.width * shrink))
@@ -63,12 +69,18 @@ class WindowSink(Sink):
             while sent < len(message):
                 sent += self._process.stdin.write(memoryview(message)[sent:]) or 0
         except OSError:  # the process has ended, as it does when the user closes the window
-            self.closed = True
-            if self._process.wait() != 0:
-                raise InputError(f"the window failed ({self._reason()}); {_INSTEAD}") from None
+            self._check()
 
     def finish(self) -> None:
-        """Close the window."""
+        """Close the window; raise InputError if it failed before."""
+        assert self._process.stdin is not None
+        try:
+            if self.closed:
+                self._check()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
         assert self._process.stdin is not None
         with suppress(OSError):
             self._process.stdin.close()
@@ -99,6 +111,12 @@ class WindowSink(Sink):
                 f"pip install --force-reinstall opencv-python; or {_INSTEAD}"
             )
         raise InputError(f"OpenCV cannot open a window here ({reason}); {_INSTEAD}")
+
+    def _check(self) -> None:
+        """Raise InputError, once, if the process that has the window failed."""
+        if self._process.wait() != 0 and not self._told:
+            self._told = True
+            raise InputError(f"the window failed ({self._reason()}); {_INSTEAD}")
 
     def _reason(self) -> str:
         """Return the line in which the process says why it ended: Python says it last, Qt first."""

@@ -16,7 +16,8 @@ class Source(Protocol):
     for are dropped and counted, where a file waits. `rate` is frames a second, `time_base` the unit of the frames'
     `pts` in seconds, `starts_at` the time of the first frame in seconds, `expected_frames` how many will come, None if
     nobody knows. `pixel_aspect` is width to height of a pixel. `audio` is the stream that audio packets belong to.
-    `corrupt_packets` counts what could not be decoded so far.
+    `corrupt_packets` counts what could not be decoded so far. `bursts` is how often a live source was called: each
+    time, it may send many frames at once that it had kept, and those are not too old.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Source(Protocol):
     pixel_aspect: Fraction
     audio: SoundStream | None
     corrupt_packets: int
+    bursts: int
 
     def read(self) -> Iterator[Decoded | AudioPacket]:
         """Yield every frame in order of showing, and packets of sound between them."""

@@ -1,4 +1,4 @@
-"""A folder of images as a video."""
+"""An image, and a folder of images as a video."""
 
 import re
 from collections import Counter
@@ -13,9 +13,10 @@ from segdata.image_file import decode_image
 from segdata.video.reader import Decoded, SoundStream
 from segrun.sources.base import SourceKind
 
-SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 """What names of images end in, in lower case."""
 
+_OWN_RESULT = ".seg"  # what the stem of a result ends in where the user named none: such files are no inputs
 _RATE = Fraction(25)
 
 
@@ -28,7 +29,7 @@ class ImageSource:
     be read; they are skipped.
     """
 
-    live = False
+    live, bursts = False, 0
     audio: SoundStream | None = None
     pixel_aspect = Fraction(1)
     rate = _RATE
@@ -47,11 +48,11 @@ class ImageSource:
     @classmethod
     def of_folder(cls, folder: Path) -> "ImageSource":
         """Take the images of a folder, in `natural_order`; raise InputError if there is none."""
-        paths = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
+        paths = files_in(folder, SUFFIXES)
         if not paths:
-            kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
-            raise InputError(f"{folder}: no images in this folder; need some of {kinds}")
-        return cls(str(folder), sorted(paths, key=lambda path: natural_order(path.name)))
+            kinds = ", ".join(suffix[1:] for suffix in SUFFIXES)
+            raise InputError(f"{folder}: no images or videos in this folder; need images, some of {kinds}, or videos")
+        return cls(str(folder), paths)
 
     def read(self) -> Iterator[Decoded]:
         """Yield every image that can be read."""
@@ -66,8 +67,7 @@ class ImageSource:
             if image is None:
                 self.corrupt_packets += 1
             else:
-                name = path.stem if self._stems[path.stem] == 1 else path.name
-                yield Decoded.from_bgr(image, pts, self.time_base, name)
+                yield Decoded.from_bgr(image, pts, self.time_base, self._name_of(path))
 
     def seek(self, seconds: Fraction) -> bool:
         """Go on reading at the image that is shown at `seconds`."""
@@ -76,6 +76,23 @@ class ImageSource:
 
     def close(self) -> None:
         """Nothing is open between two images."""
+
+    def files(self) -> dict[str, Path]:
+        """Return the file of each frame, by the frame's name."""
+        return {self._name_of(path): path for path in self._paths}
+
+    def _name_of(self, path: Path) -> str:
+        return path.stem if self._stems[path.stem] == 1 else path.name
+
+
+def files_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    """Return the files of a folder whose names end so, in `natural_order`, without hidden ones and own results."""
+    found = [
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in suffixes and not path.name.startswith(".") and not path.stem.endswith(_OWN_RESULT)
+    ]
+    return sorted(found, key=lambda path: natural_order(path.name))
 
 
 def natural_order(name: str) -> list[str | int]:

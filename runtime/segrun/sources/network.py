@@ -9,13 +9,14 @@ from fractions import Fraction
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from segdata.addresses import without_password
 from segdata.errors import InputError
 from segdata.video.reader import TIMED_OUT, AudioPacket, Decoded, VideoReader
 from segrun.sources.base import SourceKind
 from segrun.sources.live_clock import TIME_BASE, LiveClock
 
-SCHEMES = ("rtsp", "rtsps", "http", "https", "udp", "tcp")
-"""What addresses begin with."""
+SCHEMES = ("rtsp", "rtsps", "rtp", "rtmp", "rtmps", "srt", "http", "https", "udp", "tcp")
+"""What addresses begin with that are read."""
 
 _OPTIONS = {
     "rtsp": {"rtsp_transport": "tcp"},  # a packet lost over UDP is a grey picture until the next key frame
@@ -26,7 +27,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 2.0  # seconds between two tries
 
 
 class NetworkSource:
-    """A video at an address: `live` if it declares no end, else like a file, with its sound.
+    """A video at an address: `live` if it has no end by nature, else like a file, with its sound.
 
     A live one that breaks off, ends or says nothing for `timeout` seconds is opened anew, for `reconnect` seconds at
     most; `reconnects` counts how often that succeeded. Its times begin at zero and go on through that. Its sound is
@@ -34,20 +35,26 @@ class NetworkSource:
     """
 
     def __init__(self, address: str, timeout: float, reconnect: float) -> None:
-        """Open `address`; raise InputError if no video comes from there within `timeout` seconds."""
+        """Open `address`; raise InputError if no video comes from there within `timeout` seconds, or none ever can."""
+        scheme = address.partition("://")[0]
+        if scheme.lower() not in SCHEMES:
+            known = ", ".join(f"{known}://" for known in SCHEMES)
+            shown = without_password(address)
+            raise InputError(f"{shown}: {scheme}:// is not read; need {known} or the name of a file")
         self.name = without_password(address)
         self._address = address
         self._timeout, self._reconnect = timeout, reconnect
         self._closed = threading.Event()
         self._reader = reader = self._opened()
         self.expected_frames = reader.expected_frames
-        self.live = reader.expected_frames is None
+        self.live = reader.endless
         self.rate = reader.rate
         self.time_base = TIME_BASE if self.live else reader.time_base
         self.starts_at = Fraction(0) if self.live else reader.starts_at
         self.pixel_aspect = reader.pixel_aspect
         self.audio = None if self.live else reader.audio
         self.corrupt_packets = self.reconnects = 0
+        self.bursts = 1  # cameras first send, all at once, what they have kept since the last key frame
 
     def read(self) -> Iterator[Decoded | AudioPacket]:
         """Yield every frame in order of showing, and the packets of a file's sound.
@@ -108,6 +115,7 @@ class NetworkSource:
                 reason = reader.broke_off or "the stream ended"
                 raise InputError(f"{self.name}: silent for {silence:.0f} seconds ({reason}); is it on and connected?")
             self.reconnects += 1
+            self.bursts += 1
             clock.begin_anew()
         self._reader.close()  # one that was opened while this was closed
 
@@ -130,24 +138,19 @@ def _undecodable(reader: VideoReader) -> int:
 
 
 def is_address(word: str) -> bool:
-    """Return whether a word is an address."""
-    return word.lower().startswith(tuple(f"{scheme}://" for scheme in SCHEMES))
+    """Return whether a word is an address, of whatever kind; one letter is a disk of Windows."""
+    return re.match(r"[a-z][a-z0-9+.-]+://", word, re.IGNORECASE) is not None
 
 
 def name_of_address(word: str) -> str:
     """Return what the results of an address are named for; raise InputError if it is no address."""
+    shown = without_password(word)
     try:
-        address = urlsplit(word)
+        address = urlsplit(shown)
+        name = Path(address.path).stem or address.hostname or address.scheme
     except ValueError as error:  # a bracket that is not closed
-        shown = without_password(word)
         raise InputError(f"{shown}: not an address ({error}); need one like rtsp://camera/street") from None
-    name = Path(address.path).stem or address.hostname or address.scheme
     return re.sub(r"[^\w.-]+", "_", name)
-
-
-def without_password(address: str) -> str:
-    """Return an address without the user and the password in it."""
-    return re.sub(r"(?<=://)[^/@]*@", "", address)
 
 
 KIND = SourceKind(

@@ -1,47 +1,50 @@
 """Finds out what an input is, and opens it."""
 
 import glob
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from urllib.request import url2pathname
 
-from segdata.errors import InputError
 from segrun.options import RunOptions
-from segrun.sources import image, network, standard_input, video_file, webcam
+from segrun.sources import image, network, pipe, video_file, webcam
 from segrun.sources.base import Source, SourceKind
-from segrun.sources.image import natural_order
+from segrun.sources.image import files_in, natural_order
 
-KINDS = (standard_input.KIND, network.KIND, webcam.KIND, image.FOLDER, image.FILE, video_file.KIND)
+KINDS = (network.KIND, webcam.KIND, pipe.KIND, image.FOLDER, image.FILE, video_file.KIND)
 """The kinds of sources; a word is of the first that takes it. A new one is a file and a place here."""
 
 
 def expand(inputs: Sequence[str]) -> list[str]:
-    """Return `inputs` with each pattern replaced by the files that match it, frame2 before frame10.
+    """Return `inputs` with each pattern replaced by the files that match it, and each folder of videos by the videos.
 
-    The shells of Windows do not do that. A name that exists is no pattern. Raises InputError if nothing matches.
+    The shells of Windows do not expand patterns. A name that exists is no pattern, and one that nothing matches stays:
+    to open it is an error. Files are in `natural_order`: frame2 before frame10.
     """
     words = []
-    for word in inputs:
-        if kind_of(word) is network.KIND or Path(word).exists() or not glob.has_magic(word):
-            words.append(word)
-            continue
-        found = sorted(glob.glob(word, recursive=True), key=natural_order)  # noqa: PTH207 - a pattern may be absolute
-        if not found:
-            raise InputError(f"{word}: no file matches; need a video, or a pattern like videos/*.mp4")
+    for word in map(_local, inputs):
+        found = [word]
+        with suppress(OSError):  # what cannot be looked at is an error when it is opened
+            if glob.has_magic(word) and not network.is_address(word) and not Path(word).exists():
+                found = sorted(glob.glob(word, recursive=True), key=natural_order) or [word]  # noqa: PTH207
+            found = [file for name in found for file in (_videos_of(name) if Path(name).is_dir() else [name])]
         words.extend(found)
     return words
 
 
 def kind_of(word: str) -> SourceKind:
     """Return what kind of input a word means."""
+    word = _local(word)
     return next(kind for kind in KINDS if kind.takes(word))
 
 
 def open_source(word: str, options: RunOptions) -> Source:
-    """Open a video, an image, a folder of images, a webcam's number, an address or, as "-", standard input.
+    """Open a video, an image, a folder of images, a webcam, an address, a pipe or, as "-", standard input.
 
     Raises InputError if it is none of these, or cannot be read.
     """
-    return kind_of(word).open(word, options)
+    return kind_of(word).open(_local(word), options)
 
 
 def is_live(word: str) -> bool:
@@ -51,4 +54,16 @@ def is_live(word: str) -> bool:
 
 def name_of(word: str) -> str:
     """Return what an input's results are named for; raise InputError for an address that is none."""
-    return kind_of(word).name(word)
+    return kind_of(word).name(_local(word))
+
+
+def _videos_of(folder: str) -> list[str]:
+    """Return the videos in a folder, and the folder itself if there are images in it, or nothing at all."""
+    videos = [str(path) for path in files_in(Path(folder), video_file.SUFFIXES)]
+    return [*([] if videos and not files_in(Path(folder), image.SUFFIXES) else [folder]), *videos]
+
+
+def _local(word: str) -> str:
+    """Return the name of the file that file:///PATH means, and every other word as it is."""
+    here = re.match("file://(localhost)?(?=/)", word, re.IGNORECASE)
+    return url2pathname(word[here.end() :]) if here else word

@@ -1,5 +1,6 @@
 """A video file: what every word means that means nothing else."""
 
+from glob import has_magic
 from pathlib import Path
 
 from segdata.errors import InputError
@@ -7,12 +8,22 @@ from segdata.video.reader import VideoReader
 from segrun.options import RunOptions
 from segrun.sources.base import Source, SourceKind
 
+SUFFIXES = (
+    ".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts",
+    ".vob", ".webm", ".wmv",
+)  # fmt: skip
+"""What names of videos in a folder end in. A video that is named itself may have any name."""
+
 
 def open_video_file(word: str, _: RunOptions) -> Source:
     """Open the file; raise InputError if there is none, or it is no video."""
     path = Path(word)
     if not path.is_file():
-        raise InputError(f"{word}: no such file; need a video, a folder of images, a webcam's number or an address")
+        if has_magic(word):
+            raise InputError(f"{word}: no file matches; need a video, or a pattern like videos/*.mp4")
+        raise InputError(
+            f"{word}: no such file; need a video, a folder of images or videos, a webcam's number or an address"
+        )
     return VideoReader(path)
 
 

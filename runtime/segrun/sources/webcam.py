@@ -19,7 +19,7 @@ from segrun.sources.live_clock import TIME_BASE, LiveClock
 class WebcamSource:
     """Frames as the camera delivers them, timed by when they came. Ends when the camera stops delivering."""
 
-    live = True
+    live, bursts = True, 0
     audio: SoundStream | None = None
     pixel_aspect = Fraction(1)
     time_base = TIME_BASE
@@ -66,9 +66,13 @@ class WebcamSource:
             self._busy.release()
 
 
+def _is_free_number(word: str) -> bool:
+    return re.fullmatch("[0-9]+", word) is not None and not Path(word).exists()
+
+
 KIND = SourceKind(
-    takes=lambda word: re.fullmatch("[0-9]+", word) is not None and not Path(word).exists(),
-    open=lambda word, _: WebcamSource(int(word)),
-    name=lambda word: f"webcam{word}",
+    takes=lambda word: Path(word).exists() if word.startswith("/dev/video") else _is_free_number(word),
+    open=lambda word, _: WebcamSource(int(word) if word.isdecimal() else word),
+    name=lambda word: f"webcam{re.sub('[^0-9]', '', word)}",
     live=True,
 )

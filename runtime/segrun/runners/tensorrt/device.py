@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from threading import get_ident
+from threading import RLock, get_ident
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ def first_device() -> tuple[str, str]:
 
 
 class Device:
-    """The first GPU, with a CUDA context of its own, for the one thread that opens it.
+    """The first GPU, with a CUDA context of its own. Any thread may use it; the one that opened it closes it.
 
     Everything it hands out lives until `close`, which frees it in reverse order. The context is current only inside
     `active`, so that several devices, and other users of CUDA, can take turns in one thread. `name` and
@@ -45,6 +45,7 @@ class Device:
         """Open the first GPU with `driver`, which is pycuda's; raise MissingDependencyError if there is none."""
         self._driver = driver
         self._thread = get_ident()
+        self._one_at_a_time = RLock()
         self._owned = ExitStack()
         device = _first_device(driver)
         self.name, self.compute_capability = _name_and_capability(device)
@@ -60,13 +61,11 @@ class Device:
     def active(self) -> Iterator[None]:
         """Make the context current for the block, in which everything below may be used.
 
-        Raises EdgeSegError in another thread than the one that opened the device, after `close`, and, in one line, for
-        what CUDA reports.
+        Any thread may, one at a time. Raises EdgeSegError after `close` and, in one line, for what CUDA reports.
         """
-        if self._context is None:
-            raise EdgeSegError("the GPU was closed; open the engine again")
-        self._check_thread()
-        with self._in_one_line():
+        with self._one_at_a_time, self._in_one_line():
+            if self._context is None:
+                raise EdgeSegError("the GPU was closed; open the engine again")
             self._context.push()
             try:
                 yield
@@ -96,11 +95,11 @@ class Device:
     def close(self) -> None:
         """Wait for what is in flight, free everything and the context; every step is taken whatever the others raise.
 
-        May be called twice. Raises EdgeSegError as `active` does.
+        May be called twice. Raises EdgeSegError in another thread than the one that opened it, and as `active` does.
         """
         if self._context is None:
             return
-        self._check_thread()
+        self.check_thread()
         context, self._context = self._context, None
         with self._in_one_line(), ExitStack() as steps:  # last step first
             steps.callback(context.detach)
@@ -110,9 +109,10 @@ class Device:
             steps.callback(self._owned.close)
             self._driver.Context.synchronize()
 
-    def _check_thread(self) -> None:
+    def check_thread(self) -> None:
+        """Raise EdgeSegError in another thread than the one that opened the device: pycuda frees nothing there."""
         if get_ident() != self._thread:
-            raise EdgeSegError("a CUDA context belongs to one thread: open, use and close the engine in the same one")
+            raise EdgeSegError("a CUDA context is closed by the thread that opened it; close the engine there")
 
     @contextmanager
     def _in_one_line(self) -> Iterator[None]:

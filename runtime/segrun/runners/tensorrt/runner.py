@@ -36,7 +36,7 @@ def load_libraries(tensorrt: TensorRT) -> Libraries:
 
 
 class TensorRTRunner(Runner):
-    """The runner for .engine files. Open it, use it and close it in one thread.
+    """The runner for .engine files. Any thread may use it, one at a time; the one that opened it closes it.
 
     It holds `depth` frames in flight in `stream`, and all the memory for them, from the start. Between calls its CUDA
     context is not current, so that several runners can take turns. `cuda_graph` says, in words, what of a frame is one
@@ -92,8 +92,8 @@ class TensorRTRunner(Runner):
         self._ring = Ring(slots)
 
     def _free(self) -> None:
-        self._device.close()
-        self._ring.close()
+        self._device.check_thread()
+        self._ring.close(self._device.close)
 
     def _infer(self, frames: Frames) -> Labels:
         return self._ring.call(frames)
@@ -127,3 +127,8 @@ def _check_capability(path: Path, manifest: EngineManifest, device: Device) -> N
             f"{path}: built for {manifest.target} (compute capability {manifest.compute_capability}), but here is "
             f"{device.name} ({device.compute_capability}); build it again with: {manifest.rebuild}"
         )
+
+
+def open_artefact(path: Path, *, trust: bool, throughput: bool) -> Runner:
+    """Load an .engine; raise as the class does."""
+    return TensorRTRunner(path, trust=trust)
