@@ -1,0 +1,120 @@
+"""A recipe does its steps once, goes on where it stopped, and is refused in one line where something is wrong in it."""
+
+import re
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from segdata.dataset import Dataset
+from segtrain.cli import main
+from segtrain.recipe import load_recipe, shipped_recipes
+
+Refused = Callable[..., AbstractContextManager[None]]
+
+TWO_STEPS = """
+[options]
+arch = "nano"
+augment = "none"
+
+[[step]]
+name = "first"
+epochs = 1
+
+[[step]]
+name = "second"
+init = "first"
+teacher = "first"
+epochs = 2
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "two.toml"
+    path.write_text(TWO_STEPS)
+    return path
+
+
+def follow(recipe: Path, dataset: Path, folder: Path) -> Result:
+    return CliRunner().invoke(main, ["--recipe", str(recipe), "-o", str(folder), str(dataset)])
+
+
+def times(folder: Path) -> dict[str, int]:
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_recipe_does_each_step_once(recipe: Path, dataset: Dataset, tmp_path: Path) -> None:
+    done = follow(recipe, dataset.folder, tmp_path / "run")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[-1] == str(tmp_path / "run/second/best.safetensors")
+    before = times(tmp_path / "run")
+    assert {"first/best.safetensors", "second/best.safetensors"} <= set(before)
+    assert follow(recipe, dataset.folder, tmp_path / "run").exit_code == 0
+    assert times(tmp_path / "run") == before
+
+
+def test_a_recipe_goes_on_with_the_step_that_is_not_done(recipe: Path, dataset: Dataset, tmp_path: Path) -> None:
+    assert follow(recipe, dataset.folder, tmp_path / "run").exit_code == 0
+    whole = (tmp_path / "run/second/best.safetensors").read_bytes()
+    before = times(tmp_path / "run/first")
+    shutil.rmtree(tmp_path / "run/second")
+    assert follow(recipe, dataset.folder, tmp_path / "run").exit_code == 0
+    assert times(tmp_path / "run/first") == before
+    assert (tmp_path / "run/second/best.safetensors").read_bytes() == whole
+
+
+def test_a_recipe_begun_on_another_dataset_is_refused(recipe: Path, dataset: Dataset, tmp_path: Path) -> None:
+    assert follow(recipe, dataset.folder, tmp_path / "run").exit_code == 0
+    before = times(tmp_path / "run")
+    other = Path(shutil.copytree(dataset.folder, tmp_path / "other"))
+    text = (other / "dataset.json").read_text()
+    frame = re.search(r"[0-9a-f]{64}", text)
+    assert frame is not None
+    (other / "dataset.json").write_text(text.replace(frame[0], "0" * 64))
+    done = follow(recipe, other, tmp_path / "run")
+    assert done.exit_code == 3
+    assert "not the dataset that this run was begun with" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert times(tmp_path / "run") == before
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (TWO_STEPS.replace("epochs = 2", "epoch = 2"), "step second has epoch, which is no option of a step"),
+        (TWO_STEPS.replace("epochs = 2", 'dataset = "x"'), "step second has dataset, which is no option"),
+        (TWO_STEPS.replace("epochs = 2", 'epochs = "two"'), "step second: epochs: "),
+        (TWO_STEPS.replace('"second"', '"first"'), "step 2 is named first, need a name of its own"),
+        ("[[step]]\nname = 'a'\n[more]\n", "not a recipe"),
+        ("no toml", "not a recipe"),
+    ],
+)
+def test_what_is_wrong_in_a_recipe_is_one_line(tmp_path: Path, refused: Refused, text: str, said: str) -> None:
+    (tmp_path / "odd.toml").write_text(text)
+    with refused(re.escape(said)):
+        load_recipe(str(tmp_path / "odd.toml"))
+
+
+def test_an_unknown_recipe_lists_those_there_are(refused: Refused) -> None:
+    with refused(f"nothing: no such recipe; .*{', '.join(shipped_recipes())}"):
+        load_recipe("nothing")
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_shipped_recipes_can_be_followed(name: str) -> None:
+    recipe = load_recipe(name)
+    for step in recipe.steps.values():
+        assert step.hold_out > 0, "val must not choose the epoch of what is shipped"
+        for other in filter(None, (step.init, step.teacher)):
+            assert str(other) in recipe.steps or load_recipe(str(other))
+
+
+def test_options_beside_a_recipe_are_refused(recipe: Path, dataset: Dataset, tmp_path: Path) -> None:
+    words = ["--recipe", str(recipe), "--epochs", "3", "-o", str(tmp_path / "run"), str(dataset.folder)]
+    done = CliRunner().invoke(main, words)
+    assert (done.exit_code, (tmp_path / "run").exists()) == (3, False)
+    assert "--epochs, which the recipe decides" in done.stderr
