@@ -128,8 +128,9 @@ def _run_all(options: RunOptions, interrupts: Interrupts) -> None:
     if len(failures) == 1 == len(options.inputs):
         raise failures[0]
     if failures:
-        of_all = f"{len(failures)} of {len(options.inputs)} inputs failed; each is named above"
-        raise IncompleteError(of_all) from failures[0]
+        raise IncompleteError(
+            f"{len(failures)} of {len(options.inputs)} inputs failed; each is named above"
+        ) from failures[0]
 
 
 def _named(error: Exception, word: str) -> EdgeSegError:

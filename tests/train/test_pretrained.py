@@ -12,7 +12,8 @@ import torch
 
 from segdata.labels import CITYSCAPES_29
 from segdata.spec import ModelSpec
-from segtrain.lite_encoder import EncoderName, LiteEncoder
+from segtrain.lite_encoder import LiteEncoder
+from segtrain.presets import EncoderName
 from segtrain.pretrained import credit_of, load_pretrained, weights_file
 
 Refused = Callable[..., AbstractContextManager[None]]

@@ -4,7 +4,7 @@ import logging
 import math
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import click
 from click.core import ParameterSource
@@ -14,9 +14,8 @@ from rich.table import Table
 from segdata.command import Command, parse_size
 from segdata.errors import InputError
 from segdata.progress import progress_bar
-from segtrain.lite_encoder import STAGES
 from segtrain.options import TrainOptions
-from segtrain.presets import PRESETS
+from segtrain.presets import PRESETS, EncoderName
 
 if TYPE_CHECKING:  # importing these takes seconds, which --help does not need
     from segdata.spec import ModelSpec
@@ -58,7 +57,7 @@ _BESIDE_RECIPE = ("dataset", "output", "precision", "truth", "tensorboard")  # w
 @click.option("--stem-stride", type=click.IntRange(1, 2), show_default=_FROM_ARCH, help="2 works at half the size.")
 @click.option(
     "--encoder",
-    type=click.Choice(list(STAGES)),
+    type=click.Choice(get_args(EncoderName)),
     help="A UNet on this EfficientNet-Lite instead of --arch, from ImageNet weights.",
 )
 @click.option("--decoder-width", type=click.IntRange(1), show_default="32", help="Channels above --encoder.")

@@ -4,11 +4,10 @@ Tan and Le 2019 (arXiv 1905.11946); the Lite variants are of TensorFlow's TPU mo
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import Tensor, nn
 
-EncoderName = Literal["lite0", "lite1", "lite2"]
+from segtrain.presets import EncoderName
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from segtrain.lite_encoder import EncoderName, LiteEncoder, tap_channels
+from segtrain.lite_encoder import LiteEncoder, tap_channels
 from segtrain.network import Network
+from segtrain.presets import EncoderName
 from segtrain.unet import PlainBlock, upsampling
 
 DECODER_WIDTHS = (3, 2, 1.5, 1)

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from segdata.options import Size
-from segtrain.lite_encoder import EncoderName
-from segtrain.presets import PRESETS, Architecture, ArchitectureName, Block, LiteArchitecture, Upsample
+from segtrain.presets import PRESETS, Architecture, ArchitectureName, Block, EncoderName, LiteArchitecture, Upsample
 
 PrecisionChoice = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
 RegionLoss = Literal["none", "dice", "lovasz"]

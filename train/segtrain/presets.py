@@ -6,11 +6,10 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge, Le
 from pydantic import ConfigDict
 
-from segtrain.lite_encoder import EncoderName
-
 Block = Literal["plain", "separable", "residual"]
 Upsample = Literal["transpose", "resize"]
 ArchitectureName = Literal["nano", "small", "base"]
+EncoderName = Literal["lite0", "lite1", "lite2"]
 
 
 @dataclass(frozen=True)
