@@ -67,7 +67,7 @@ def _receive(pictures: "queue.Queue[Image | None]") -> None:
 
 
 def _read(count: int) -> bytes:
-    """Return so many bytes of standard input, fewer at its end; unbuffered, for Python cannot end with a buffer locked."""
+    """Return so many bytes of standard input, fewer at its end. A buffer would be locked when Python wants to end."""
     data = bytearray()
     while len(data) < count and (more := os.read(sys.stdin.fileno(), count - len(data))):
         data += more
