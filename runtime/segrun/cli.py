@@ -55,8 +55,9 @@ def _is_file(word: str) -> bool:
     multiple=True,
     metavar="NAME",
     help="Where the result goes; any number. NAME.mp4 (.mkv, .mov, .avi): a video. NAME.gif: moving picture, at most "
-    "640 pixels wide. NAME.jsonl: a line of facts a frame, with the source's times. NAME/: a PNG mask a frame. "
-    "-: raw labels on standard output. none: nothing. {name} stands for the input's name.  [default: {name}.seg.mp4]",
+    "640 pixels wide. NAME.jpg (.png, .webp, .bmp, .tiff): an image a frame. NAME.jsonl: a line of facts a frame, with "
+    "the source's times. NAME/: a PNG mask a frame. -: raw labels on standard output. none: nothing. {name} stands for "
+    "the input's name, in names of images {frame} for the frame's.  [default: {name}.seg.mp4; an image for an image]",
 )
 @click.option(
     "--model",
