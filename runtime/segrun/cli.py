@@ -80,15 +80,15 @@ def _is_file(word: str) -> bool:
 @click.option("--show-fps", is_flag=True, help="Show the speed in the picture.")
 @_choice("mask_values", MaskValues, "What PNG masks hold.")
 @_choice("encoder", Encoder, "What encodes video; auto is the graphics card if it can.")
-@_choice("audio", Audio, "What becomes of sound: copied, encoded anew where the file cannot hold it, or left out.")
+@_choice("audio", Audio, "What becomes of sound: copied, re-encoded where the file cannot hold it, or left out.")
 @_seconds("start", "Begin there.")
 @_seconds("duration", "Take so much.  [default: all]", min_open=True)
 @click.option(
-    "--every", type=click.IntRange(1), metavar="N", default=RunOptions.every, help="Take every Nth frame alone."
+    "--every", type=click.IntRange(1), metavar="N", default=RunOptions.every, help="Take only every Nth frame."
 )
 @click.option("--raw", metavar="WxH[:FORMAT][@RATE]", help="What raw frames standard input has, as 1280x720:rgb24@25.")
-@_seconds("timeout", "How long an address may say nothing.", min_open=True)
-@_seconds("reconnect", "How long to try an address anew after that.")
+@_seconds("timeout", "How long an address may be silent.", min_open=True)
+@_seconds("reconnect", "How long to keep trying an address after that.")
 @click.option("--window", is_flag=True, help="Show the result in a window; q closes it.")
 @click.option(
     "--serve",
