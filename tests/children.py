@@ -8,14 +8,20 @@ from typing import Any
 
 
 @contextmanager
-def child(command: Sequence[str | Path], **options: Any) -> Iterator["subprocess.Popen[Any]"]:  # noqa: ANN401 - Popen's
-    """Start a process for the block; kill it at the end if it is still there, and close its pipes.
+def child(
+    command: Sequence[str | Path],
+    limit: float = 60,
+    **options: Any,  # noqa: ANN401 - Popen's
+) -> Iterator["subprocess.Popen[Any]"]:
+    """Start a process for the block, wait `limit` seconds for its end, and then kill it; at once if the block fails.
 
-    `subprocess.Popen` as a context would wait for it instead: for ever, where it does not hear what should end it.
+    `subprocess.Popen` as a context waits for it without a limit: for ever, if it does not hear what should end it.
     """
     process = subprocess.Popen(command, **options)
     try:
         yield process
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(limit)
     finally:
         process.kill()
         process.wait()

@@ -55,8 +55,9 @@ def _is_file(word: str) -> bool:
     multiple=True,
     metavar="NAME",
     help="Where the result goes; any number. NAME.mp4 (.mkv, .mov, .avi): a video. NAME.gif: moving picture, at most "
-    "640 pixels wide. NAME.jsonl: a line of facts a frame, with the source's times. NAME/: a PNG mask a frame. "
-    "-: raw labels on standard output. none: nothing. {name} stands for the input's name.  [default: {name}.seg.mp4]",
+    "640 pixels wide. NAME.jpg (.png, .webp, .bmp, .tiff): an image a frame. NAME.jsonl: a line of facts a frame, with "
+    "the source's times. NAME/: a PNG mask a frame. -: raw labels on standard output. none: nothing. {name} stands for "
+    "the input's name, in names of images {frame} for the frame's.  [default: {name}.seg.mp4; an image for an image]",
 )
 @click.option(
     "--model",
@@ -79,15 +80,15 @@ def _is_file(word: str) -> bool:
 @click.option("--show-fps", is_flag=True, help="Show the speed in the picture.")
 @_choice("mask_values", MaskValues, "What PNG masks hold.")
 @_choice("encoder", Encoder, "What encodes video; auto is the graphics card if it can.")
-@_choice("audio", Audio, "What becomes of sound: copied, encoded anew where the file cannot hold it, or left out.")
+@_choice("audio", Audio, "What becomes of sound: copied, re-encoded where the file cannot hold it, or left out.")
 @_seconds("start", "Begin there.")
 @_seconds("duration", "Take so much.  [default: all]", min_open=True)
 @click.option(
-    "--every", type=click.IntRange(1), metavar="N", default=RunOptions.every, help="Take every Nth frame alone."
+    "--every", type=click.IntRange(1), metavar="N", default=RunOptions.every, help="Take only every Nth frame."
 )
 @click.option("--raw", metavar="WxH[:FORMAT][@RATE]", help="What raw frames standard input has, as 1280x720:rgb24@25.")
-@_seconds("timeout", "How long an address may say nothing.", min_open=True)
-@_seconds("reconnect", "How long to try an address anew after that.")
+@_seconds("timeout", "How long an address may be silent.", min_open=True)
+@_seconds("reconnect", "How long to keep trying an address after that.")
 @click.option("--window", is_flag=True, help="Show the result in a window; q closes it.")
 @click.option(
     "--serve",

@@ -10,11 +10,11 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupts:
-    """Hears SIGINT and SIGTERM during a block.
+    """Handles SIGINT and SIGTERM during a block.
 
-    The first raises KeyboardInterrupt, unless it comes in a block of `held`; what comes after it in the block, or with
-    `last` after the block, does nothing: Python on its way out would die of it. Outside the main thread, where Python
-    takes no signals, the block just runs.
+    The first raises KeyboardInterrupt, unless it comes in a block of `held`. Later ones are ignored; with `last`, those
+    after the block are, too, since a signal that arrives while Python exits would kill it. Outside the main thread,
+    where Python cannot handle signals, the block just runs.
     """
 
     def __init__(self, last: bool = False) -> None:
@@ -39,12 +39,12 @@ class Interrupts:
             raise KeyboardInterrupt from None
 
     def forget(self) -> None:
-        """Take the next signal for the first."""
+        """Treat the next signal as the first."""
         self._heard = 0
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Raise nothing in the block: between any two lines, it would leave files that nobody removes."""
+        """Raise nothing in the block: KeyboardInterrupt between two of its lines would leave files behind."""
         self._held = True
         try:
             yield
@@ -52,7 +52,7 @@ class Interrupts:
             self._held, self._steps = False, ()
 
     def take(self, stop: Callable[[], None], abandon: Callable[[], None]) -> None:
-        """In the block of `held`: call `stop` at the first signal, `abandon` at the second, also if it came before."""
+        """In a block of `held`, call `stop` at the first signal, `abandon` at the second, even if they came before."""
         self._steps = (stop, abandon)
         for step in self._steps[: self._heard]:
             step()

@@ -25,12 +25,12 @@ class RunOptions:
     NAME.seg.png for NAME.png, and a folder NAME.seg of images for a folder NAME of images.
 
     `view` is what videos, windows and previews show; `alpha` the share of the classes' colours in the overlay, 0 to 1;
-    `audio` says what becomes of sound: copied where the file can hold it, else left out ("copy") or encoded anew
+    `audio` says what becomes of sound: copied where the file can hold it, else left out ("copy") or re-encoded
     ("encode"), or always left out ("none").
     `legend` names the classes and `show_fps` the speed in the picture. `mask_values` are what PNG masks hold.
-    `start` and `duration` are seconds of the input, `every` takes only each so many-th frame. `raw` says what frames
+    `start` and `duration` are seconds of the input, `every` takes only every Nth frame. `raw` says what frames
     standard input has if it is raw: WIDTHxHEIGHT[:FORMAT][@RATE]. `timeout` is how many seconds an address may say
-    nothing, `reconnect` how many seconds to try anew after that. `serve` is HOST:PORT of a live preview, `token` the
+    nothing, `reconnect` how many seconds to keep trying after that. `serve` is HOST:PORT of a live preview, `token` the
     word it asks for. `trust` runs an engine of other bytes than its manifest says: a plan is executable content, so
     only for one you built yourself.
     """

@@ -13,6 +13,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from children import child
 from segdata.command import Command, Group
 from segdata.errors import (
     ContractError,
@@ -216,7 +217,7 @@ def test_a_process_leaves_as_promised(arguments: list[str], shows_traceback: boo
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal to send to one process")
 @pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_process_with_130_and_no_half_of_a_file(tmp_path: Path, name: signal.Signals) -> None:
-    with subprocess.Popen(
+    with child(
         [sys.executable, "-c", SCRIPT, "--wait"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from children import child
 from segdata.cli import main
 from segdata.options import PrepareOptions
 from segdata.prepare.prepare import prepare
@@ -81,7 +82,7 @@ def stop(source: Path, target: Path, signal_number: signal.Signals) -> tuple[int
     """Start a preparation at size 64, send it a signal once some frames are done, and return exit code and stderr."""
     journal = target.with_name(f".{target.name}.partial") / "journal.jsonl"
     command = [str(COMMAND), "prepare", str(source), str(target), "--size", "64"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with child(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         while process.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") > 2):
             time.sleep(0.005)
         process.send_signal(signal_number)

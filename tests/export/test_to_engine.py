@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import onnx
 import pytest
 
+from children import child
 from segdata.errors import ContractError, EdgeSegError, MissingDependencyError
 from segexport.engine.build_progress import OnProgress
 from segexport.engine.settings import capability_of, configure, open_timing_cache, save_timing_cache
@@ -158,7 +159,7 @@ def test_a_signal_stops_the_build_and_leaves_no_engine(
     path = tmp_path / "small.onnx"
     path.write_bytes(artefacts.onnx["fp32"].read_bytes())
     command = [sys.executable, "-c", INTERRUPTED, str(path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with child(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "Building engine\n"
         process.send_signal(name)

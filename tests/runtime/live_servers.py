@@ -3,6 +3,7 @@
 import http.server
 import re
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -122,16 +123,22 @@ def free_udp_port() -> int:
 
 
 @contextmanager
-def udp_camera(stream: bytes, port: int, pause: float) -> Iterator[threading.Event]:
-    """Send an MPEG-TS to `port` over and over, seven packets at a time, until the event that is given is set."""
+def udp_camera(stream: bytes, port: int, pause: float, rtp: bool = False) -> Iterator[threading.Event]:
+    """Send an MPEG-TS to `port` over and over, seven packets at a time, until the event that is given is set.
+
+    With `rtp`, each of them is an RTP packet (RFC 2250).
+    """
     silent = threading.Event()
     pieces = [stream[start : start + 7 * 188] for start in range(0, len(stream), 7 * 188)]
 
     def send() -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            number = 0
             while not silent.is_set():
                 for piece in pieces:
-                    sender.sendto(piece, ("127.0.0.1", port))
+                    head = struct.pack(">BBHII", 0x80, 33, number % 65536, number * 100, 1) if rtp else b""
+                    sender.sendto(head + piece, ("127.0.0.1", port))
+                    number += 1
                     if silent.wait(pause):
                         return
 

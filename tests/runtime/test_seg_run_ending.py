@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import av
 import pytest
 
+from children import child
+
 if TYPE_CHECKING:
     from conftest import Artefacts
 
@@ -23,15 +25,8 @@ PIPE_HOLDS = 65536 // (64 * 64)  # frames' labels
 
 @contextmanager
 def running(*arguments: str | Path, cwd: Path, **pipes: int) -> Iterator["subprocess.Popen[bytes]"]:
-    process = subprocess.Popen([COMMAND, *arguments], cwd=cwd, stderr=subprocess.PIPE, **pipes)
-    try:
+    with child([COMMAND, *arguments], limit=0, cwd=cwd, stderr=subprocess.PIPE, **pipes) as process:
         yield process
-    finally:
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
 
 
 @pytest.fixture(scope="module")
@@ -147,14 +142,13 @@ def test_a_source_that_is_killed_leaves_a_file_of_what_it_gave(
         f"import sys, os; sys.stdout.buffer.write(open({str(tmp_path / 'in.ts')!r}, 'rb').read()); sys.stdout.flush()"
     )
     (tmp_path / "in.ts").write_bytes((stream * 3)[: len(stream) * 2 + 1000])
-    killed = subprocess.Popen([sys.executable, "-c", f"{writer}; os.kill(os.getpid(), 9)"], stdout=subprocess.PIPE)
-    done = subprocess.run(
-        [COMMAND, "-", "--model", artefacts.onnx["fp16"], "-o", "out.mp4"],
-        cwd=tmp_path, stdin=killed.stdout, capture_output=True, text=True, check=False, timeout=WATCHDOG,
-    )  # fmt: skip
-    assert killed.wait() == -9
-    assert killed.stdout is not None
-    killed.stdout.close()
+    killing = [sys.executable, "-c", f"{writer}; os.kill(os.getpid(), 9)"]
+    with child(killing, stdout=subprocess.PIPE) as killed:
+        done = subprocess.run(
+            [COMMAND, "-", "--model", artefacts.onnx["fp16"], "-o", "out.mp4"],
+            cwd=tmp_path, stdin=killed.stdout, capture_output=True, text=True, check=False, timeout=WATCHDOG,
+        )  # fmt: skip
+    assert killed.returncode == -9
     assert done.returncode in {0, 7}, done.stderr
     assert "Traceback" not in done.stderr
     assert frame_count(tmp_path / "out.mp4") >= 20

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pytest
 from segmented_frames import HEIGHT, RATE, WIDTH, content, segmented, write, write_all, write_until_full
 
+from children import child
 from segdata.errors import InputError
 from segdata.labels import CITYSCAPES_29
 from segrun.frame import Segmented
@@ -300,7 +301,7 @@ sink.finish()
 def test_nothing_is_said_when_a_process_ends_whose_reader_went_away() -> None:
     """Python writes what is left in its buffers when it exits, and complains where nobody reads it."""
     command = [sys.executable, "-c", HEADED, str(Path(__file__).parent)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with child(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert len(process.stdout.read(10)) == 10

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from training_runs import COMMAND, LIMIT, QUIET, environment, rows_of, said
 
+from children import child
 from segdata.dataset import Dataset
 from segtrain.checkpoint import load_checkpoint
 from segtrain.loop import train
@@ -43,8 +44,11 @@ def two(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """A run of `--devices 2`."""
     folder = tmp_path_factory.mktemp("two")
     command = [COMMAND, dataset.folder, "-o", folder / "run", *OPTIONS.split(), "--epochs", str(EPOCHS)]
-    with (folder / "stdout").open("w") as stdout, (folder / "stderr").open("w") as stderr:
-        process = subprocess.Popen([*command, "--devices", "2"], env=environment(), stdout=stdout, stderr=stderr)
+    with (
+        (folder / "stdout").open("w") as stdout,
+        (folder / "stderr").open("w") as stderr,
+        child([*command, "--devices", "2"], env=environment(), stdout=stdout, stderr=stderr) as process,
+    ):
         end = time.monotonic() + LIMIT
         while process.poll() is None and not (folder / "run" / "last.safetensors").exists():
             time.sleep(0.005)

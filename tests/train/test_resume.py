@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from training_runs import COMMAND, LIMIT, QUIET, environment, rows_of
 
+from children import child
 from segdata.dataset import Dataset
 from segdata.errors import ContractError, EdgeSegError
 from segtrain.history import EpochFigures
@@ -72,9 +73,7 @@ def test_a_run_killed_twice_ends_as_if_it_had_not_been(dataset: Dataset, tmp_pat
     last = tmp_path / "killed" / "last.safetensors"
     for more in ([], ["--resume"]):
         before = last.stat().st_mtime_ns if last.exists() else 0
-        with subprocess.Popen(
-            [*command, *more], env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        ) as process:
+        with child([*command, *more], env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
             wait_for(lambda: last.exists() and last.stat().st_mtime_ns != before, process)  # noqa: B023 - waited for here
             time.sleep(chance.uniform(0, 0.3))
             process.kill()

@@ -19,6 +19,7 @@ import pytest
 from click.testing import CliRunner, Result
 from training_runs import COMMAND, LIMIT, QUIET, environment, said
 
+from children import child
 from segdata.dataset import Dataset
 from segdata.labels import CITYSCAPES_19
 from segdata.spec import ModelSpec
@@ -290,7 +291,7 @@ def interrupt(history: list[EpochFigures]) -> None:
 def test_ctrl_c_is_one_line_and_leaves_the_last_good_files(dataset: Dataset, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     command = [COMMAND, dataset.folder, "-o", folder, *SMALL, "--epochs", "500"]
-    with subprocess.Popen(
+    with child(
         command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, encoding="utf-8"
     ) as process:
         end = time.monotonic() + LIMIT

@@ -42,7 +42,7 @@ class PreviewSink(Sink):
         return cls(output.options.serve, output.options.token, output.spec.class_names, output.spec.colours)
 
     def write(self, segmented: Segmented, picture: Picture | None) -> None:
-        """Show one frame; who is not done with the one before skips it."""
+        """Show one frame; a viewer that still receives the one before skips it."""
         assert picture is not None  # a sink that shows gets it
         self._figures.add(segmented)
         self._live.show(picture)

@@ -8,7 +8,7 @@ from segdata.video.reader import AudioPacket, Decoded
 from segrun.sources.base import Source
 
 _SOUND_LATE = 1  # seconds that the sound of a moment may lie behind its picture in a file
-_RUN_UP = 2  # seconds; in some formats what comes right after a seek lacks frames, or has the times of others
+_RUN_UP = 2  # seconds; in some formats, frames right after a seek are missing or have the times of others
 
 
 def excerpt(source: Source, start: float, duration: float | None, every: int) -> Iterator[Decoded | AudioPacket]:

@@ -6,7 +6,7 @@ from fractions import Fraction
 TIME_BASE = Fraction(1, 90_000)
 """The unit of the times of live sources, in seconds: that of RTP and of MPEG-TS."""
 
-_JUMP = 10  # seconds; a stream whose times leap further than that has begun anew
+_JUMP = 10  # seconds; a stream whose times leap further than that has started again
 
 
 class LiveClock:
@@ -23,7 +23,7 @@ class LiveClock:
         self._pts = -1
 
     def begin_anew(self) -> None:
-        """Expect times that have nothing to do with those before."""
+        """Expect times unrelated to those before."""
         self._shift = None
 
     def pts(self, seconds: Fraction | None) -> int:

@@ -29,7 +29,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 2.0  # seconds between two tries
 class NetworkSource:
     """A video at an address: `live` if it has no end by nature, else like a file, with its sound.
 
-    A live one that breaks off, ends or says nothing for `timeout` seconds is opened anew, for `reconnect` seconds at
+    A live one that breaks off, ends or says nothing for `timeout` seconds is opened again, for `reconnect` seconds at
     most; `reconnects` counts how often that succeeded. Its times begin at zero and go on through that. Its sound is
     left out. `corrupt_packets` counts what could not be decoded so far.
     """
