@@ -74,7 +74,7 @@ def test_from_nothing_to_the_table(workstation: Installed) -> None:
     assert checkpoint == "runs/unet-64/best.safetensors"
 
     exported = run("seg-export", checkpoint, "--all", "--calibration", "dataset")
-    artefacts = [f"exports/best.{precision}.onnx" for precision in ("fp32", "fp16", "int8")]
+    artefacts = [f"exports/unet-64.{precision}.onnx" for precision in ("fp32", "fp16", "int8")]
     assert [line for line in exported.stdout.splitlines() if line.endswith(".onnx")] == artefacts
 
     segmented = run("seg-run", "street/drive.mp4", "--model", artefacts[-1])

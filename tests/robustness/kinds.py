@@ -253,7 +253,7 @@ def _read_labels(path: Path, case: Path) -> None:
 
 def _read_ranges(path: Path, case: Path) -> None:
     ranges = read_ranges(path)
-    model = to_int8(read_onnx(_sound() / "onnx/tiny.fp32.onnx"), ranges)
+    model = to_int8(read_onnx(_sound() / "onnx/tiny.fp32.onnx").model, ranges)
     made = case / "made.onnx"
     onnx.save(model, made)
     with OnnxRuntimeRunner(made) as runner:

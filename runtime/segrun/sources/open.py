@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from urllib.request import url2pathname
+from urllib.parse import unquote
 
 from segrun.options import RunOptions
 from segrun.sources import image, network, pipe, video_file, webcam
@@ -65,5 +65,5 @@ def _videos_of(folder: str) -> list[str]:
 
 def _local(word: str) -> str:
     """Return the name of the file that file:///PATH means, and every other word as it is."""
-    here = re.match("file://(localhost)?(?=/)", word, re.IGNORECASE)
-    return url2pathname(word[here.end() :]) if here else word
+    here = re.match(r"file://(?:localhost)?(?:/(?=[a-z]:)|(?=/))", word, re.IGNORECASE)  # file:///C:/a.mp4 is C:/a.mp4
+    return unquote(word[here.end() :]) if here else word
