@@ -32,7 +32,7 @@ def main(source: Path, rounds: int) -> None:
         one: tuple[Size, ...] = ((128, 128),)
         three: tuple[Size, ...] = ((64, 64), (128, 128), (256, 256))
         target = next(targets)
-        frames = len(prepare(options := PrepareOptions(source, target, one), ignore, ignore).datasets[0].split("train"))
+        frames = len(prepare(options := PrepareOptions(source=source, target=target, sizes=one), ignore, ignore).datasets[0].split("train"))
         frames += len(Dataset(target).split("val"))
         report("prepare again, nothing to do", frames, rounds, lambda: prepare(options, ignore, ignore))
         for name, sizes in (("prepare at 128", one), ("prepare at 64, 128, 256", three)):
@@ -53,7 +53,7 @@ def main(source: Path, rounds: int) -> None:
 
 def prepare_into(targets: Iterator[Path], source: Path, sizes: tuple[Size, ...]) -> None:
     """Prepare into the next new folder."""
-    prepare(PrepareOptions(source, next(targets), sizes), ignore, ignore)
+    prepare(PrepareOptions(source=source, target=next(targets), sizes=sizes), ignore, ignore)
 
 
 def report(name: str, frames: int, rounds: int, work: Callable[[], object]) -> None:

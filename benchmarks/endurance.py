@@ -74,13 +74,13 @@ def main() -> None:
         with open_runner(model, throughput=True) as runner:
             loop = Loop(video, frames)
             outputs = [f"{folder}/out.mp4", f"{folder}/out.jsonl"]
-            sinks = open_sinks(RunOptions((str(video),)), outputs, loop, runner.spec)
+            sinks = open_sinks(RunOptions(inputs=(str(video),)), outputs, loop, runner.spec)
             report = Pipeline(loop, runner, sinks, Drawing(runner.spec)).run()
         print(f"{report.frames_shown} frames; resident MB at each tenth:", *(f"{mb:.0f}" for mb in loop.memory))
         counts = []
         for cycle in range(cycles + 1):
             with open_runner(model, throughput=True) as runner:
-                run(RunOptions((str(video),), (f"{folder}/cycle.mp4",), duration=0.2), runner)
+                run(RunOptions(inputs=(str(video),), outputs=(f"{folder}/cycle.mp4",), duration=0.2), runner)
             del runner
             gc.collect()
             if cycle in {0, cycles}:

@@ -31,7 +31,7 @@ STAGE_FRAMES = 150
 
 def seg_run(video: Path, target: str, runner: Runner) -> int:
     """Return how many frames seg-run segmented."""
-    return run(RunOptions((str(video),), (target,)), runner).frames_shown
+    return run(RunOptions(inputs=(str(video),), outputs=(target,)), runner).frames_shown
 
 
 def frames_a_second(work: Callable[[], int]) -> tuple[float, float]:

@@ -163,8 +163,8 @@ class Artefacts:
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """A prepared dataset of synthetic scenes: 40 to train on, 160 of val, of which 32 calibrate."""
     folder = tmp_path_factory.mktemp("dataset")
-    write_synthetic(SynthOptions(folder / "pairs", train=40, val=160, size=(SIZE, SIZE), seconds=0), lambda: None)
-    prepare(PrepareOptions(folder / "pairs", folder / "prepared", ((SIZE, SIZE),)), lambda _: None, lambda: None)
+    write_synthetic(SynthOptions(target=folder / "pairs", train=40, val=160, size=(SIZE, SIZE), seconds=0), lambda: None)
+    prepare(PrepareOptions(source=folder / "pairs", target=folder / "prepared", sizes=((SIZE, SIZE),)), lambda _: None, lambda: None)
     return Dataset(folder / "prepared")
 
 

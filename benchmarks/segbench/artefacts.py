@@ -9,6 +9,7 @@ from typing import get_args
 from segdata.dataset import DATASET_FILE, Dataset, sized_folder
 from segdata.errors import InputError
 from segdata.shipped import SHIPPED_SIZES, shipped_checkpoint, shipped_onnx
+from segdata.size import Size
 from segdata.spec import Precision
 from segexport.options import export_name
 
@@ -59,7 +60,7 @@ def artefacts_of(
 
 
 def _has_size(data: Path, size: int) -> bool:
-    folder = sized_folder(data, size, size)
+    folder = sized_folder(data, Size(size, size))
     if not (folder / DATASET_FILE).is_file():
         return False
     facts = Dataset(folder).facts

@@ -2,15 +2,15 @@
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 
 from segbench.options import BenchOptions
 from segdata.command import Command, dispatch
+from segdata.option import with_options
 from segdata.progress import progress_bar
-from segrun.options import RunnerName
 
 if TYPE_CHECKING:
     from segbench.results import BenchReport
@@ -20,34 +20,8 @@ _PATH = click.Path(path_type=Path)
 
 
 @click.command("seg-bench", cls=Command)
-@click.argument("artefacts", type=_PATH, nargs=-1)
-@click.option("--all-precisions", is_flag=True, help="Measure an .onnx file's siblings, too: NAME.fp32, .fp16, .int8.")
-@click.option(
-    "--data",
-    type=_PATH,
-    metavar="DATASET",
-    help="Prepared dataset, or a folder of several sizes: accuracy is measured on val frames that calibrate nothing.",
-)
-@click.option("--video", type=_PATH, metavar="FILE", help="Video to time; a synthetic drive if not given.")
-@click.option(
-    "--runner",
-    type=click.Choice(get_args(RunnerName)),
-    default=BenchOptions.runner,
-    help="What runs .onnx files; auto is OpenVINO.",
-)
-@click.option("--frames", default=BenchOptions.frames, help="Frames the engine is timed on, in each round.")
-@click.option("--rounds", default=BenchOptions.rounds, help="Rounds; the table shows the median and the spread.")
-@click.option("--max-drop", type=float, metavar="POINTS", help="Recommend the fastest that loses no more mIoU.")
-@click.option("--target-fps", type=float, metavar="FPS", help="Recommend the most accurate that is as fast.")
-@click.option("--min-miou", type=float, metavar="POINTS", help="Recommend the fastest that is as accurate.")
-@click.option(
-    "--quality", type=_PATH, metavar="FOLDER", help="Compare on the video, unlabelled; worst frames go there."
-)
-@click.option("--estimate", metavar="DEVICE", help="Measure nothing: estimate for a device, as gtx-1660-ti.")
-@click.option("--json", type=_PATH, metavar="FILE", help="Write all figures there; seg-bench compare reads them.")
-@click.option("--markdown", type=_PATH, metavar="FILE", help="Write the report there as Markdown.")
-@click.option("--html", type=_PATH, metavar="FILE", help="Write the report there as a page with plots (extra: report).")
-def bench_command(artefacts: tuple[Path, ...], **values: object) -> None:
+@with_options(BenchOptions)
+def bench_command(options: BenchOptions) -> None:
     """Measure ARTEFACTS: .onnx and .engine files; the shipped models if none is given.
 
     A checkpoint stands for its exports in every precision. Engine FPS is the network alone, end-to-end FPS is all that
@@ -61,7 +35,6 @@ def bench_command(artefacts: tuple[Path, ...], **values: object) -> None:
     from segbench.report.terminal import print_report
     from segdata.devices import device_named
 
-    options = BenchOptions(artefacts=artefacts, **values)  # type: ignore[arg-type] # click has checked the types
     device = None if options.estimate is None else device_named(options.estimate)
     check_options(options)
     if options.html:

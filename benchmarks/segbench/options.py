@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from segdata.option import argument, flag, option
 from segrun.options import RunnerName
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BenchOptions:
     """The options of one benchmark.
 
@@ -19,18 +20,22 @@ class BenchOptions:
     `markdown` and `html` are where reports go; `estimate` is the device to estimate for, instead of measuring.
     """
 
-    artefacts: tuple[Path, ...] = ()
-    all_precisions: bool = False
-    data: Path | None = None
-    video: Path | None = None
-    runner: RunnerName = "auto"
-    frames: int = 100
-    rounds: int = 5
-    max_drop: float | None = None
-    target_fps: float | None = None
-    min_miou: float | None = None
-    quality: Path | None = None
-    estimate: str | None = None
-    json: Path | None = None
-    markdown: Path | None = None
-    html: Path | None = None
+    artefacts: tuple[Path, ...] = argument(())
+    all_precisions: bool = flag("Measure an .onnx file's siblings, too: NAME.fp32, .fp16, .int8.")
+    data: Path | None = option(
+        None,
+        "Prepared dataset, or a folder of several sizes: accuracy is measured on val frames that calibrate nothing.",
+        metavar="DATASET",
+    )
+    video: Path | None = option(None, "Video to time; a synthetic drive if not given.", metavar="FILE")
+    runner: RunnerName = option("auto", "What runs .onnx files; auto is OpenVINO.")
+    frames: int = option(100, "Frames the engine is timed on, in each round.")
+    rounds: int = option(5, "Rounds; the table shows the median and the spread.")
+    max_drop: float | None = option(None, "Recommend the fastest that loses no more mIoU.", metavar="POINTS")
+    target_fps: float | None = option(None, "Recommend the most accurate that is as fast.", metavar="FPS")
+    min_miou: float | None = option(None, "Recommend the fastest that is as accurate.", metavar="POINTS")
+    quality: Path | None = option(None, "Compare on the video, unlabelled; worst frames go there.", metavar="FOLDER")
+    estimate: str | None = option(None, "Measure nothing: estimate for a device, as gtx-1660-ti.", metavar="DEVICE")
+    json: Path | None = option(None, "Write all figures there; seg-bench compare reads them.", metavar="FILE")
+    markdown: Path | None = option(None, "Write the report there as Markdown.", metavar="FILE")
+    html: Path | None = option(None, "Write the report there as a page with plots (extra: report).", metavar="FILE")

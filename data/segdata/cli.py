@@ -2,12 +2,12 @@
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import click
 
-from segdata.command import Command, Group, parse_size
-from segdata.options import CheckOptions, PrepareOptions, ShowOptions, Size, SynthOptions
+from segdata.command import Command, Group
+from segdata.option import with_options
+from segdata.options import CheckOptions, PrepareOptions, ShowOptions, SynthOptions
 from segdata.progress import progress_bar
 
 
@@ -36,31 +36,10 @@ def with_layouts(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
-label_space_option = click.option(
-    "--label-space",
-    default=PrepareOptions.label_space,
-    help="Classes: cityscapes-29, -19 or -8, or a .toml or .json file that defines them.",
-)
-
-
 @main.command(cls=Command)
-@click.argument("source", type=click.Path(path_type=Path))
-@click.argument("target", type=click.Path(path_type=Path))
-@click.option(
-    "--size",
-    "sizes",
-    type=parse_size,
-    metavar="N|WxH",
-    multiple=True,
-    help="Pixels; several make a folder each.  [default: 128]",
-)
-@label_space_option
-@click.option(
-    "--val-fraction", default=PrepareOptions.val_fraction, help="Share that becomes val if SOURCE has no splits."
-)
-@click.option("--seed", default=PrepareOptions.seed, help="Seed of val, and of the choice of calibration frames.")
 @with_layouts
-def prepare(sizes: tuple[Size, ...], **values: object) -> None:
+@with_options(PrepareOptions)
+def prepare(options: PrepareOptions) -> None:
     """Decode, shrink and store the labelled images of SOURCE as a dataset in TARGET.
 
     Labels shrink by majority vote. A fifth of val is set apart to calibrate INT8. An interrupted run goes on when
@@ -69,7 +48,6 @@ def prepare(sizes: tuple[Size, ...], **values: object) -> None:
     from segdata.prepare.prepare import prepare as prepare_dataset
     from segdata.prepare.reading import describe
 
-    options = PrepareOptions(sizes=sizes or PrepareOptions.sizes, **values)  # type: ignore[arg-type]
     with progress_bar("Preparing", "frames") as bar:
         report = prepare_dataset(options, bar.start, bar.advance)
     if report.resumed:
@@ -84,10 +62,9 @@ def prepare(sizes: tuple[Size, ...], **values: object) -> None:
 
 
 @main.command(cls=Command)
-@click.argument("source", type=click.Path(path_type=Path))
-@label_space_option
 @with_layouts
-def check(**values: object) -> None:
+@with_options(CheckOptions)
+def check(options: CheckOptions) -> None:
     """Read all of SOURCE and list what is wrong with it; write nothing. Exit code 1 if anything is."""
     from rich.console import Console
     from rich.table import Table
@@ -95,7 +72,7 @@ def check(**values: object) -> None:
     from segdata.prepare.check import check as check_source
 
     with progress_bar("Checking", "frames") as bar:
-        report = check_source(CheckOptions(**values), bar.start, bar.advance)  # type: ignore[arg-type]
+        report = check_source(options, bar.start, bar.advance)
     counts = ", ".join(f"{name} {count}" for name, count in report.frames.items())
     click.echo(f"layout {report.layout}: {counts} frames, {len(report.problems)} problems")
     if report.problems:
@@ -107,46 +84,24 @@ def check(**values: object) -> None:
 
 
 @main.command(cls=Command, short_help="Draw DATASET: a sheet of frames, and how common each class is.")
-@click.argument("dataset", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="FOLDER",
-    default=ShowOptions.output,
-    help="Folder to write to.",
-)
-@click.option("--split", default=ShowOptions.split, help="The split the frames are from.")
-@click.option("--frames", default=ShowOptions.frames, help="Frames on the sheet.")
-def show(**values: object) -> None:
+@with_options(ShowOptions)
+def show(options: ShowOptions) -> None:
     """Draw DATASET: sheet.png (image, labels, both, legend) and classes.png (how common each class is)."""
     from segdata.show import show as show_dataset
 
-    for path in show_dataset(ShowOptions(**values)):  # type: ignore[arg-type]
+    for path in show_dataset(options):
         click.echo(path)
 
 
 @main.command(cls=Command, short_help="Make synthetic street scenes with exact labels, and a video, in TARGET.")
-@click.argument("target", type=click.Path(path_type=Path))
-@click.option("--train", default=SynthOptions.train, help="Training frames to make.")
-@click.option("--val", default=SynthOptions.val, help="Validation frames to make.")
-@click.option(
-    "--size",
-    type=parse_size,
-    metavar="N|WxH",
-    default="{}x{}".format(*SynthOptions.size),
-    help="Size in pixels; the view is the same at any.",
-)
-@click.option("--seconds", default=SynthOptions.seconds, help="Length of the drive video; 0 makes none.")
-@click.option("--seed", default=SynthOptions.seed, help="Another seed, another town.")
-def synth(**values: object) -> None:
+@with_options(SynthOptions)
+def synth(options: SynthOptions) -> None:
     """Make synthetic street scenes with exact labels in TARGET, in the layout `prepare` reads, and a drive video.
 
     The video, TARGET/drive.mp4, is 960x540 at 25 frames a second.
     """
     from segdata.synth.write import frame_total, write_synthetic
 
-    options = SynthOptions(**values)  # type: ignore[arg-type] # click has checked the types
     with progress_bar("Painting", "frames") as bar:
         bar.start(frame_total(options))
         write_synthetic(options, bar.advance)

@@ -1,4 +1,4 @@
-"""What the five commands share: one-line errors, exit codes, how a size is written."""
+"""What the five commands share: one-line errors and exit codes."""
 
 import errno
 import os
@@ -13,7 +13,6 @@ from typing import Any
 import click
 
 from segdata.errors import EdgeSegError, InputError, MissingDependencyError
-from segdata.options import Size
 from segdata.text import one_line
 
 INTERRUPTED = 130
@@ -121,14 +120,6 @@ class Group(click.Group):
         super().__init__(*args, **kwargs)
         self.context_settings.setdefault("help_option_names", ["-h", "--help"])
         self.context_settings.setdefault("max_content_width", 100)
-
-
-def parse_size(text: str) -> Size:
-    """Return the width and height of `128` or `256x128`; raise click's usage error for anything else."""
-    parts = re.fullmatch(r"([0-9]{1,5})(?:x([0-9]{1,5}))?", text)
-    if parts is None:
-        raise click.BadParameter(f"{text[:80]!r} is no size; write 128, or 256x128 for width and height")
-    return int(parts[1]), int(parts[2] or parts[1])
 
 
 def fixable(error: EdgeSegError | ImportError | OSError) -> EdgeSegError:

@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass
 
 from segdata.arrays import open_array
 from segdata.errors import InputError
+from segdata.size import Size
 from segdata.spec import ModelSpec, Name, Side
 from segdata.text import first_problem, short
 
@@ -72,6 +73,11 @@ class DatasetFacts:
         if not all(map(_is_file_name, self.splits)):
             raise ValueError("the name of a split is no short name of a file")
         return self
+
+    @property
+    def size(self) -> Size:
+        """The size of a frame."""
+        return Size(self.height, self.width)
 
     def to_json(self) -> str:
         """Return the facts as indented JSON."""
@@ -154,7 +160,7 @@ class Dataset:
         if (facts.height, facts.width) != (spec.height, spec.width):
             raise InputError(
                 f"{self.folder} holds {facts.width}x{facts.height} frames, the model takes {spec.width}x{spec.height}; "
-                f"prepare the dataset with --size {size_folder(spec.width, spec.height)}"
+                f"prepare the dataset with --size {spec.size}"
             )
         if facts.class_names != spec.class_names:
             raise InputError(
@@ -187,14 +193,9 @@ def labels_file(split: str) -> str:
     return f"{split}_labels.npy"
 
 
-def size_folder(width: int, height: int) -> str:
-    """Return what the dataset of one size is called where several are prepared together."""
-    return str(width) if width == height else f"{width}x{height}"
-
-
-def sized_folder(folder: Path, width: int, height: int) -> Path:
+def sized_folder(folder: Path, size: Size) -> Path:
     """Return the dataset of one size where several were prepared together in `folder`, else `folder` itself."""
-    own = folder / size_folder(width, height)
+    own = folder / str(size)
     return own if (own / DATASET_FILE).is_file() else folder
 
 
@@ -203,4 +204,4 @@ def dataset_for(folder: Path, spec: ModelSpec) -> Dataset:
 
     Raises InputError if there is none.
     """
-    return Dataset(sized_folder(folder, spec.width, spec.height))
+    return Dataset(sized_folder(folder, spec.size))

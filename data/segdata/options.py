@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from segdata.option import argument, option
+from segdata.size import Size
+
 DEFAULT_LABEL_SPACE = "cityscapes-29"
 """The classes that a colour image of Cityscapes can tell apart."""
 
-Size = tuple[int, int]
-"""Width and height in pixels, as people write it: WxH."""
+_SPACES = "Classes: cityscapes-29, -19 or -8, or a .toml or .json file that defines them."
+_SIZE = "N|WxH"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PrepareOptions:
     """The options of `prepare`.
 
@@ -19,39 +22,39 @@ class PrepareOptions:
     those are, and which of val calibrate INT8.
     """
 
-    source: Path
-    target: Path
-    sizes: tuple[Size, ...] = ((128, 128),)
-    label_space: str = DEFAULT_LABEL_SPACE
-    val_fraction: float = 0.1
-    seed: int = 0
+    source: Path = argument()
+    target: Path = argument()
+    sizes: tuple[Size, ...] = option((Size(128, 128),), "Pixels; several make a folder each.", "--size", metavar=_SIZE)
+    label_space: str = option(DEFAULT_LABEL_SPACE, _SPACES)
+    val_fraction: float = option(0.1, "Share that becomes val if SOURCE has no splits.")
+    seed: int = option(0, "Seed of val, and of the choice of calibration frames.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CheckOptions:
     """The options of `check`: the same source and label space that `prepare` takes."""
 
-    source: Path
-    label_space: str = DEFAULT_LABEL_SPACE
+    source: Path = argument()
+    label_space: str = option(DEFAULT_LABEL_SPACE, _SPACES)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ShowOptions:
     """The options of `show`: how many frames of which split go on the sheet, and the folder it is written to."""
 
-    dataset: Path
-    output: Path = Path()
-    split: str = "val"
-    frames: int = 8
+    dataset: Path = argument()
+    output: Path = option(Path(), "Folder to write to.", "-o", "--output", metavar="FOLDER")
+    split: str = option("val", "The split the frames are from.")
+    frames: int = option(8, "Frames on the sheet.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SynthOptions:
     """The options of `synth`: how many frames of which size, and how many seconds of video."""
 
-    target: Path
-    train: int = 200
-    val: int = 50
-    size: Size = (256, 256)
-    seconds: float = 6.0
-    seed: int = 0
+    target: Path = argument()
+    train: int = option(200, "Training frames to make.")
+    val: int = option(50, "Validation frames to make.")
+    size: Size = option(Size(256, 256), "Size in pixels; the view is the same at any.", metavar=_SIZE)
+    seconds: float = option(6.0, "Length of the drive video; 0 makes none.")
+    seed: int = option(0, "Another seed, another town.")

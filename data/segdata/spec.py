@@ -9,6 +9,7 @@ from pydantic import ConfigDict, FiniteFloat, TypeAdapter, ValidationError, mode
 from pydantic.dataclasses import dataclass
 
 from segdata.errors import ContractError
+from segdata.size import Size
 from segdata.text import first_problem
 
 SPEC_KEY = "edgeseg.spec"
@@ -76,6 +77,11 @@ class ModelSpec:
         if min(self.std) <= 0:
             raise ValueError("a standard deviation that is not positive")
         return self
+
+    @property
+    def size(self) -> Size:
+        """The size of a frame."""
+        return Size(self.height, self.width)
 
     @property
     def class_count(self) -> int:

@@ -1,7 +1,7 @@
 """seg-export: checkpoint -> proved ONNX files and TensorRT engines; seg-export inspect: what a file is."""
 
 import math
-from dataclasses import fields
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 from segdata.command import Command, dispatch
+from segdata.option import with_options
 from segdata.progress import progress_bar
-from segexport.options import EngineOptions, ExportOptions
+from segdata.spec import Precision
+from segexport.options import ExportOptions
 
 if TYPE_CHECKING:  # importing it takes seconds, which --help does not need
     from segexport.export import ExportReport
@@ -21,55 +23,12 @@ _PATH = click.Path(path_type=Path)
 
 
 @click.command(cls=Command)
-@click.argument("checkpoint", type=_PATH, required=False)
 @click.option("--fp32", is_flag=True, help="Export float32.")
 @click.option("--fp16", is_flag=True, help="Export float16.")
 @click.option("--int8", is_flag=True, help="Export INT8 with explicit Q/DQ, for TensorRT and CPUs alike.")
 @click.option("--all", "all_precisions", is_flag=True, help="Export all three; so does naming none.")
-@click.option("--size", type=int, show_default="256", help="Without CHECKPOINT: the shipped model of this size.")
-@click.option("-o", "--output", type=_PATH, metavar="FOLDER", default=ExportOptions.output, help="Folder to write to.")
-@click.option("--overwrite", is_flag=True, help="Replace artefacts of other weights.")
-@click.option("--batch", type=click.IntRange(1), default=ExportOptions.batch, help="Frames the graph takes at once.")
-@click.option(
-    "--calibration",
-    type=_PATH,
-    metavar="DATASET",
-    help="Prepared dataset: a fifth of val calibrates INT8, the rest proves the exports. Shipped models need none.",
-)
-@click.option(
-    "--calibration-frames", default=ExportOptions.calibration_frames, help="Frames to calibrate on, 32 or more."
-)
-@click.option(
-    "--calibration-method",
-    type=click.Choice(["percentile", "entropy", "minmax"]),
-    default=ExportOptions.calibration_method,
-    help="How a range is read off the activations.",
-)
-@click.option("--seed", default=ExportOptions.seed, help="Chooses the calibration frames.")
-@click.option("--max-drop", type=float, metavar="POINTS", help="Leave layers in float until INT8 loses no more mIoU.")
-@click.option("--verify/--no-verify", default=ExportOptions.verify, help="Keep only what agrees with the float model.")
-@click.option("--triton", type=_PATH, metavar="FOLDER", help="Write a Triton model repository, too.")
-@click.option(
-    "--engine",
-    type=click.Choice(["auto", "tensorrt", "rtx", "none"]),
-    default=ExportOptions.engine,
-    help="What builds engines; auto is whichever TensorRT is installed.",
-)
-@click.option(
-    "--cc",
-    "compute_capability",
-    metavar="MAJOR.MINOR",
-    default=EngineOptions.compute_capability,
-    help="Compute capability the engines are for; 7.5 is the GTX 1660 Ti.",
-)
-@click.option("--workspace-mb", type=int, help="GPU memory that a layer of an engine may use, in MiB.")
-@click.option("--optimization-level", type=int, help="How hard TensorRT searches: 0 builds fastest, 5 runs fastest.")
-@click.option(
-    "--timing-cache", type=_PATH, metavar="FILE", help="File of kernel timings, read and written; not for TensorRT-RTX."
-)
-@click.option("--version-compatible", is_flag=True, help="Engines that later TensorRT versions run; not for RTX.")
-@click.option("--build-log", is_flag=True, help="Write all that TensorRT says to NAME.engine.log.")
-def export_command(fp32: bool, fp16: bool, int8: bool, all_precisions: bool, **values: object) -> None:
+@with_options(ExportOptions)
+def export_command(options: ExportOptions, fp32: bool, fp16: bool, int8: bool, all_precisions: bool) -> None:
     """Export CHECKPOINT (the shipped model if not given) to ONNX and TensorRT engines.
 
     Each file is compared with the float32 model, in ONNX Runtime and in OpenVINO, before it is kept. TensorRT-RTX
@@ -77,13 +36,13 @@ def export_command(fp32: bool, fp16: bool, int8: bool, all_precisions: bool, **v
     """
     from segexport.export import export
 
-    asked = {"fp32": fp32 or all_precisions, "fp16": fp16 or all_precisions, "int8": int8 or all_precisions}
-    building = EngineOptions(**{field.name: values.pop(field.name) for field in fields(EngineOptions)})  # type: ignore[arg-type]
-    options = ExportOptions(
-        precisions=tuple(precision for precision, wanted in asked.items() if wanted),  # type: ignore[misc]
-        building=building,
-        **values,  # type: ignore[arg-type] # click has checked the types
-    )
+    asked: dict[Precision, bool] = {
+        "fp32": fp32 or all_precisions,
+        "fp16": fp16 or all_precisions,
+        "int8": int8 or all_precisions,
+    }
+    precisions = tuple(precision for precision, wanted in asked.items() if wanted)
+    options = replace(options, precisions=precisions)
     with progress_bar("Exporting", "steps") as bar:
         report = export(options, bar)
     _tell(report)

@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+from annotated_types import Ge
+
+from segdata.option import argument, flag, option
 from segdata.spec import Precision
 
 EngineChoice = Literal["auto", "tensorrt", "rtx", "none"]
@@ -24,12 +27,16 @@ class EngineOptions:
     writes NAME.engine.log: everything that TensorRT says, kernels and precisions included.
     """
 
-    compute_capability: str = "7.5"
-    workspace_mb: int | None = None
-    optimization_level: int | None = None
-    timing_cache: Path | None = None
-    version_compatible: bool = False
-    build_log: bool = False
+    compute_capability: str = option(
+        "7.5", "Compute capability the engines are for; 7.5 is the GTX 1660 Ti.", "--cc", metavar="MAJOR.MINOR"
+    )
+    workspace_mb: int | None = option(None, "GPU memory that a layer of an engine may use, in MiB.")
+    optimization_level: int | None = option(None, "How hard TensorRT searches: 0 builds fastest, 5 runs fastest.")
+    timing_cache: Path | None = option(
+        None, "File of kernel timings, read and written; not for TensorRT-RTX.", metavar="FILE"
+    )
+    version_compatible: bool = flag("Engines that later TensorRT versions run; not for RTX.")
+    build_log: bool = flag("Write all that TensorRT says to NAME.engine.log.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,20 +52,24 @@ class ExportOptions:
     `engine` "auto" builds with whichever TensorRT is installed, and no engine if none is.
     """
 
-    checkpoint: Path | None = None
-    size: int | None = None
+    checkpoint: Path | None = argument(None)
     precisions: tuple[Precision, ...] = ()
-    output: Path = Path("exports")
-    overwrite: bool = False
-    batch: int = 1
-    calibration: Path | None = None
-    calibration_frames: int = 100
-    calibration_method: CalibrationMethodName = "percentile"
-    seed: int = 0
-    max_drop: float | None = None
-    verify: bool = True
-    triton: Path | None = None
-    engine: EngineChoice = "auto"
+    size: int | None = option(None, "Without CHECKPOINT: the shipped model of this size.", show_default="256")
+    output: Path = option(Path("exports"), "Folder to write to.", "-o", "--output", metavar="FOLDER")
+    overwrite: bool = flag("Replace artefacts of other weights.")
+    batch: Annotated[int, Ge(1)] = option(1, "Frames the graph takes at once.")
+    calibration: Path | None = option(
+        None,
+        "Prepared dataset: a fifth of val calibrates INT8, the rest proves the exports. Shipped models need none.",
+        metavar="DATASET",
+    )
+    calibration_frames: int = option(100, "Frames to calibrate on, 32 or more.")
+    calibration_method: CalibrationMethodName = option("percentile", "How a range is read off the activations.")
+    seed: int = option(0, "Chooses the calibration frames.")
+    max_drop: float | None = option(None, "Leave layers in float until INT8 loses no more mIoU.", metavar="POINTS")
+    verify: bool = option(True, "Keep only what agrees with the float model.", "--verify/--no-verify")
+    triton: Path | None = option(None, "Write a Triton model repository, too.", metavar="FOLDER")
+    engine: EngineChoice = option("auto", "What builds engines; auto is whichever TensorRT is installed.")
     building: EngineOptions = field(default_factory=EngineOptions)
 
 

@@ -1,35 +1,25 @@
 """seg-run: video + artefact -> segmented video."""
 
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING
 
 import click
 
 from segdata.addresses import without_password
 from segdata.command import INTERRUPTED, Command, fixable
 from segdata.errors import EdgeSegError, IncompleteError
+from segdata.option import with_options
 from segdata.progress import progress_bar
 from segdata.text import one_line
 from segrun.interrupt import Interrupts
-from segrun.options import Audio, Encoder, MaskValues, RunnerName, RunOptions, View
+from segrun.options import RunOptions
 
 if TYPE_CHECKING:
     from segrun.runners.base import Runner
-
-
-def _choice(name: str, of: Any, text: str) -> Callable[..., Any]:  # noqa: ANN401 - a Literal, and click's decorator
-    default = getattr(RunOptions, name)
-    return click.option(f"--{name.replace('_', '-')}", type=click.Choice(get_args(of)), default=default, help=text)
-
-
-def _seconds(name: str, text: str, **limits: Any) -> Callable[..., Any]:  # noqa: ANN401 - click's own
-    default = getattr(RunOptions, name)
-    return click.option(f"--{name}", type=click.FloatRange(0, **limits), default=default, metavar="SECONDS", help=text)
 
 
 class _RunCommand(Command):
@@ -47,58 +37,8 @@ def _is_file(word: str) -> bool:
 
 
 @click.command(cls=_RunCommand)
-@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
-@click.option(
-    "-o",
-    "--output",
-    "outputs",
-    multiple=True,
-    metavar="NAME",
-    help="Where the result goes; any number. NAME.mp4 (.mkv, .mov, .avi): a video. NAME.gif: moving picture, at most "
-    "640 pixels wide. NAME.jpg (.png, .webp, .bmp, .tiff): an image a frame. NAME.jsonl: a line of facts a frame, with "
-    "the source's times. NAME/: a PNG mask a frame. -: raw labels on standard output. none: nothing. {name} stands for "
-    "the input's name, in names of images {frame} for the frame's.  [default: {name}.seg.mp4; an image for an image]",
-)
-@click.option(
-    "--model",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    default=RunOptions.model,
-    show_default="the shipped model",
-    help="The artefact to run, written by seg-export.",
-)
-@_choice("runner", RunnerName, "What runs an .onnx; auto is OpenVINO.")
-@click.option("--trust", is_flag=True, help="Run a TensorRT engine whose hash is not its manifest's.")
-@_choice("view", View, "What videos, windows and previews show.")
-@click.option(
-    "--alpha",
-    type=click.FloatRange(0, 1),
-    default=RunOptions.alpha,
-    help="How strongly the classes' colours cover the frame.",
-)
-@click.option("--legend", is_flag=True, help="Name the classes in the picture.")
-@click.option("--show-fps", is_flag=True, help="Show the speed in the picture.")
-@_choice("mask_values", MaskValues, "What PNG masks hold.")
-@_choice("encoder", Encoder, "What encodes video; auto is the graphics card if it can.")
-@_choice("audio", Audio, "What becomes of sound: copied, re-encoded where the file cannot hold it, or left out.")
-@_seconds("start", "Begin there.")
-@_seconds("duration", "Take so much.  [default: all]", min_open=True)
-@click.option(
-    "--every", type=click.IntRange(1), metavar="N", default=RunOptions.every, help="Take only every Nth frame."
-)
-@click.option("--raw", metavar="WxH[:FORMAT][@RATE]", help="What raw frames standard input has, as 1280x720:rgb24@25.")
-@_seconds("timeout", "How long an address may be silent.", min_open=True)
-@_seconds("reconnect", "How long to keep trying an address after that.")
-@click.option("--window", is_flag=True, help="Show the result in a window; q closes it.")
-@click.option(
-    "--serve",
-    is_flag=False,
-    flag_value="127.0.0.1:8080",
-    metavar="[HOST:PORT]",
-    help="Show the result in a browser, at 127.0.0.1:8080 if no other address is named; put it after INPUT.",
-)
-@click.option("--token", metavar="WORD", help="What the browser must say; needed for addresses others can reach.")
-def main(**values: object) -> None:
+@with_options(RunOptions)
+def main(options: RunOptions) -> None:
     """Segment INPUT: each class of the street in its colour over the frame.
 
     INPUT is a video, an image, a pattern of them, a folder of images or videos, the number of a webcam, an address
@@ -108,7 +48,7 @@ def main(**values: object) -> None:
     how much. Ctrl-C finishes what was begun. Needs no GPU.
     """
     with Interrupts(last=True) as interrupts:
-        _run_all(RunOptions(**values), interrupts)  # type: ignore[arg-type] # click has checked the types
+        _run_all(options, interrupts)
 
 
 def _run_all(options: RunOptions, interrupts: Interrupts) -> None:

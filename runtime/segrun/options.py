@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+from annotated_types import Ge, Gt, Le
+
+from segdata.option import argument, flag, option
 from segdata.shipped import DEFAULT_ONNX
 
 RunnerName = Literal["auto", "openvino", "onnxruntime"]
@@ -13,7 +16,15 @@ MaskValues = Literal["ids", "colours"]
 Audio = Literal["copy", "encode", "none"]
 
 
-@dataclass(frozen=True)
+_OUTPUT = (
+    "Where the result goes; any number. NAME.mp4 (.mkv, .mov, .avi): a video. NAME.gif: moving picture, at most 640 "
+    "pixels wide. NAME.jpg (.png, .webp, .bmp, .tiff): an image a frame. NAME.jsonl: a line of facts a frame, with the "
+    "source's times. NAME/: a PNG mask a frame. -: raw labels on standard output. none: nothing. {name} stands for the "
+    "input's name, in names of images {frame} for the frame's.  [default: {name}.seg.mp4; an image for an image]"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunOptions:
     """The options of one run.
 
@@ -35,24 +46,40 @@ class RunOptions:
     only for one you built yourself.
     """
 
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...] = ()
-    model: Path = DEFAULT_ONNX
-    runner: RunnerName = "auto"
-    trust: bool = False
-    view: View = "overlay"
-    alpha: float = 0.5
-    legend: bool = False
-    show_fps: bool = False
-    mask_values: MaskValues = "ids"
-    encoder: Encoder = "libx264"
-    audio: Audio = "copy"
-    start: float = 0.0
-    duration: float | None = None
-    every: int = 1
-    raw: str | None = None
-    timeout: float = 5.0
-    reconnect: float = 30.0
-    window: bool = False
-    serve: str | None = None
-    token: str | None = None
+    inputs: tuple[str, ...] = argument(metavar="INPUT...")
+    outputs: tuple[str, ...] = option((), _OUTPUT, "-o", "--output", metavar="NAME")
+    model: Path = option(
+        DEFAULT_ONNX, "The artefact to run, written by seg-export.", metavar="FILE", show_default="the shipped model"
+    )
+    runner: RunnerName = option("auto", "What runs an .onnx; auto is OpenVINO.")
+    trust: bool = flag("Run a TensorRT engine whose hash is not its manifest's.")
+    view: View = option("overlay", "What videos, windows and previews show.")
+    alpha: Annotated[float, Ge(0), Le(1)] = option(0.5, "How strongly the classes' colours cover the frame.")
+    legend: bool = flag("Name the classes in the picture.")
+    show_fps: bool = flag("Show the speed in the picture.")
+    mask_values: MaskValues = option("ids", "What PNG masks hold.")
+    encoder: Encoder = option("libx264", "What encodes video; auto is the graphics card if it can.")
+    audio: Audio = option(
+        "copy", "What becomes of sound: copied, re-encoded where the file cannot hold it, or left out."
+    )
+    start: Annotated[float, Ge(0)] = option(0.0, "Begin there.", metavar="SECONDS")
+    duration: Annotated[float, Gt(0)] | None = option(None, "Take so much.", metavar="SECONDS", show_default="all")
+    every: Annotated[int, Ge(1)] = option(1, "Take only every Nth frame.", metavar="N")
+    raw: str | None = option(
+        None, "What raw frames standard input has, as 1280x720:rgb24@25.", metavar="WxH[:FORMAT][@RATE]"
+    )
+    timeout: Annotated[float, Gt(0)] = option(5.0, "How long an address may be silent.", metavar="SECONDS")
+    reconnect: Annotated[float, Ge(0)] = option(
+        30.0, "How long to keep trying an address after that.", metavar="SECONDS"
+    )
+    window: bool = flag("Show the result in a window; q closes it.")
+    serve: str | None = option(
+        None,
+        "Show the result in a browser, at 127.0.0.1:8080 if no other address is named; put it after INPUT.",
+        metavar="[HOST:PORT]",
+        is_flag=False,
+        flag_value="127.0.0.1:8080",
+    )
+    token: str | None = option(
+        None, "What the browser must say; needed for addresses others can reach.", metavar="WORD"
+    )

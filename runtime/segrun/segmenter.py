@@ -61,7 +61,7 @@ class Segmenter:
         image, `labels` the classes at the network's size, `shares` how much of it each class covers. A frame of a live
         source is given before the next is read. Raises InputError if there is no such video.
         """
-        source = open_source(str(video), RunOptions((str(video),)))
+        source = open_source(str(video), RunOptions(inputs=(str(video),)))
         waiting: deque[Frame] = deque()
 
         def small_images() -> Iterator[Frames]:

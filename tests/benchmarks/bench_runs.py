@@ -18,7 +18,7 @@ CARD = Card("NVIDIA GeForce GTX 1660 Ti", "570.86", 1770, 6001, 61, (), 300.0)
 
 def options_for(made: "Artefacts", drive: Path, /, **values: Any) -> BenchOptions:  # noqa: ANN401 - its fields
     paths = tuple(made.onnx[precision] for precision in ORDER)
-    few = BenchOptions(paths, video=drive, runner="onnxruntime", frames=3, rounds=2)
+    few = BenchOptions(artefacts=paths, video=drive, runner="onnxruntime", frames=3, rounds=2)
     return replace(few, **values)
 
 

@@ -25,5 +25,5 @@ def streets(tmp_path_factory: pytest.TempPathFactory, write_pair: WritePair) -> 
 def prepared(streets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`streets` at SIZES."""
     target = tmp_path_factory.mktemp("prepared") / "streets"
-    run(PrepareOptions(streets, target, SIZES))
+    run(PrepareOptions(source=streets, target=target, sizes=SIZES))
     return target

@@ -34,7 +34,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def looked_at(source: Path, label_space: str = CITYSCAPES_29.name) -> CheckReport:
-    return check(CheckOptions(source, label_space), lambda _: None, lambda: None)
+    return check(CheckOptions(source=source, label_space=label_space), lambda _: None, lambda: None)
 
 
 def state(folder: Path) -> dict[Path, tuple[int, int]]:
@@ -103,7 +103,7 @@ DEFECTS: dict[str, tuple[Plant, str, tuple[str, ...]]] = {
 
 def test_a_clean_source_has_no_problems(source: Path) -> None:
     before, started, frames = state(source), list[int](), list[None]()
-    report = check(CheckOptions(source), started.append, lambda: frames.append(None))
+    report = check(CheckOptions(source=source), started.append, lambda: frames.append(None))
     assert report == CheckReport("plain", {"train": 3, "val": 2}, [])
     assert (started, len(frames)) == ([5], 5)
     assert state(source) == before

@@ -50,7 +50,7 @@ classes = [
 def test_several_sizes_are_each_the_dataset_prepared_alone(streets: Path, prepared: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in prepared.iterdir()) == ["128", "256x128", "64"]
     for size, name in zip(SIZES, ("64", "128", "256x128"), strict=True):
-        alone = run(PrepareOptions(streets, tmp_path / name, (size,))).datasets[0]
+        alone = run(PrepareOptions(source=streets, target=tmp_path / name, sizes=(size,))).datasets[0]
         both = Dataset(prepared / name)
         assert alone.folder == tmp_path / name
         assert replace(both.facts, plan_sha256=alone.facts.plan_sha256) == alone.facts
@@ -62,7 +62,7 @@ def test_several_sizes_are_each_the_dataset_prepared_alone(streets: Path, prepar
 
 
 def test_the_report_has_a_dataset_a_size_in_the_order_asked_for(streets: Path, tmp_path: Path) -> None:
-    report = run(PrepareOptions(streets, tmp_path / "out", ((48, 32), (16, 16))))
+    report = run(PrepareOptions(source=streets, target=tmp_path / "out", sizes=((48, 32), (16, 16))))
     assert [dataset.folder.name for dataset in report.datasets] == ["48x32", "16"]
     assert [(dataset.facts.width, dataset.facts.height) for dataset in report.datasets] == [(48, 32), (16, 16)]
     assert report.resumed == 0
@@ -81,7 +81,7 @@ def test_frames_are_area_means_and_labels_majority_votes(streets: Path, prepared
 def test_the_same_scenes_calibrate_at_every_size(streets: Path, tmp_path: Path) -> None:
     """At 16x16 rare classes are gone; the choice must not follow that."""
     for seed in range(3):
-        options = PrepareOptions(streets, tmp_path / str(seed), ((16, 16), (256, 128)), seed=seed)
+        options = PrepareOptions(source=streets, target=tmp_path / str(seed), sizes=((16, 16), (256, 128)), seed=seed)
         small, large = run(options).datasets
         assert small.calibration().names == large.calibration().names
         assert len(small.calibration()) == VAL // 5
@@ -92,13 +92,13 @@ def test_a_size_twice_or_none_is_refused(
     streets: Path, tmp_path: Path, refused: Refused, sizes: tuple[tuple[int, int], ...]
 ) -> None:
     with refused("got a size twice, or none"):
-        run(PrepareOptions(streets, tmp_path / "out", sizes))
+        run(PrepareOptions(source=streets, target=tmp_path / "out", sizes=sizes))
 
 
 @pytest.mark.parametrize("size", [(15, 64), (64, 15), (0, 0)])
 def test_a_side_too_small_is_refused(streets: Path, tmp_path: Path, refused: Refused, size: tuple[int, int]) -> None:
     with refused(f"got size {size[0]}x{size[1]}, need 16 pixels or more"):
-        run(PrepareOptions(streets, tmp_path / "out", ((64, 64), size)))
+        run(PrepareOptions(source=streets, target=tmp_path / "out", sizes=((64, 64), size)))
 
 
 # Splits
@@ -111,7 +111,7 @@ def test_a_source_without_val_gets_one_by_seed(tmp_path: Path, write: Callable[[
         write(tmp_path / "source", name, index % 3)
     chosen = {}
     for run_name, seed in (("first", 0), ("again", 0), ("other", 1)):
-        options = PrepareOptions(tmp_path / "source", tmp_path / run_name, SMALL, val_fraction=0.25, seed=seed)
+        options = PrepareOptions(source=tmp_path / "source", target=tmp_path / run_name, sizes=SMALL, val_fraction=0.25, seed=seed)
         splits = run(options).datasets[0].facts.splits
         assert sorted(splits) == ["train", "val"]
         train, val = splits["train"].names, splits["val"].names
@@ -127,18 +127,18 @@ def test_a_source_without_val_gets_one_by_seed(tmp_path: Path, write: Callable[[
 def test_train_and_val_have_a_frame_each(tmp_path: Path, fraction: float, val: int) -> None:
     for index in range(4):
         write_plain(tmp_path / "source", str(index), seed=index)
-    options = PrepareOptions(tmp_path / "source", tmp_path / "out", SMALL, val_fraction=fraction)
+    options = PrepareOptions(source=tmp_path / "source", target=tmp_path / "out", sizes=SMALL, val_fraction=fraction)
     splits = run(options).datasets[0].facts.splits
     assert {name: len(split.names) for name, split in splits.items()} == {"train": 4 - val, "val": val}
 
 
 def test_one_frame_alone_is_train(tmp_path: Path) -> None:
     write_plain(tmp_path / "source", "alone")
-    assert list(run(PrepareOptions(tmp_path / "source", tmp_path / "out", SMALL)).datasets[0].facts.splits) == ["train"]
+    assert list(run(PrepareOptions(source=tmp_path / "source", target=tmp_path / "out", sizes=SMALL)).datasets[0].facts.splits) == ["train"]
 
 
 def test_splits_of_the_source_are_kept(streets: Path, tmp_path: Path) -> None:
-    dataset = run(PrepareOptions(streets, tmp_path / "out", SMALL, val_fraction=0.9)).datasets[0]
+    dataset = run(PrepareOptions(source=streets, target=tmp_path / "out", sizes=SMALL, val_fraction=0.9)).datasets[0]
     assert {name: len(split.names) for name, split in dataset.facts.splits.items()} == {
         "train": TOTAL - VAL,
         "val": VAL,
@@ -148,19 +148,19 @@ def test_splits_of_the_source_are_kept(streets: Path, tmp_path: Path) -> None:
 def test_a_source_of_val_alone_stays_val(tmp_path: Path, write_pair: WritePair) -> None:
     for index in range(3):
         write_pair(tmp_path / "source/val", str(index), seed=index)
-    dataset = run(PrepareOptions(tmp_path / "source", tmp_path / "out", SMALL)).datasets[0]
+    dataset = run(PrepareOptions(source=tmp_path / "source", target=tmp_path / "out", sizes=SMALL)).datasets[0]
     assert {name: len(split.names) for name, split in dataset.facts.splits.items()} == {"val": 3}
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0, -0.1, 1.5, float("nan")])
 def test_a_fraction_that_is_none_is_refused(streets: Path, tmp_path: Path, refused: Refused, fraction: float) -> None:
     with refused(f"got val fraction {fraction}, need more than 0 and less than 1"):
-        run(PrepareOptions(streets, tmp_path / "out", SMALL, val_fraction=fraction))
+        run(PrepareOptions(source=streets, target=tmp_path / "out", sizes=SMALL, val_fraction=fraction))
 
 
 def test_a_seed_below_0_is_refused(streets: Path, tmp_path: Path, refused: Refused) -> None:
     with refused("got seed -1, need 0 or more"):
-        run(PrepareOptions(streets, tmp_path / "out", SMALL, seed=-1))
+        run(PrepareOptions(source=streets, target=tmp_path / "out", sizes=SMALL, seed=-1))
 
 
 # Classes
@@ -184,7 +184,7 @@ def check_labels(dataset: Dataset, space: LabelSpace, source: Path) -> None:
 def test_labels_are_of_the_label_space(tmp_path: Path, space: LabelSpace) -> None:
     for index in range(4):
         write_plain(tmp_path / "source", str(index), seed=index)
-    options = PrepareOptions(tmp_path / "source", tmp_path / "out", ((64, 64),), label_space=space.name)
+    options = PrepareOptions(source=tmp_path / "source", target=tmp_path / "out", sizes=((64, 64),), label_space=space.name)
     check_labels(run(options).datasets[0], space, tmp_path / "source")
 
 
@@ -197,7 +197,7 @@ def test_labels_are_of_the_users_label_space(tmp_path: Path) -> None:
         write_png(tmp_path / "source/masks" / f"{index}.png", random.choice(np.uint8([0, 7, 8, 11, 255]), (64, 64)))
     mine = LabelSpace("mine", ("Straße", "rest"), ((10, 20, 30), (200, 0, 0)), ((7, 8), (0, 11)))
     options = PrepareOptions(
-        tmp_path / "source", tmp_path / "out", ((64, 64),), label_space=str(tmp_path / "mine.toml")
+        source=tmp_path / "source", target=tmp_path / "out", sizes=((64, 64),), label_space=str(tmp_path / "mine.toml")
     )
     check_labels(run(options).datasets[0], mine, tmp_path / "source")
     (tmp_path / "mine.toml").write_text(MINE.replace('"rest"', '"other"'), encoding="utf-8")
@@ -208,7 +208,7 @@ def test_labels_are_of_the_users_label_space(tmp_path: Path) -> None:
 def test_dataset_json_says_what_the_frames_are(tmp_path: Path) -> None:
     for index in range(4):
         write_plain(tmp_path / "town", str(index), seed=index)
-    run(PrepareOptions(tmp_path / "town", tmp_path / "out", SMALL))
+    run(PrepareOptions(source=tmp_path / "town", target=tmp_path / "out", sizes=SMALL))
     facts = json.loads((tmp_path / "out/dataset.json").read_text())
     assert (facts["source"], facts["label_space"]) == ("town", "cityscapes-29")
     assert sorted(facts["splits"]["train"]["names"] + facts["splits"]["val"]["names"]) == ["0", "1", "2", "3"]
@@ -220,13 +220,13 @@ def test_dataset_json_says_what_the_frames_are(tmp_path: Path) -> None:
 def test_a_source_named_by_a_dot_has_its_folders_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_plain(tmp_path / "town", "0")
     monkeypatch.chdir(tmp_path / "town")
-    assert run(PrepareOptions(Path(), tmp_path / "out", SMALL)).datasets[0].facts.source == "town"
+    assert run(PrepareOptions(source=Path(), target=tmp_path / "out", sizes=SMALL)).datasets[0].facts.source == "town"
 
 
 def test_a_few_unknown_ids_become_ignore_and_are_reported(tmp_path: Path) -> None:
     write_unknown(tmp_path / "source", "a", pixels=5)
     write_unknown(tmp_path / "source", "b", pixels=40)  # of 4096: just below 1 %
-    report = run(PrepareOptions(tmp_path / "source", tmp_path / "out", ((64, 64),)))
+    report = run(PrepareOptions(source=tmp_path / "source", target=tmp_path / "out", sizes=((64, 64),)))
     assert report.unknown == Counter({"id 200": 45})
     labels = np.concatenate([report.datasets[0].split(name).labels for name in ("train", "val")])
     assert np.count_nonzero(labels == 255) == 45
@@ -236,7 +236,7 @@ def test_many_unknown_ids_are_refused(tmp_path: Path, refused: Refused) -> None:
     write_unknown(tmp_path / "source", "a", pixels=5)
     write_unknown(tmp_path / "source", "b", pixels=42)
     with refused(r"masks/b.png: 1.0% of its pixels are no class of cityscapes-29: id 200 \(42 pixels\)"):
-        run(PrepareOptions(tmp_path / "source", tmp_path / "out", SMALL))
+        run(PrepareOptions(source=tmp_path / "source", target=tmp_path / "out", sizes=SMALL))
     assert not (tmp_path / "out").exists()
 
 
@@ -247,7 +247,7 @@ def test_many_unknown_ids_are_refused(tmp_path: Path, refused: Refused) -> None:
 def test_names_are_kept(tmp_path: Path, name: str) -> None:
     for index, each in enumerate((name, name[:-1] + "0", name[:-1] + "1")):
         write_plain(tmp_path / name / "source ü", each, seed=index)
-    options = PrepareOptions(tmp_path / name / "source ü", tmp_path / name / name, SMALL, val_fraction=0.4)
+    options = PrepareOptions(source=tmp_path / name / "source ü", target=tmp_path / name / name, sizes=SMALL, val_fraction=0.4)
     interrupt(options, after=1)
     facts = run(options).datasets[0].facts
     assert facts.source == "source ü"
@@ -265,7 +265,7 @@ def test_official_cityscapes_gets_a_val(real_data: Path, tmp_path: Path) -> None
             link = source / tree / "train" / image.parent.name / name
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(real_data / "cityscapes-official" / tree / "train" / image.parent.name / name)
-    dataset = run(PrepareOptions(source, tmp_path / "out", ((256, 128),), label_space="cityscapes-19")).datasets[0]
+    dataset = run(PrepareOptions(source=source, target=tmp_path / "out", sizes=((256, 128),), label_space="cityscapes-19")).datasets[0]
     assert {name: len(split.names) for name, split in dataset.facts.splits.items()} == {"train": 2, "val": 1}
     road = dataset.facts.splits["train"].class_pixels[0]
     assert road > 0.15 * 2 * 256 * 128

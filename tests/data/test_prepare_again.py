@@ -36,7 +36,7 @@ COMMAND = Path(sys.executable).with_name("seg-data")
 
 
 def test_a_second_run_does_nothing(streets: Path, tmp_path: Path) -> None:
-    options = PrepareOptions(streets, tmp_path / "out", SIZES[:2])
+    options = PrepareOptions(source=streets, target=tmp_path / "out", sizes=SIZES[:2])
     first = run(options)
     before = stamps(tmp_path)
     report, told = run_told(options)
@@ -59,7 +59,7 @@ def test_a_second_run_does_nothing(streets: Path, tmp_path: Path) -> None:
 def test_a_target_made_with_other_options_is_refused_and_left(
     streets: Path, tmp_path: Path, refused: Refused, change: dict[str, object]
 ) -> None:
-    options = PrepareOptions(streets, tmp_path / "out", SMALL)
+    options = PrepareOptions(source=streets, target=tmp_path / "out", sizes=SMALL)
     run(options)
     before, bytes_before = stamps(tmp_path), contents(tmp_path)
     with refused("out exists and is not this dataset; remove it or name another folder"):
@@ -70,7 +70,7 @@ def test_a_target_made_with_other_options_is_refused_and_left(
 
 @pytest.mark.parametrize("kept", [0, 1])
 def test_several_sizes_are_not_some_of_them(streets: Path, tmp_path: Path, refused: Refused, kept: int) -> None:
-    options = PrepareOptions(streets, tmp_path / "out", ((16, 16), (32, 32)))
+    options = PrepareOptions(source=streets, target=tmp_path / "out", sizes=((16, 16), (32, 32)))
     run(options)
     with refused("exists and is not this dataset"):
         run(replace(options, sizes=(options.sizes[kept],)))
@@ -101,7 +101,7 @@ def test_a_target_of_a_source_that_changed_is_refused(
 ) -> None:
     for index in range(3):
         write_plain(tmp_path / "source", str(index), seed=index)
-    options = PrepareOptions(tmp_path / "source", tmp_path / "out", SMALL)
+    options = PrepareOptions(source=tmp_path / "source", target=tmp_path / "out", sizes=SMALL)
     run(options)
     before = stamps(tmp_path / "out")
     change(tmp_path / "source/images/1.png")
@@ -115,7 +115,7 @@ def test_a_target_of_a_source_that_changed_is_refused(
 
 @pytest.mark.parametrize("done", [1, 6, TOTAL])
 def test_an_interrupted_run_is_gone_on_with(streets: Path, prepared: Path, tmp_path: Path, done: int) -> None:
-    options = PrepareOptions(streets, tmp_path / "out", SIZES)
+    options = PrepareOptions(source=streets, target=tmp_path / "out", sizes=SIZES)
     interrupt(options, after=done)
     assert [path.name for path in tmp_path.iterdir()] == [".out.partial"]
     report, told = run_told(options)
@@ -126,7 +126,7 @@ def test_an_interrupted_run_is_gone_on_with(streets: Path, prepared: Path, tmp_p
 
 
 def test_a_run_may_be_interrupted_more_than_once(streets: Path, prepared: Path, tmp_path: Path) -> None:
-    options = PrepareOptions(streets, tmp_path / "out", SIZES)
+    options = PrepareOptions(source=streets, target=tmp_path / "out", sizes=SIZES)
     for _ in range(3):
         interrupt(options, after=3)
     _, told = run_told(options)
@@ -136,7 +136,7 @@ def test_a_run_may_be_interrupted_more_than_once(streets: Path, prepared: Path, 
 
 @pytest.mark.parametrize("cut", [1, 40])
 def test_a_journal_line_cut_short_is_survived(streets: Path, prepared: Path, tmp_path: Path, cut: int) -> None:
-    options = PrepareOptions(streets, tmp_path / "out", SIZES)
+    options = PrepareOptions(source=streets, target=tmp_path / "out", sizes=SIZES)
     interrupt(options, after=6)
     journal = tmp_path / ".out.partial/journal.jsonl"
     journal.write_bytes(journal.read_bytes()[: -1 - cut])
@@ -150,7 +150,7 @@ def test_a_journal_line_cut_short_is_survived(streets: Path, prepared: Path, tmp
 def test_a_journal_that_is_none_counts_for_nothing(streets: Path, prepared: Path, tmp_path: Path, left: bytes) -> None:
     (tmp_path / ".out.partial").mkdir()
     (tmp_path / ".out.partial/journal.jsonl").write_bytes(left)
-    _, told = run_told(PrepareOptions(streets, tmp_path / "out", SIZES))
+    _, told = run_told(PrepareOptions(source=streets, target=tmp_path / "out", sizes=SIZES))
     assert told == [TOTAL]
     assert contents(tmp_path / "out") == contents(prepared)
 
@@ -164,7 +164,7 @@ def test_a_journal_that_is_none_counts_for_nothing(streets: Path, prepared: Path
     ],
 )
 def test_a_partial_of_another_plan_is_begun_anew(streets: Path, tmp_path: Path, other: dict[str, object]) -> None:
-    options = PrepareOptions(streets, tmp_path / "out", SMALL)
+    options = PrepareOptions(source=streets, target=tmp_path / "out", sizes=SMALL)
     interrupt(replace(options, **other), after=5)  # type: ignore[arg-type]
     _, told = run_told(options)
     assert told == [TOTAL]
@@ -175,7 +175,7 @@ def test_a_partial_of_another_plan_is_begun_anew(streets: Path, tmp_path: Path, 
 def test_unknown_labels_of_both_runs_are_reported(tmp_path: Path) -> None:
     for index in range(4):
         write_unknown(tmp_path / "source", str(index), pixels=index + 1)
-    options = PrepareOptions(tmp_path / "source", tmp_path / "out", SMALL)
+    options = PrepareOptions(source=tmp_path / "source", target=tmp_path / "out", sizes=SMALL)
     interrupt(options, after=2)
     assert run(options).unknown == Counter({"id 200": 1 + 2 + 3 + 4})
 
@@ -190,7 +190,7 @@ def test_a_broken_image_in_the_middle_leaves_nothing(tmp_path: Path, refused: Re
     broken.write_bytes(broken.read_bytes()[:40])
     before, bytes_before = stamps(tmp_path), contents(tmp_path)
     with refused("images/2.png: not a whole image"):
-        run(PrepareOptions(tmp_path / "source", tmp_path / "out", SIZES))
+        run(PrepareOptions(source=tmp_path / "source", target=tmp_path / "out", sizes=SIZES))
     assert contents(tmp_path) == bytes_before
     del before[str(tmp_path)]  # what came and went there changed its time
     assert stamps(tmp_path).items() >= before.items()
@@ -200,7 +200,7 @@ def test_a_partial_is_removed_when_the_run_that_goes_on_fails(tmp_path: Path, re
     for index in range(8):
         write_plain(tmp_path / "source", str(index), seed=index)
     (tmp_path / "source/masks/7.png").write_bytes(b"broken")
-    options = PrepareOptions(tmp_path / "source", tmp_path / "out", SMALL, val_fraction=0.5)
+    options = PrepareOptions(source=tmp_path / "source", target=tmp_path / "out", sizes=SMALL, val_fraction=0.5)
     interrupt(options, after=1)
     assert (tmp_path / ".out.partial").exists()
     with refused("masks/7.png: not a whole image"):
@@ -212,7 +212,7 @@ def test_a_partial_is_removed_when_the_run_that_goes_on_fails(tmp_path: Path, re
 def test_a_target_that_cannot_be_is_refused(streets: Path, tmp_path: Path, refused: Refused, target: str) -> None:
     (tmp_path / "file").write_text("mine")
     with refused(f"cannot write .*{target}: (Not a directory|File name too long|File exists)"):
-        run(PrepareOptions(streets, tmp_path / target, SMALL))
+        run(PrepareOptions(source=streets, target=tmp_path / target, sizes=SMALL))
     assert contents(tmp_path) == {"file": b"mine"}
 
 
@@ -222,7 +222,7 @@ def test_a_target_in_a_folder_that_is_read_only_is_refused(
     disk = tmp_path / "disk"
     with mounted(disk, "ro,size=1m"):
         with refused("cannot write .*out: Read-only file system"):
-            run(PrepareOptions(streets, disk / "out", SMALL))
+            run(PrepareOptions(source=streets, target=disk / "out", sizes=SMALL))
         assert list(disk.iterdir()) == []
 
 
@@ -248,5 +248,5 @@ def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path, refused: Refused) ->
         except OSError:
             pytest.skip("this file system takes UTF-8 only")
     with refused(r"the name 'caf\\udce9' is not UTF-8.*rename it"):
-        run(PrepareOptions(tmp_path / "source", tmp_path / "out", SMALL))
+        run(PrepareOptions(source=tmp_path / "source", target=tmp_path / "out", sizes=SMALL))
     assert not (tmp_path / "out").exists()

@@ -30,7 +30,7 @@ def streets(tmp_path_factory: pytest.TempPathFactory, write_pair: WritePair) -> 
     write_pair(folder / "source/train", "0000", seed=9)
     for index in range(VAL):
         write_pair(folder / "source/val", f"{index:04}", seed=index)
-    options = PrepareOptions(folder / "source", folder / "out", ((64, 64), (96, 32)))
+    options = PrepareOptions(source=folder / "source", target=folder / "out", sizes=((64, 64), (96, 32)))
     datasets = prepare(options, lambda total: None, lambda: None).datasets
     return {dataset.folder.name: dataset.folder for dataset in datasets}
 
@@ -61,7 +61,7 @@ def titles(dataset: Dataset, frames: list[int]) -> list[str]:
 def test_the_sheet_shows_the_classes_in_their_colours(
     streets: dict[str, Path], tmp_path: Path, folder: str, frames: int
 ) -> None:
-    paths = show(ShowOptions(streets[folder], tmp_path / "deep/er", frames=frames))
+    paths = show(ShowOptions(dataset=streets[folder], output=tmp_path / "deep/er", frames=frames))
     assert paths == [tmp_path / "deep/er/sheet.png", tmp_path / "deep/er/classes.png"]
     assert sorted(path.name for path in (tmp_path / "deep/er").iterdir()) == ["classes.png", "sheet.png"]
     sheet_pixels, _ = (read_png(path) for path in paths)
@@ -100,14 +100,14 @@ def test_the_classes_are_as_common_as_they_are_drawn(streets: dict[str, Path]) -
 def test_the_dataset_is_left_as_it_was(streets: dict[str, Path], tmp_path: Path) -> None:
     files = sorted(streets["64"].iterdir())
     before = [(file, file.stat().st_mtime_ns, file.read_bytes()) for file in files]
-    show(ShowOptions(streets["64"], tmp_path))
+    show(ShowOptions(dataset=streets["64"], output=tmp_path))
     files = sorted(streets["64"].iterdir())
     assert [(file, file.stat().st_mtime_ns, file.read_bytes()) for file in files] == before
 
 
 def test_a_second_sheet_replaces_the_first(streets: dict[str, Path], tmp_path: Path) -> None:
-    many = read_png(show(ShowOptions(streets["64"], tmp_path))[0])
-    one = read_png(show(ShowOptions(streets["64"], tmp_path, frames=1))[0])
+    many = read_png(show(ShowOptions(dataset=streets["64"], output=tmp_path))[0])
+    one = read_png(show(ShowOptions(dataset=streets["64"], output=tmp_path, frames=1))[0])
     assert one.shape[0] < many.shape[0]
 
 
@@ -120,7 +120,7 @@ def test_names_of_any_kind_are_drawn(streets: dict[str, Path], tmp_path: Path) -
     facts["splits"]["val"]["names"][:4] = names
     facts["class_names"][:4] = [r"$\frac$", "ü$x$", "日", "_n"]
     (copy / "dataset.json").write_text(json.dumps(facts))
-    for path in show(ShowOptions(copy, tmp_path / "shown")):
+    for path in show(ShowOptions(dataset=copy, output=tmp_path / "shown")):
         assert read_png(path).shape[1] < 1500
     drawn = titles(Dataset(copy), [0, 1, 2, 3])
     assert drawn[1:] == names[1:]
@@ -135,16 +135,16 @@ def test_labels_without_any_class_are_drawn(streets: dict[str, Path], tmp_path: 
         split["class_pixels"] = [0] * len(split["class_pixels"])
         np.save(copy / f"{name}_labels.npy", np.full((len(split["names"]), 64, 64), 255, dtype=np.uint8))
     (copy / "dataset.json").write_text(json.dumps(facts))
-    for path in show(ShowOptions(copy, tmp_path / "shown")):
+    for path in show(ShowOptions(dataset=copy, output=tmp_path / "shown")):
         read_png(path)
 
 
 @pytest.mark.parametrize(("width", "height"), [(512, 16), (16, 512)])
 def test_frames_of_any_shape_are_drawn(tmp_path: Path, write_pair: WritePair, width: int, height: int) -> None:
     write_pair(tmp_path / "source/val", "0000")
-    options = PrepareOptions(tmp_path / "source", tmp_path / "out", ((width, height),))
+    options = PrepareOptions(source=tmp_path / "source", target=tmp_path / "out", sizes=((width, height),))
     prepare(options, lambda total: None, lambda: None)
-    read_png(show(ShowOptions(tmp_path / "out", tmp_path / "shown"))[0])
+    read_png(show(ShowOptions(dataset=tmp_path / "out", output=tmp_path / "shown"))[0])
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_what_cannot_be_shown_is_refused(
     streets: dict[str, Path], tmp_path: Path, refused: Refused, change: dict[str, object], message: str
 ) -> None:
     with refused(message):
-        show(ShowOptions(streets["64"], tmp_path / "shown", **change))  # type: ignore[arg-type]
+        show(ShowOptions(dataset=streets["64"], output=tmp_path / "shown", **change))  # type: ignore[arg-type]
     assert not (tmp_path / "shown").exists()
 
 
@@ -173,16 +173,16 @@ def test_an_empty_split_is_refused(streets: dict[str, Path], tmp_path: Path, ref
     np.save(copy / "val_images.npy", np.zeros((0, 64, 64, 3), dtype=np.uint8))
     np.save(copy / "val_labels.npy", np.zeros((0, 64, 64), dtype=np.uint8))
     with refused("copy: the split val is empty; name another"):
-        show(ShowOptions(copy, tmp_path / "shown"))
+        show(ShowOptions(dataset=copy, output=tmp_path / "shown"))
 
 
 def test_no_dataset_is_refused(tmp_path: Path, refused: Refused) -> None:
     with refused("no dataset, dataset.json is missing"):
-        show(ShowOptions(tmp_path, tmp_path / "shown"))
+        show(ShowOptions(dataset=tmp_path, output=tmp_path / "shown"))
 
 
 def test_a_file_in_the_way_is_refused(streets: dict[str, Path], tmp_path: Path, refused: Refused) -> None:
     (tmp_path / "file").write_text("mine")
     with refused(r"cannot write .*file/sheet\.png"):
-        show(ShowOptions(streets["64"], tmp_path / "file"))
+        show(ShowOptions(dataset=streets["64"], output=tmp_path / "file"))
     assert (tmp_path / "file").read_text() == "mine"

@@ -66,7 +66,7 @@ def test_other_json_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_too_few_frames_are_refused(tmp_path: Path) -> None:
-    write_synthetic(SynthOptions(tmp_path / "pairs", train=0, val=20, size=(64, 64), seconds=0), lambda: None)
-    prepare(PrepareOptions(tmp_path / "pairs", tmp_path / "few", ((64, 64),)), lambda _: None, lambda: None)
+    write_synthetic(SynthOptions(target=tmp_path / "pairs", train=0, val=20, size=(64, 64), seconds=0), lambda: None)
+    prepare(PrepareOptions(source=tmp_path / "pairs", target=tmp_path / "few", sizes=((64, 64),)), lambda _: None, lambda: None)
     with pytest.raises(InputError, match=r"the 4 calibration frames .* need 32"):
         calibration_frames(Dataset(tmp_path / "few"), 100, 0)

@@ -153,7 +153,7 @@ def _read_video(path: Path, case: Path) -> None:
     number = sum(path.read_bytes()[:1000]) if path.is_file() else 0
     start = (0.0, 0.1)[number % 2]
     outputs = (("out.mp4", "out.jsonl"), ("out.mp4", "out.gif"), ("masks/", "out.jsonl"))[number % 3]
-    options = RunOptions((str(word),), tuple(f"{case}/{name}" for name in outputs), start=start)
+    options = RunOptions(inputs=(str(word),), outputs=tuple(f"{case}/{name}" for name in outputs), start=start)
     report = run(options, _runner())
     assert report.frames_read == report.frames_shown
     assert all(output.exists() and case in output.parents for output in report.outputs)

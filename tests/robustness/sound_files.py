@@ -49,7 +49,7 @@ def write_sound_files(folder: Path) -> None:
 
 def prepare_options(source: Path, target: Path) -> PrepareOptions:
     """Return the preparation that the journal was begun by."""
-    return PrepareOptions(source, target, ((SIDE, SIDE),))
+    return PrepareOptions(source=source, target=target, sizes=((SIDE, SIDE),))
 
 
 def _write_videos(folder: Path) -> None:
@@ -133,7 +133,7 @@ def _write_engine(path: Path, model: Path, spec: ModelSpec) -> None:
 
 def _write_dataset(folder: Path) -> None:
     source = folder / "source"
-    write_synthetic(SynthOptions(source, train=4, val=6, size=(SIDE, SIDE), seconds=0), lambda: None)
+    write_synthetic(SynthOptions(target=source, train=4, val=6, size=(SIDE, SIDE), seconds=0), lambda: None)
     target = folder / "dataset"
     prepare(prepare_options(source, target), lambda _: None, lambda: None)
     # What an interrupted run leaves: the arrays, and a journal of some of the frames.

@@ -55,7 +55,7 @@ def contents(path: Path) -> Contents:
 
 
 def segment(video: Path, runner: Runner, output: Path, alpha: float = 0.5) -> RunReport:
-    return run(RunOptions((str(video),), (str(output),), alpha=alpha), runner)
+    return run(RunOptions(inputs=(str(video),), outputs=(str(output),), alpha=alpha), runner)
 
 
 def images_of(path: Path) -> list[NDArray[np.int64]]:
@@ -154,7 +154,7 @@ def test_progress_is_told(street_video: Path, tmp_path: Path) -> None:
             self.frames += 1
 
     counter = Counter()
-    options = RunOptions((str(street_video),), (str(tmp_path / "out.mp4"),))
+    options = RunOptions(inputs=(str(street_video),), outputs=(str(tmp_path / "out.mp4"),))
     run(options, SkyAndPerson(), counter)
     assert counter.starts == [12]
     assert counter.frames == 12
@@ -164,7 +164,7 @@ def test_the_result_goes_into_the_working_directory(
     street_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    report = run(RunOptions((str(street_video),)), SkyAndPerson())
+    report = run(RunOptions(inputs=(str(street_video),)), SkyAndPerson())
     assert report.outputs == (Path("street.seg.mp4"),)
     assert [path.name for path in tmp_path.iterdir()] == ["street.seg.mp4"]
 
@@ -231,7 +231,7 @@ def test_a_video_without_a_frame_is_refused(street_video: Path, tmp_path: Path, 
 
 
 def test_a_start_beyond_the_end_is_said(street_video: Path, tmp_path: Path, refused: Refused) -> None:
-    options = RunOptions((str(street_video),), (str(tmp_path / "out.mp4"),), start=100)
+    options = RunOptions(inputs=(str(street_video),), outputs=(str(tmp_path / "out.mp4"),), start=100)
     with refused("street.mp4: ends before 100 seconds; give an earlier --start"):
         run(options, SkyAndPerson())
     assert list(tmp_path.iterdir()) == []

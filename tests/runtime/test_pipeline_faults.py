@@ -405,7 +405,7 @@ def test_a_sink_that_cannot_be_opened_takes_the_others_with_it(tmp_path: Path) -
     source = CountingSource()
     names = (str(tmp_path / "a.mp4"), str(tmp_path / "b.unknown"))
     with pytest.raises(InputError, match=r"b\.unknown"):
-        open_sinks(RunOptions(("counting",)), names, source, SPEC)
+        open_sinks(RunOptions(inputs=("counting",)), names, source, SPEC)
     assert list(tmp_path.iterdir()) == []
 
 

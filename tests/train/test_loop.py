@@ -47,8 +47,8 @@ QUIET = watching()
 
 def options_for(dataset: Dataset, output: Path, **changes: Any) -> TrainOptions:  # noqa: ANN401 - any option
     small = TrainOptions(
-        dataset.folder,
-        output,
+        dataset=dataset.folder,
+        output=output,
         arch="nano",
         width=8,
         depth=2,
@@ -88,9 +88,9 @@ def trained(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple
 def sizes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One source of 6 frames to train on and 5 of val, prepared at 64, 128 and 256."""
     folder = tmp_path_factory.mktemp("sizes")
-    write_synthetic(SynthOptions(folder / "pairs", train=6, val=5, size=(256, 256), seconds=0), lambda: None)
+    write_synthetic(SynthOptions(target=folder / "pairs", train=6, val=5, size=(256, 256), seconds=0), lambda: None)
     wanted = ((64, 64), (128, 128), (256, 256))
-    prepare(PrepareOptions(folder / "pairs", folder / "prepared", wanted), lambda _: None, lambda: None)
+    prepare(PrepareOptions(source=folder / "pairs", target=folder / "prepared", sizes=wanted), lambda _: None, lambda: None)
     return folder / "prepared"
 
 

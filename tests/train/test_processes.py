@@ -68,8 +68,8 @@ def one(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the same run in one process."""
     folder = tmp_path_factory.mktemp("one")
     options = TrainOptions(
-        dataset.folder,
-        folder,
+        dataset=dataset.folder,
+        output=folder,
         arch="nano",
         width=8,
         depth=2,

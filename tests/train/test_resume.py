@@ -27,7 +27,7 @@ EPOCHS = 10
 
 
 def options_for(dataset: Dataset, output: Path, **changes: Any) -> TrainOptions:  # noqa: ANN401 - any option
-    small = TrainOptions(dataset.folder, output, arch="nano", width=8, depth=2, epochs=4, batch_size=8)
+    small = TrainOptions(dataset=dataset.folder, output=output, arch="nano", width=8, depth=2, epochs=4, batch_size=8)
     return replace(small, **changes)
 
 

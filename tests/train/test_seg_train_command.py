@@ -264,7 +264,7 @@ def test_a_full_disk_is_one_line_and_the_run_can_go_on(dataset: Dataset, tmp_pat
     with mounted(disk, "size=20m"):
         folder = disk / "run"
         options = TrainOptions(
-            dataset.folder, folder, arch="nano", width=8, depth=2, batch_size=8, augment="none", epochs=3
+            dataset=dataset.folder, output=folder, arch="nano", width=8, depth=2, batch_size=8, augment="none", epochs=3
         )
         with pytest.raises(KeyboardInterrupt):
             train(options, dataset, replace(QUIET, on_epoch=interrupt))

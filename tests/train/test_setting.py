@@ -39,14 +39,14 @@ def prepared_from(folder: Path, write_pair: WritePair, seed: int, sizes: tuple[t
     for split, count in (("train", TRAIN), ("val", 2)):
         for index in range(count):
             write_pair(folder / "pairs" / split, f"{split}{index}", seed + 10 * index + len(split), 32, 32)
-    prepare(PrepareOptions(folder / "pairs", folder / "prepared", sizes), lambda total: None, lambda: None)
+    prepare(PrepareOptions(source=folder / "pairs", target=folder / "prepared", sizes=sizes), lambda total: None, lambda: None)
     return folder / "prepared"
 
 
 @pytest.fixture
 def options(prepared: Path, tmp_path: Path) -> TrainOptions:
     """What fits: each test breaks one thing of it."""
-    return TrainOptions(prepared / "32", tmp_path / "run", arch="nano", batch_size=2, epochs=1)
+    return TrainOptions(dataset=prepared / "32", output=tmp_path / "run", arch="nano", batch_size=2, epochs=1)
 
 
 def check(options: TrainOptions) -> Path:
@@ -55,22 +55,22 @@ def check(options: TrainOptions) -> Path:
 
 def test_the_size_picks_the_dataset_in_a_folder_of_several(prepared: Path) -> None:
     for name, size in {"32": (32, 32), "256": (256, 256), "64x32": (64, 32)}.items():
-        dataset = open_dataset(TrainOptions(prepared, size=size))
+        dataset = open_dataset(TrainOptions(dataset=prepared, size=size))
         assert dataset.folder == prepared / name
         assert (dataset.facts.width, dataset.facts.height) == size
-    assert open_dataset(TrainOptions(prepared / "32", size=(32, 32))).folder == prepared / "32"
-    assert open_dataset(TrainOptions(prepared / "64x32")).folder == prepared / "64x32"
+    assert open_dataset(TrainOptions(dataset=prepared / "32", size=(32, 32))).folder == prepared / "32"
+    assert open_dataset(TrainOptions(dataset=prepared / "64x32")).folder == prepared / "64x32"
 
 
 def test_a_size_that_was_not_prepared_or_none_where_there_are_several_is_refused(
     prepared: Path, tmp_path: Path, refused: Refused
 ) -> None:
     with refused("48"):
-        open_dataset(TrainOptions(prepared, size=(48, 48)))
+        open_dataset(TrainOptions(dataset=prepared, size=(48, 48)))
     with refused(str(prepared)):
-        open_dataset(TrainOptions(prepared))
+        open_dataset(TrainOptions(dataset=prepared))
     with refused("none"):
-        open_dataset(TrainOptions(tmp_path / "none", size=(32, 32)))
+        open_dataset(TrainOptions(dataset=tmp_path / "none", size=(32, 32)))
 
 
 def test_what_fits_gets_its_folder(options: TrainOptions) -> None:

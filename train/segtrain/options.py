@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from segdata.options import Size
+from annotated_types import Ge, Gt, Le, Lt
+
+from segdata.option import argument, flag, option
+from segdata.size import Size
 from segtrain.presets import PRESETS, Architecture, ArchitectureName, Block, EncoderName, LiteArchitecture, Upsample
 
 PrecisionChoice = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
@@ -12,7 +15,11 @@ RegionLoss = Literal["none", "dice", "lovasz"]
 Augmentation = Literal["none", "plain", "strong"]
 
 
-@dataclass(frozen=True)
+def _of_arch(text: str) -> Any:  # noqa: ANN401 - a field of any type
+    return option(None, text, show_default="from --arch")
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainOptions:
     """The options of one training run.
 
@@ -27,43 +34,57 @@ class TrainOptions:
     val. `truth` is a dataset of larger labels of the same val frames; without it, a sibling folder `256` is looked for.
     """
 
-    dataset: Path
-    output: Path | None = None
-    size: Size | None = None
-    arch: ArchitectureName = "small"
-    width: int | None = None
-    depth: int | None = None
-    widest: int | None = None
-    block: Block | None = None
-    upsample: Upsample | None = None
-    stem_stride: Literal[1, 2] | None = None
-    encoder: EncoderName | None = None
-    decoder_width: int | None = None
-    epochs: int = 60
-    passes: int = 1
-    minutes: float | None = None
-    patience: int | None = None
-    batch_size: int = 16
-    learning_rate: float = 4e-3
-    encoder_learning_rate: float = 1e-3
-    weight_decay: float = 5e-2
-    class_balance: float = 0.5
-    region_loss: RegionLoss = "dice"
-    augment: Augmentation = "strong"
-    average: float = 0.99
-    clip: float = 1.0
-    precision: PrecisionChoice = "auto"
-    devices: int | None = None
-    nodes: int = 1
-    init: Path | None = None
-    teacher: Path | None = None
-    teacher_share: float = 0.5
-    temperature: float = 2.0
-    resume: bool = False
-    hold_out: float = 0.0
-    truth: Path | None = None
-    tensorboard: bool = False
-    seed: int = 0
+    dataset: Path = argument()
+    output: Path | None = option(
+        None, "Folder of the run.", "-o", "--output", metavar="FOLDER", show_default="runs/unet-SIZE"
+    )
+    size: Size | None = option(
+        None, "Take DATASET/SIZE of a folder of several sizes.", metavar="N|WxH", show_default="DATASET's"
+    )
+    arch: ArchitectureName = option("small", "Each costs 4 times the last.")
+    width: int | None = _of_arch("Channels of the first level.")
+    depth: int | None = _of_arch("Levels below the first; each halves the size.")
+    widest: int | None = _of_arch("Channels that no level exceeds.")
+    block: Block | None = _of_arch("Two convolutions, depthwise and pointwise ones, or two and a way around.")
+    upsample: Upsample | None = _of_arch("How the decoder doubles its size.")
+    stem_stride: Literal[1, 2] | None = _of_arch("2 works at half the size.")
+    encoder: EncoderName | None = option(
+        None, "A UNet on this EfficientNet-Lite instead of --arch, from ImageNet weights."
+    )
+    decoder_width: Annotated[int, Ge(1)] | None = option(None, "Channels above --encoder.", show_default="32")
+    epochs: Annotated[int, Ge(1)] = option(60, "How often the weights are scored.")
+    passes: Annotated[int, Ge(1)] = option(1, "Passes over the training frames an epoch.")
+    minutes: Annotated[float, Gt(0)] | None = option(None, "Choose --epochs to fit into this time.")
+    patience: Annotated[int, Ge(1)] | None = option(None, "Stop after so many epochs without a better mIoU on val.")
+    batch_size: Annotated[int, Ge(1)] = option(16, "Frames a step.")
+    learning_rate: float = option(4e-3, "Peak of the one-cycle schedule.")
+    encoder_learning_rate: float = option(1e-3, "Peak of the schedule of --encoder.")
+    weight_decay: float = option(5e-2, "AdamW's.")
+    class_balance: Annotated[float, Ge(0), Le(1)] = option(0.5, "0 weighs every pixel alike, 1 every class.")
+    region_loss: RegionLoss = option("dice", "Added to cross-entropy.")
+    augment: Augmentation = option("strong", "strong adds other light, blur and noise to flips, crops and colours.")
+    average: Annotated[float, Ge(0), Lt(1)] = option(
+        0.99, "Decay a step of the averaged weights, which are the ones kept."
+    )
+    clip: float = option(1.0, "Largest norm of the gradient.")
+    precision: PrecisionChoice = option("auto", "auto is the fastest that is safe here: never float16 on a GTX 16xx.")
+    devices: Annotated[int, Ge(1)] | None = option(None, "Processes a machine.", show_default="all GPUs, or 1 process")
+    nodes: Annotated[int, Ge(1)] = option(1, "Machines, under torchrun.")
+    init: Path | None = option(None, "Begin with a checkpoint's weights, of any size.", metavar="CHECKPOINT")
+    teacher: Path | None = option(None, "Learn what this network thinks of each pixel, too.", metavar="CHECKPOINT")
+    teacher_share: Annotated[float, Ge(0), Le(1)] = option(
+        0.5, "The teacher's share of the loss; the labels have the rest."
+    )
+    temperature: Annotated[float, Gt(0)] = option(2.0, "Softens what the teacher thinks.")
+    resume: bool = flag("Go on with the run in the folder.")
+    hold_out: Annotated[float, Ge(0), Le(0.5)] = option(
+        0.0, "Share of train set apart to choose the epoch; 0 chooses it on val."
+    )
+    truth: Path | None = option(
+        None, "Score val on larger labels, too.", metavar="DATASET", show_default="DATASET/../256 if there"
+    )
+    tensorboard: bool = flag("Write logs for TensorBoard.")
+    seed: int = option(0, "Seed of weights, order and augmentation.")
 
     def architecture(self) -> Architecture | LiteArchitecture:
         """Return the network on the encoder, or the preset with what was asked for besides."""

@@ -10,6 +10,7 @@ from annotated_types import Len
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from segdata.errors import InputError
+from segdata.size import Size
 from segdata.text import first_problem, short
 from segtrain.options import TrainOptions
 from segtrain.setting import open_dataset, settings_of
@@ -94,7 +95,7 @@ def _options(path: Path, step: str, values: dict[str, Any]) -> TrainOptions:
             f"{path}: step {step} has {short(unknown[0])}, which is no option of a step; see seg-train --help"
         )
     if isinstance(values.get("size"), int):
-        values = {**values, "size": (values["size"],) * 2}
+        values = {**values, "size": Size(values["size"], values["size"])}
     try:
         return TypeAdapter(TrainOptions).validate_python({**values, "dataset": Path()})
     except ValidationError as error:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from segdata.dataset import DATASET_FILE, Dataset, SplitArrays, size_folder
+from segdata.dataset import DATASET_FILE, Dataset, SplitArrays
 from segdata.errors import InputError
 from segdata.files import on_disk, sha256_of
+from segdata.size import Size
 from segdata.spec import ModelSpec
 from segtrain.batches import Indices
 from segtrain.options import TrainOptions
@@ -32,7 +33,7 @@ def open_dataset(options: TrainOptions) -> Dataset:
     """Open the dataset, or the one of `size` in a folder of several; raise InputError if there is none."""
     folder = options.dataset
     if options.size is not None and not (folder / DATASET_FILE).is_file() and folder.is_dir():
-        folder = folder / size_folder(*options.size)
+        folder = folder / str(options.size)
     return Dataset(folder)
 
 
@@ -43,18 +44,17 @@ def devices_of(options: TrainOptions) -> int | None:
 
 def run_folder(options: TrainOptions, dataset: Dataset) -> Path:
     """Return the folder of the run."""
-    name = f"unet-{size_folder(dataset.facts.width, dataset.facts.height)}"
+    name = f"unet-{dataset.facts.size}"
     return options.output or Path("runs") / (f"{name}-{options.encoder}" if options.encoder else name)
 
 
 def check_run(options: TrainOptions, dataset: Dataset) -> Path:
     """Return the folder of the run; raise InputError if these options cannot train on this dataset, or not there."""
     facts = dataset.facts
-    if options.size is not None and (facts.width, facts.height) != options.size:
-        wanted = size_folder(*options.size)
+    if options.size not in (None, facts.size):
         raise InputError(
-            f"got --size {wanted} but {dataset.folder} holds {facts.width}x{facts.height} frames; "
-            f"prepare it again with --size {wanted}"
+            f"got --size {options.size} but {dataset.folder} holds {facts.width}x{facts.height} frames; "
+            f"prepare it again with --size {options.size}"
         )
     if options.encoder is not None and (asked := options.asked_of_preset()):
         name = next(iter(asked)).replace("_", "-")
@@ -145,9 +145,7 @@ def _settings(options: TrainOptions) -> dict[str, object]:
 
 def plain(value: object) -> object:
     """Return the value of an option as it is written: a path as text, a size as 128 or 256x128."""
-    if isinstance(value, tuple):
-        return size_folder(*value)
-    return str(value) if isinstance(value, Path) else value
+    return str(value) if isinstance(value, Path | Size) else value
 
 
 def source_for(options: TrainOptions, dataset: Dataset, teacher: ModelSpec | None) -> SplitArrays:
@@ -160,8 +158,8 @@ def source_for(options: TrainOptions, dataset: Dataset, teacher: ModelSpec | Non
     facts = dataset.facts
     if teacher is None or (teacher.height <= facts.height and teacher.width <= facts.width):
         return split
-    size = size_folder(teacher.width, teacher.height)
-    folder = dataset.folder.absolute().parent / size
+    size = teacher.size
+    folder = dataset.folder.absolute().parent / str(size)
     if teacher.height % facts.height or teacher.width % facts.width:
         raise InputError(
             f"{options.teacher}: a teacher of {size} frames, need whole multiples of {facts.width}x{facts.height}"
@@ -170,8 +168,7 @@ def source_for(options: TrainOptions, dataset: Dataset, teacher: ModelSpec | Non
     if larger is None or "train" not in larger.facts.splits or larger.facts.splits["train"].sha256 != split.sha256:
         raise InputError(
             f"{options.teacher}: a teacher of {size} frames, and {folder} does not hold the frames of "
-            f"{dataset.folder}; prepare both sizes together: seg-data prepare --size {size} --size "
-            f"{size_folder(facts.width, facts.height)}"
+            f"{dataset.folder}; prepare both sizes together: seg-data prepare --size {size} --size {facts.size}"
         )
     return larger.split("train")
 

@@ -66,7 +66,7 @@ def end_to_end(video: Path, folder: Path, runner: Runner) -> RunReport:
     Raises KeyboardInterrupt after Ctrl-C: a part of a run, which seg-run would keep, is no figure.
     """
     target = folder / "benchmark.mp4"
-    report = run(RunOptions((str(video),), (str(target),)), runner)
+    report = run(RunOptions(inputs=(str(video),), outputs=(str(target),)), runner)
     if report.interrupted:
         raise KeyboardInterrupt
     return report

@@ -10,9 +10,10 @@ import numpy as np
 from segdata.dataset import CALIBRATION_SPLIT, DATASET_FILE
 from segdata.errors import InputError
 from segdata.labels import LabelSpace
-from segdata.options import PrepareOptions, Size
+from segdata.options import PrepareOptions
 from segdata.prepare.label_files import find_label_space
 from segdata.prepare.layouts import Pair, Splits, find_pairs
+from segdata.size import Size
 
 SMALLEST_SIDE = 16
 
@@ -43,9 +44,9 @@ class Plan:
 
 def make_plan(options: PrepareOptions) -> Plan:
     """Look at the source; raise InputError if it, the label space or a size cannot be used."""
-    for width, height in options.sizes:
-        if min(width, height) < SMALLEST_SIDE:
-            raise InputError(f"got size {width}x{height}, need {SMALLEST_SIDE} pixels or more a side")
+    for size in options.sizes:
+        if min(size) < SMALLEST_SIDE:
+            raise InputError(f"got size {size}, need {SMALLEST_SIDE} pixels or more a side")
     if len(set(options.sizes)) < len(options.sizes) or not options.sizes:
         raise InputError("got a size twice, or none; need each once")
     if not 0 < options.val_fraction < 1:

@@ -23,18 +23,18 @@ from segdata.dataset import (
     Split,
     images_file,
     labels_file,
-    size_folder,
 )
 from segdata.errors import InputError
 from segdata.files import on_disk
 from segdata.labels import LabelSpace
-from segdata.options import PrepareOptions, Size
+from segdata.options import PrepareOptions
 from segdata.prepare.calibration_split import choose_calibration, hash_of_frames
 from segdata.prepare.journal import Done, Journal
 from segdata.prepare.layouts import Pair
 from segdata.prepare.plan import Plan, make_plan
 from segdata.prepare.reading import read_pair
 from segdata.resize import resize_frame, resize_labels
+from segdata.size import Size
 from segdata.text import short
 
 Bytes = npt.NDArray[np.uint8]
@@ -93,7 +93,7 @@ def prepare(options: PrepareOptions, on_start: Callable[[int], None], on_frame: 
 def prepare_pair(pair: Pair, space: LabelSpace, sizes: tuple[Size, ...], key: Key = ("", 0)) -> PreparedFrame:
     """Read one pair into the classes of `space` and shrink it to each size; raise InputError if it cannot be read."""
     frame = read_pair(pair, space)
-    labels = [resize_labels(frame.labels, height, width) for width, height in sizes]
+    labels = [resize_labels(frame.labels, *size) for size in sizes]
     done = Done(
         split=key[0],
         index=key[1],
@@ -102,7 +102,7 @@ def prepare_pair(pair: Pair, space: LabelSpace, sizes: tuple[Size, ...], key: Ke
         source_pixels=_count(frame.labels, space),
         unknown=dict(frame.unknown),
     )
-    return PreparedFrame([resize_frame(frame.image, height, width) for width, height in sizes], labels, done)
+    return PreparedFrame([resize_frame(frame.image, *size) for size in sizes], labels, done)
 
 
 def _is_of(plan: Plan, done: Done) -> bool:
@@ -158,7 +158,7 @@ def _store(
 
 
 def _arrays(folder: Path, split: str, count: int, size: Size, resume: bool) -> tuple[Bytes, Bytes]:
-    width, height = size
+    height, width = size
     folder.mkdir(exist_ok=True)
     files = {images_file(split): (count, height, width, 3), labels_file(split): (count, height, width)}
     try:
@@ -174,7 +174,7 @@ def _arrays(folder: Path, split: str, count: int, size: Size, resume: bool) -> t
 
 def _facts(options: PrepareOptions, plan: Plan, sha256: str, done: dict[Key, Done], size: Size) -> DatasetFacts:
     frames = {name: [done[name, index] for index in range(len(pairs))] for name, pairs in plan.splits.items()}
-    width, height = size
+    height, width = size
     # By the source's pixels, so that a scene calibrates at every size or at none.
     val = frames.get(CALIBRATION_SPLIT, [])
     calibration = choose_calibration(_table([frame.source_pixels for frame in val], plan.space), plan.seed).tolist()
@@ -218,7 +218,7 @@ def _existing(target: Path, plan: Plan, sha256: str) -> list[Dataset]:
 
 
 def _subfolder(folder: Path, plan: Plan, size: Size) -> Path:
-    return folder if len(plan.sizes) == 1 else folder / size_folder(*size)
+    return folder if len(plan.sizes) == 1 else folder / str(size)
 
 
 def _count(labels: Bytes, space: LabelSpace) -> tuple[int, ...]:

@@ -11,8 +11,9 @@ import numpy.typing as npt
 from segdata.errors import InputError
 from segdata.files import replacing
 from segdata.labels import CITYSCAPES_29
-from segdata.options import Size, SynthOptions
+from segdata.options import SynthOptions
 from segdata.prepare.layouts import IMAGE_FOLDER, LABEL_FOLDER
+from segdata.size import Size
 from segdata.synth.camera import drive, scene
 from segdata.video.picture import Picture
 from segdata.video.writer import VideoWriter
@@ -63,7 +64,7 @@ def _video_frames(options: SynthOptions) -> int:
 def _write_split(folder: Path, seeds: range, size: Size, on_frame: Callable[[], None]) -> None:
     if not seeds:
         return
-    width, height = size
+    height, width = size
     palette = CITYSCAPES_29.palette()
     for part in (IMAGE_FOLDER, LABEL_FOLDER):
         (folder / part).mkdir(parents=True)
