@@ -32,7 +32,11 @@ def main(source: Path, rounds: int) -> None:
         one: tuple[Size, ...] = ((128, 128),)
         three: tuple[Size, ...] = ((64, 64), (128, 128), (256, 256))
         target = next(targets)
-        frames = len(prepare(options := PrepareOptions(source=source, target=target, sizes=one), ignore, ignore).datasets[0].split("train"))
+        frames = len(
+            prepare(options := PrepareOptions(source=source, target=target, sizes=one), ignore, ignore)
+            .datasets[0]
+            .split("train")
+        )
         frames += len(Dataset(target).split("val"))
         report("prepare again, nothing to do", frames, rounds, lambda: prepare(options, ignore, ignore))
         for name, sizes in (("prepare at 128", one), ("prepare at 64, 128, 256", three)):

@@ -24,6 +24,7 @@ from segdata.labels import CITYSCAPES_29
 from segdata.options import PrepareOptions, SynthOptions
 from segdata.prepare.prepare import prepare
 from segdata.progress import Silent
+from segdata.size import Size
 from segdata.spec import ModelSpec, Precision
 from segdata.synth import drive, scene
 from segdata.synth.write import write_synthetic
@@ -163,8 +164,8 @@ class Artefacts:
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """A prepared dataset of synthetic scenes: 40 to train on, 160 of val, of which 32 calibrate."""
     folder = tmp_path_factory.mktemp("dataset")
-    write_synthetic(SynthOptions(target=folder / "pairs", train=40, val=160, size=(SIZE, SIZE), seconds=0), lambda: None)
-    prepare(PrepareOptions(source=folder / "pairs", target=folder / "prepared", sizes=((SIZE, SIZE),)), lambda _: None, lambda: None)
+    write_synthetic(SynthOptions(target=folder / "pairs", train=40, val=160, size=Size(SIZE, SIZE), seconds=0))
+    prepare(PrepareOptions(source=folder / "pairs", target=folder / "prepared", sizes=(Size(SIZE, SIZE),)))
     return Dataset(folder / "prepared")
 
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
 
-from docs_pages import DOCS, PAGES, ROOT
+from helpers.docs_pages import DOCS, PAGES, ROOT
 
 
 class Page(HTMLParser):

@@ -8,7 +8,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from wheels import FOLDERS, ROOT, build_wheel, copy_tree
+from helpers.wheels import FOLDERS, ROOT, build_wheel, copy_tree
 
 if sys.version_info >= (3, 11):
     import tomllib

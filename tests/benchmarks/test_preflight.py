@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 import pytest
-from engine_files import toy_spec, write_engine
 from rich.console import Console
-from simulated_device import Simulation
-from simulated_tensorrt import Program, libraries_of, toy_program
 
+from helpers.engine_files import toy_spec, write_engine
+from helpers.simulated_device import Simulation
+from helpers.simulated_tensorrt import Program, libraries_of, toy_program
 from segbench.preflight.found import EngineProbe, Gpu, Preflight
 from segbench.preflight.installed import Extra
 from segbench.preflight.preflight import BUILD_SECONDS, ROUNDS, preflight, probe

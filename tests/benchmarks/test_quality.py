@@ -83,7 +83,7 @@ def still(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def quality(runner: Runner, reference: Runner, video: Path, limit: int | None = None) -> QualityResult:
-    return video_quality(runner, reference, video, limit, lambda: None)
+    return video_quality(runner, reference, video, limit)
 
 
 def test_agreement_is_by_pixel_and_by_the_references_class(still: Path) -> None:
@@ -184,7 +184,7 @@ def test_only_so_many_frames_are_run(still: Path) -> None:
 
 def test_names_are_those_given(still: Path) -> None:
     runner = Scripted([split(ROAD, CAR)])
-    found = video_quality(runner, runner, still, 1, lambda: None, names=("small.onnx", "big.onnx"))
+    found = video_quality(runner, runner, still, 1, names=("small.onnx", "big.onnx"))
     assert (found.artefact, found.reference) == ("small.onnx", "big.onnx")
 
 

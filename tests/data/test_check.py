@@ -34,7 +34,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def looked_at(source: Path, label_space: str = CITYSCAPES_29.name) -> CheckReport:
-    return check(CheckOptions(source=source, label_space=label_space), lambda _: None, lambda: None)
+    return check(CheckOptions(source=source, label_space=label_space))
 
 
 def state(folder: Path) -> dict[Path, tuple[int, int]]:

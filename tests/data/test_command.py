@@ -13,7 +13,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from children import child
+from helpers.children import child
 from segdata.command import Command, Group
 from segdata.errors import (
     ContractError,

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from engine_files import write_engine
-from simulated_device import Simulation
-from simulated_tensorrt import libraries_of, onnx_program
 
+from helpers.engine_files import write_engine
+from helpers.simulated_device import Simulation
+from helpers.simulated_tensorrt import libraries_of, onnx_program
 from segdata.dataset import Dataset
 from segdata.errors import ContractError, EdgeSegError
 from segrun.runners.base import Frames, Labels, Runner

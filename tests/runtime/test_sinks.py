@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-from segmented_frames import HEIGHT, RATE, WIDTH, content, segmented, write, write_all, write_until_full
 
-from children import child
+from helpers.children import child
+from helpers.segmented_frames import HEIGHT, RATE, WIDTH, content, segmented, write, write_all, write_until_full
 from segdata.errors import InputError
 from segdata.labels import CITYSCAPES_29
 from segrun.frame import Segmented
@@ -289,7 +289,7 @@ HEADED = """
 import sys
 import numpy as np
 sys.path.insert(0, sys.argv[1])
-from segmented_frames import segmented, write
+from helpers.segmented_frames import segmented, write
 from segrun.sinks.raw import RawSink
 sink = RawSink(sys.stdout.buffer)
 while not sink.closed:
@@ -300,7 +300,7 @@ sink.finish()
 
 def test_nothing_is_said_when_a_process_ends_whose_reader_went_away() -> None:
     """Python writes what is left in its buffers when it exits, and complains where nobody reads it."""
-    command = [sys.executable, "-c", HEADED, str(Path(__file__).parent)]
+    command = [sys.executable, "-c", HEADED, str(Path(__file__).parents[1])]
     with child(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None

@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from training_runs import COMMAND, LIMIT, QUIET, environment, said
 
-from children import child
+from helpers.children import child
+from helpers.training_runs import COMMAND, LIMIT, QUIET, environment, said
 from segdata.dataset import Dataset
 from segdata.labels import CITYSCAPES_19
 from segdata.spec import ModelSpec

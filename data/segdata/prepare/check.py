@@ -1,7 +1,7 @@
 """What is wrong with labelled images on disk, before anything is made of them."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +16,7 @@ from segdata.options import CheckOptions
 from segdata.prepare.label_files import find_label_space
 from segdata.prepare.layouts import Found, Pair, find_layout
 from segdata.prepare.reading import describe, read_pair
+from segdata.progress import SILENT, Progress
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class _Looked:
     problems: list[Problem]
 
 
-def check(options: CheckOptions, on_start: Callable[[int], None], on_frame: Callable[[], None]) -> CheckReport:
+def check(options: CheckOptions, progress: Progress = SILENT) -> CheckReport:
     """Read every pair below `options.source` and return what is wrong with it.
 
     Looks for files without their pair, broken and truncated ones, images of the wrong kind, sizes that differ, unknown
@@ -53,12 +54,12 @@ def check(options: CheckOptions, on_start: Callable[[int], None], on_frame: Call
     found = find_layout(options.source)
     space = find_label_space(options.label_space)
     frames = [(split, pair) for split, pairs in found.splits.items() for pair in pairs]
-    on_start(len(frames))
+    progress.start(len(frames))
     looked = []
     with ThreadPoolExecutor(cpu_count()) as executor:
         for result in executor.map(partial(_look, space), frames):
             looked.append(result)
-            on_frame()
+            progress.advance()
     problems = [*_alone(found), *(problem for frame in looked for problem in frame.problems), *_leaks(looked)]
     return CheckReport(found.layout, {split: len(pairs) for split, pairs in found.splits.items()}, problems)
 

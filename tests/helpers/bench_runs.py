@@ -23,4 +23,4 @@ def options_for(made: "Artefacts", drive: Path, /, **values: Any) -> BenchOption
 
 
 def quietly(options: BenchOptions) -> BenchReport:
-    return bench(options, options.artefacts, lambda _: None, lambda _: None)
+    return bench(options, options.artefacts)

@@ -1,6 +1,6 @@
 """Damages files of every kind, has edgeseg read them, and counts: right, refused in one line, or failed.
 
-    python tests/robustness/campaign.py --files 600 --seed 1 [--kind mp4] [--keep FOLDER]
+    python tests/helpers/campaign.py --files 600 --seed 1 [--kind mp4] [--keep FOLDER]
 
 Each file follows from seed, kind and number alone. `--keep` names a folder, in which those that failed are left.
 """
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 PATIENCE = 30.0  # seconds that one file may take
 START = 120.0  # seconds that a worker has until its first file
@@ -95,8 +95,8 @@ def _ending(worker: "subprocess.Popen[bytes]", errors: IO[str]) -> str:
 
 
 def main() -> None:
-    from kinds import KINDS
-    from sound_files import write_sound_files
+    from helpers.kinds import KINDS
+    from helpers.sound_files import write_sound_files
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--files", type=int, default=100, help="files of each kind")

@@ -1,6 +1,5 @@
 """One sound file of each kind that edgeseg reads, small, to be damaged."""
 
-import importlib.util
 import json
 import shutil
 from fractions import Fraction
@@ -12,12 +11,14 @@ import numpy as np
 import onnx
 import torch
 
+from helpers import sample_reports
 from segdata.files import sha256_of
 from segdata.labels import CITYSCAPES_29
 from segdata.options import PrepareOptions, SynthOptions
 from segdata.prepare.journal import Journal
 from segdata.prepare.plan import make_plan
 from segdata.prepare.prepare import prepare, prepare_pair
+from segdata.size import Size
 from segdata.spec import ModelSpec
 from segdata.synth import drive
 from segdata.synth.write import write_synthetic
@@ -49,7 +50,7 @@ def write_sound_files(folder: Path) -> None:
 
 def prepare_options(source: Path, target: Path) -> PrepareOptions:
     """Return the preparation that the journal was begun by."""
-    return PrepareOptions(source=source, target=target, sizes=((SIDE, SIDE),))
+    return PrepareOptions(source=source, target=target, sizes=(Size(SIDE, SIDE),))
 
 
 def _write_videos(folder: Path) -> None:
@@ -133,9 +134,9 @@ def _write_engine(path: Path, model: Path, spec: ModelSpec) -> None:
 
 def _write_dataset(folder: Path) -> None:
     source = folder / "source"
-    write_synthetic(SynthOptions(target=source, train=4, val=6, size=(SIDE, SIDE), seconds=0), lambda: None)
+    write_synthetic(SynthOptions(target=source, train=4, val=6, size=Size(SIDE, SIDE), seconds=0))
     target = folder / "dataset"
-    prepare(prepare_options(source, target), lambda _: None, lambda: None)
+    prepare(prepare_options(source, target))
     # What an interrupted run leaves: the arrays, and a journal of some of the frames.
     partial = folder / "partial"
     plan = make_plan(prepare_options(source, target))
@@ -159,12 +160,6 @@ def _write_label_spaces(folder: Path) -> None:
 
 def _write_report(folder: Path) -> None:
     folder.mkdir()
-    beside = Path(__file__).parents[1] / "benchmarks/sample_reports.py"
-    made = importlib.util.spec_from_file_location("sample_reports", beside)
-    assert made is not None
-    assert made.loader is not None
-    reports = importlib.util.module_from_spec(made)
-    made.loader.exec_module(reports)
-    report = reports.made_report()
+    report = sample_reports.made_report()
     for name in ("before", "after"):
         (folder / f"{name}.json").write_text(report.to_json())

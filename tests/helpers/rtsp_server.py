@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from fractions import Fraction
 
 import av
-from live_servers import Play, Script
-from small_media import HEIGHT, WIDTH, numbered
+
+from helpers.live_servers import Play, Script
+from helpers.small_media import HEIGHT, WIDTH, numbered
 
 _PAYLOAD_TYPE = 96
 _MOST = 65_000  # bytes in one RTP packet: a length has 16 bits here

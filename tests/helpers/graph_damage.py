@@ -5,8 +5,8 @@ from collections.abc import Callable
 from random import Random
 
 import onnx
-from damage import damaged, damaged_json, strange_number
 
+from helpers.damage import damaged, damaged_json, strange_number
 from segdata.spec import SPEC_KEY
 
 

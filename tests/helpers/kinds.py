@@ -12,11 +12,11 @@ from random import Random
 import numpy as np
 import onnx
 import torch
-from damage import damaged, damaged_json, strange_number
-from graph_damage import damaged_graph
 from rich.console import Console
-from sound_files import FRAMES, OPTIONS, SIDE, prepare_options
 
+from helpers.damage import damaged, damaged_json, strange_number
+from helpers.graph_damage import damaged_graph
+from helpers.sound_files import FRAMES, OPTIONS, SIDE, prepare_options
 from segdata.dataset import Dataset
 from segdata.errors import EdgeSegError, IncompleteError
 from segdata.prepare.label_files import find_label_space
@@ -236,7 +236,7 @@ def _read_journal(path: Path, case: Path) -> None:
     """Go on with a preparation whose journal or arrays are damaged."""
     target = case / "prepared"
     path.parent.rename(case / ".prepared.partial")
-    prepare(prepare_options(_sound() / "source", target), lambda _: None, lambda: None)
+    prepare(prepare_options(_sound() / "source", target))
     val = Dataset(target).split("val")
     assert val.images.shape == (6, SIDE, SIDE, 3)
     facts, sound = Dataset(target).facts, Dataset(_sound() / "dataset").facts

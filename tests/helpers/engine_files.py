@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from simulated_tensorrt import VERSION
-
+from helpers.simulated_tensorrt import VERSION
 from segdata.files import sha256_of
 from segdata.labels import CITYSCAPES_29
 from segdata.spec import ModelSpec

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from simulated_device import Simulation, Work
 
+from helpers.simulated_device import Simulation, Work
 from segrun.runners.tensorrt.library import TensorRT
 from segrun.runners.tensorrt.runner import Libraries
 

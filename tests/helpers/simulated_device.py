@@ -74,7 +74,7 @@ class Simulation:
         self.queues: dict[int, Queue] = {}  # by stream handle
         self.violations: list[str] = []
         self.keys = count(1)
-        from simulated_pycuda import driver_of
+        from helpers.simulated_pycuda import driver_of
 
         self.driver: SimpleNamespace = driver_of(self)
 

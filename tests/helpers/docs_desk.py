@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from docs_pages import ROOT
+from helpers.docs_pages import ROOT
 from segdata.dataset import Dataset
 
 if TYPE_CHECKING:

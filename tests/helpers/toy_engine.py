@@ -1,9 +1,9 @@
 """A toy engine on a simulated GPU, its frames and its labels."""
 
 import numpy as np
-from simulated_device import Simulation
-from simulated_tensorrt import libraries_of, toy_program
 
+from helpers.simulated_device import Simulation
+from helpers.simulated_tensorrt import libraries_of, toy_program
 from segrun.runners.base import Frames, Labels
 from segrun.runners.tensorrt.runner import Libraries
 

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from random import Random
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 HEADROOM = 2 << 30
 """How many bytes more than before one file may take."""
@@ -52,8 +52,8 @@ def main() -> None:
     sound, work, seed, cases = sys.argv[1:]
     faulthandler.enable()
     import torch
-    from kinds import KINDS, make_case, use_sound_files
 
+    from helpers.kinds import KINDS, make_case, use_sound_files
     from segdata.errors import EdgeSegError
 
     torch.set_num_threads(1)

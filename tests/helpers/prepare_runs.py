@@ -7,37 +7,39 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from helpers.progress import Told
 from segdata.labels import CITYSCAPES_29
 from segdata.options import PrepareOptions
 from segdata.prepare.prepare import PrepareReport, prepare
+from segdata.size import Size
 from segdata.synth import scene
 
-SIZES = ((64, 64), (128, 128), (256, 128))
+SIZES = (Size(64, 64), Size(128, 128), Size(128, 256))
 SMALL = ((32, 32),)
 VAL = 10
 TOTAL = 3 + VAL
 
 
 def run(options: PrepareOptions) -> PrepareReport:
-    return prepare(options, lambda total: None, lambda: None)
+    return prepare(options)
 
 
-def run_told(options: PrepareOptions) -> tuple[PrepareReport, list[int]]:
-    """Run and return the report and what `on_start` was told."""
-    told: list[int] = []
-    return prepare(options, told.append, lambda: None), told
+def run_told(options: PrepareOptions) -> tuple[PrepareReport, list[int | None]]:
+    """Run and return the report and the total that was told."""
+    told = Told()
+    return prepare(options, told), told.totals
 
 
 def interrupt(options: PrepareOptions, after: int) -> None:
     """Run until `after` frames are done, and press Ctrl-C."""
     left = iter(range(after - 1))
 
-    def on_frame() -> None:
+    def advanced() -> None:
         if next(left, None) is None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prepare(options, lambda total: None, on_frame)
+        prepare(options, Told(advanced))
 
 
 def contents(folder: Path) -> dict[str, bytes]:

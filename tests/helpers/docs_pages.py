@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PACKAGES = ("data/segdata", "train/segtrain", "export/segexport", "runtime/segrun", "benchmarks/segbench")
 PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])

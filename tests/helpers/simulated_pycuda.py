@@ -7,7 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from simulated_device import Memory, Queue, Simulation, Work
+
+from helpers.simulated_device import Memory, Queue, Simulation, Work
 
 
 class Error(Exception):
