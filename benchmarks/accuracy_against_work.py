@@ -10,9 +10,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from segtrain.checkpoint import load_checkpoint
-from segtrain.plots import save
-from segtrain.summary import cost_of
+from segtrain.network.checkpoint import load_checkpoint
+from segtrain.report.plots import save
+from segtrain.report.summary import cost_of
 
 
 def main() -> None:

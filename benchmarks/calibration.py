@@ -19,7 +19,7 @@ from segexport.quantise.calibrate import measure_ranges
 from segexport.quantise.mixed import labels_of
 from segexport.quantise.to_int8 import to_int8
 from segrun.runners.base import Labels
-from segtrain.checkpoint import load_checkpoint
+from segtrain.network.checkpoint import load_checkpoint
 
 METHODS: tuple[CalibrationMethodName, ...] = ("percentile", "entropy", "minmax")
 

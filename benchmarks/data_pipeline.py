@@ -20,7 +20,7 @@ import torch
 from segdata.dataset import Dataset
 from segdata.options import PrepareOptions, Size
 from segdata.prepare.prepare import prepare
-from segtrain.augment import Augment
+from segtrain.frames.augment import Augment
 
 BATCH = 16
 

@@ -31,8 +31,8 @@ from segdata.synth.write import write_synthetic
 from segexport.graph.to_onnx import to_onnx
 from segexport.quantise.calibrate import measure_ranges
 from segexport.quantise.to_int8 import to_int8
-from segtrain.checkpoint import load_checkpoint, save_checkpoint
-from segtrain.unet import UNet
+from segtrain.network.checkpoint import load_checkpoint, save_checkpoint
+from segtrain.network.unet import UNet
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome

@@ -29,7 +29,7 @@ from segexport.graph.to_onnx import to_onnx
 from segrun.pipeline.account import RunReport
 from segrun.runners.base import Frames, Runner
 from segrun.runners.onnxruntime import OnnxRuntimeRunner
-from segtrain.unet import UNet
+from segtrain.network.unet import UNet
 
 if TYPE_CHECKING:
     from conftest import Artefacts

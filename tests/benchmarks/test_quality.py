@@ -27,7 +27,7 @@ from segexport.quantise.to_int8 import to_int8
 from segrun.runners.base import Frames, Labels, Runner
 from segrun.runners.onnxruntime import OnnxRuntimeRunner
 from segrun.runners.open import open_runner
-from segtrain.checkpoint import load_checkpoint
+from segtrain.network.checkpoint import load_checkpoint
 
 if TYPE_CHECKING:
     from conftest import Artefacts

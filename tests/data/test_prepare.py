@@ -90,18 +90,18 @@ def test_the_same_scenes_calibrate_at_every_size(streets: Path, tmp_path: Path) 
         assert len(small.calibration()) == VAL // 5
 
 
-@pytest.mark.parametrize("sizes", [(), ((32, 32), (32, 32))])
+@pytest.mark.parametrize("sizes", [(), (Size(32, 32), Size(32, 32))])
 def test_a_size_twice_or_none_is_refused(
-    streets: Path, tmp_path: Path, refused: Refused, sizes: tuple[tuple[int, int], ...]
+    streets: Path, tmp_path: Path, refused: Refused, sizes: tuple[Size, ...]
 ) -> None:
     with refused("got a size twice, or none"):
         run(PrepareOptions(source=streets, target=tmp_path / "out", sizes=sizes))
 
 
-@pytest.mark.parametrize("size", [(15, 64), (64, 15), (0, 0)])
-def test_a_side_too_small_is_refused(streets: Path, tmp_path: Path, refused: Refused, size: tuple[int, int]) -> None:
-    with refused(f"got size {size[0]}x{size[1]}, need 16 pixels or more"):
-        run(PrepareOptions(source=streets, target=tmp_path / "out", sizes=((64, 64), size)))
+@pytest.mark.parametrize("size", [Size(64, 15), Size(15, 64), Size(0, 0)])
+def test_a_side_too_small_is_refused(streets: Path, tmp_path: Path, refused: Refused, size: Size) -> None:
+    with refused(f"got size {size}, need 16 pixels or more"):
+        run(PrepareOptions(source=streets, target=tmp_path / "out", sizes=(Size(64, 64), size)))
 
 
 # Splits

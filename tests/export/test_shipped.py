@@ -18,7 +18,7 @@ from segexport.graph.contract import check_contract
 from segexport.quantise.calibrate import read_ranges
 from segexport.quantise.int8 import ranges_path
 from segrun.runners.openvino import OpenVINORunner
-from segtrain.checkpoint import load_checkpoint
+from segtrain.network.checkpoint import load_checkpoint
 
 # mIoU over the 19 classes and pixel accuracy on one real val frame in ten, a little below what was measured.
 LEAST = {64: (0.29, 0.73), 128: (0.34, 0.76), 256: (0.38, 0.78)}

@@ -32,10 +32,10 @@ from segrun.runners.base import Runner
 from segrun.runners.onnxruntime import OnnxRuntimeRunner
 from segrun.runners.open import open_runner
 from segrun.runners.openvino import OpenVINORunner
-from segtrain.checkpoint import load_checkpoint
 from segtrain.history import best_of, parts_ways, write_history
+from segtrain.network.checkpoint import load_checkpoint
+from segtrain.network.unet import UNet
 from segtrain.state import load_state, read_position
-from segtrain.unet import UNet
 
 
 @dataclass(frozen=True)

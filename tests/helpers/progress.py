@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 
 class Told:
-    """`totals` are what `start` was told, `notes` what `advance` was; `on_advance` is called with each and may raise."""
+    """`totals` are what `start` was told, `notes` what `advance` was; `on_advance` is called then and may raise."""
 
     def __init__(self, on_advance: Callable[[], object] = lambda: None) -> None:
         self.totals: list[int | None] = []

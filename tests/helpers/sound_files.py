@@ -26,10 +26,10 @@ from segexport.graph.to_onnx import to_onnx
 from segexport.quantise.calibrate import CalibrationRanges
 from segexport.quantise.to_int8 import to_int8
 from segrun.runners.tensorrt.manifest import EngineManifest, manifest_path
-from segtrain.checkpoint import load_checkpoint, save_checkpoint
 from segtrain.history import EpochFigures
+from segtrain.network.checkpoint import load_checkpoint, save_checkpoint
+from segtrain.network.unet import UNet
 from segtrain.state import Position, save_state
-from segtrain.unet import UNet
 
 SIDE = 32
 FRAMES = 8  # of the small video

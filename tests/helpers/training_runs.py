@@ -11,7 +11,7 @@ COMMAND = Path(sys.executable).with_name("seg-train")
 TIMED = ("images_per_second", "outside_share")  # the columns of metrics.csv that no two runs share
 LIMIT = 600  # seconds, so that nothing waits for ever
 
-QUIET = Progress(lambda *_: None, lambda *_: None)
+QUIET = Progress(lambda *_: None, lambda *_: None, lambda _: None, lambda _: None)
 
 
 def environment() -> dict[str, str]:

@@ -25,7 +25,7 @@ from segdata.prepare.prepare import prepare
 from segdata.video.reader import VideoReader
 from segrun.options import RunnerName
 from segrun.runners.open import open_runner
-from segtrain.checkpoint import load_checkpoint
+from segtrain.network.checkpoint import load_checkpoint
 from segtrain.state import read_position
 
 if TYPE_CHECKING:

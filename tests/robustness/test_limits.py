@@ -29,9 +29,9 @@ from segdata.video.reader import VideoReader
 from segexport.inspect.inspection import inspect_file
 from segexport.quantise.calibrate import read_ranges
 from segrun.runners.tensorrt.manifest import manifest_path, read_manifest
-from segtrain.checkpoint import load_checkpoint
+from segtrain.network.checkpoint import load_checkpoint
+from segtrain.network.unet import UNet
 from segtrain.state import STATE_KEY, load_state, read_position
-from segtrain.unet import UNet
 
 if TYPE_CHECKING:
     from conftest import Refused

@@ -23,14 +23,14 @@ from segdata.prepare.prepare import prepare
 from segdata.size import Size
 from segdata.spec import ModelSpec
 from segdata.synth.write import write_synthetic
-from segtrain.batches import batches, normalise
-from segtrain.checkpoint import load_checkpoint
 from segtrain.evaluate import Evaluation, evaluate
+from segtrain.frames.batches import batches, normalise
 from segtrain.history import best_of
+from segtrain.learning.prior import SHARES
 from segtrain.loop import Outcome, Progress, train
+from segtrain.network.checkpoint import load_checkpoint
 from segtrain.options import TrainOptions
-from segtrain.prior import SHARES
-from segtrain.report import write_pictures
+from segtrain.report.run_folder import write_pictures
 
 Refused = Callable[..., AbstractContextManager[None]]
 

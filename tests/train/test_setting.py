@@ -33,10 +33,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, write_pair: WritePair) ->
 
 @pytest.fixture(scope="module")
 def of_other_frames(tmp_path_factory: pytest.TempPathFactory, write_pair: WritePair) -> Path:
-    return prepared_from(tmp_path_factory.mktemp("other"), write_pair, 100, ((32, 32), (256, 256)))
+    return prepared_from(tmp_path_factory.mktemp("other"), write_pair, 100, (Size(32, 32), Size(256, 256)))
 
 
-def prepared_from(folder: Path, write_pair: WritePair, seed: int, sizes: tuple[tuple[int, int], ...]) -> Path:
+def prepared_from(folder: Path, write_pair: WritePair, seed: int, sizes: tuple[Size, ...]) -> Path:
     for split, count in (("train", TRAIN), ("val", 2)):
         for index in range(count):
             write_pair(folder / "pairs" / split, f"{split}{index}", seed + 10 * index + len(split), 32, 32)

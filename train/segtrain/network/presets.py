@@ -14,7 +14,7 @@ EncoderName = Literal["lite0", "lite1", "lite2"]
 
 @dataclass(frozen=True)
 class Architecture:
-    """The options of `segtrain.unet.UNet`, as they travel in a ModelSpec."""
+    """The options of `segtrain.network.unet.UNet`, as they travel in a ModelSpec."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # where a checkpoint's spec is read
 
@@ -39,7 +39,7 @@ class Architecture:
 
 @dataclass(frozen=True)
 class LiteArchitecture:
-    """The options of `segtrain.lite_unet.LiteUNet`, as they travel in a ModelSpec."""
+    """The options of `segtrain.network.lite_unet.LiteUNet`, as they travel in a ModelSpec."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # where a checkpoint's spec is read
 

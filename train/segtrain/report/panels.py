@@ -11,7 +11,7 @@ from segdata.dataset import SplitArrays
 from segdata.labels import IGNORE_INDEX, palette
 from segdata.show import class_legend
 from segdata.spec import ModelSpec
-from segtrain.batches import load, normalise
+from segtrain.frames.batches import load, normalise
 
 _SHOWN_HEIGHT = 170  # pixels
 _RIGHT, _WRONG, _IGNORED = (225, 240, 225), (200, 30, 30), (128, 128, 128)

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from segdata.errors import InputError
 from segdata.spec import ModelSpec
-from segtrain.checkpoint import load_checkpoint
+from segtrain.frames.batches import resized
+from segtrain.network.checkpoint import load_checkpoint
 
 UNDONE = "undone_balance"
 """The metric that says that a checkpoint's head was shifted, and by which share of the class balance."""
@@ -44,15 +45,6 @@ class Teacher(nn.Module):
         assert isinstance(self.shift, Tensor)
         logits = self.network.eval()(frames, coarse=True).float() + self.shift
         return resized(logits, height, width)
-
-
-def resized(values: Tensor, height: int, width: int) -> Tensor:
-    """Return `values` float [N, K, H, W] at height and width: means where that is smaller, else between neighbours."""
-    if values.shape[2:] == (height, width):
-        return values
-    if values.shape[2] >= height and values.shape[3] >= width:
-        return F.interpolate(values, size=(height, width), mode="area")
-    return F.interpolate(values, size=(height, width), mode="bilinear")
 
 
 def distillation_loss(logits: Tensor, wanted: Tensor, temperature: float) -> Tensor:

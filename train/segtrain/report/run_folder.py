@@ -12,12 +12,12 @@ from segdata.dataset import Dataset
 from segdata.files import on_disk, replacing
 from segdata.metrics import class_iou
 from segdata.spec import ModelSpec
-from segtrain.checkpoint import load_checkpoint
 from segtrain.history import EpochFigures
 from segtrain.loop import Outcome
+from segtrain.network.checkpoint import load_checkpoint
 from segtrain.options import TrainOptions
-from segtrain.panels import plot_panels, predict
-from segtrain.plots import plot_confusion, plot_curves, plot_iou, save
+from segtrain.report.panels import plot_panels, predict
+from segtrain.report.plots import plot_confusion, plot_curves, plot_iou, save
 from segtrain.setting import plain
 
 PANELS = 6

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from segdata.errors import EdgeSegError
-from segtrain.losses import Objective
+from segtrain.learning.losses import Objective
 from segtrain.options import PrecisionChoice
 
 FAULTY_HALF = "GTX 16"

@@ -10,10 +10,9 @@ from torch import Tensor
 
 from segdata.dataset import SplitArrays
 from segdata.spec import ModelSpec
-from segtrain.augment import Augment
-from segtrain.batches import Indices, batches, load, normalise
+from segtrain.frames.augment import Augment
+from segtrain.frames.batches import Indices, batches, load, normalise, resized
 from segtrain.options import TrainOptions
-from segtrain.teacher import resized
 
 
 @dataclass(frozen=True)

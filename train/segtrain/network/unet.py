@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from segtrain.network import Network
+from segtrain.network.base import Network
 
 
 class Conv(nn.Sequential):

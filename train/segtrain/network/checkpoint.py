@@ -14,10 +14,10 @@ from segdata.errors import ContractError, InputError
 from segdata.files import replacing
 from segdata.spec import SPEC_KEY, ModelSpec
 from segdata.text import first_problem, short
-from segtrain.lite_unet import LiteUNet
-from segtrain.network import Network
-from segtrain.presets import Architecture, LiteArchitecture
-from segtrain.unet import UNet
+from segtrain.network.base import Network
+from segtrain.network.lite_unet import LiteUNet
+from segtrain.network.presets import Architecture, LiteArchitecture
+from segtrain.network.unet import UNet
 
 
 def build_network(spec: ModelSpec) -> Network:

@@ -5,10 +5,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from segtrain.lite_encoder import LiteEncoder, tap_channels
-from segtrain.network import Network
-from segtrain.presets import EncoderName
-from segtrain.unet import PlainBlock, upsampling
+from segtrain.network.base import Network
+from segtrain.network.lite_encoder import LiteEncoder, tap_channels
+from segtrain.network.presets import EncoderName
+from segtrain.network.unet import PlainBlock, upsampling
 
 DECODER_WIDTHS = (3, 2, 1.5, 1)
 """The channels of the decoder at strides 16, 8, 4 and 2, as multiples of those of the last."""

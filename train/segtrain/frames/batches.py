@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from segdata.dataset import SplitArrays
@@ -33,3 +34,12 @@ def normalise(frames: Tensor, spec: ModelSpec) -> Tensor:
     """Return (frames - mean) / std, float32 [N, 3, H, W], channels last in memory, of frames 0 to 255."""
     mean, std = (torch.tensor(values, device=frames.device).view(1, 3, 1, 1) for values in (spec.mean, spec.std))
     return ((frames - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def resized(values: Tensor, height: int, width: int) -> Tensor:
+    """Return `values` float [N, K, H, W] at height and width: means where that is smaller, else between neighbours."""
+    if values.shape[2:] == (height, width):
+        return values
+    if values.shape[2] >= height and values.shape[3] >= width:
+        return F.interpolate(values, size=(height, width), mode="area")
+    return F.interpolate(values, size=(height, width), mode="bilinear")

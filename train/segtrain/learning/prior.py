@@ -12,8 +12,8 @@ from torch import Tensor
 from segdata.dataset import SplitArrays
 from segdata.metrics import confusion_matrix, mean_iou
 from segdata.spec import ModelSpec
-from segtrain.batches import load, normalise
-from segtrain.network import Network
+from segtrain.frames.batches import load, normalise
+from segtrain.network.base import Network
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 """The shares of the balance that are tried."""

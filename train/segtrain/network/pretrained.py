@@ -9,9 +9,9 @@ from torch import Tensor
 
 from segdata.errors import InputError
 from segdata.spec import ModelSpec
-from segtrain.checkpoint import signature_of
-from segtrain.lite_encoder import InvertedResidual, LiteConv, LiteEncoder
-from segtrain.presets import EncoderName
+from segtrain.network.checkpoint import signature_of
+from segtrain.network.lite_encoder import InvertedResidual, LiteConv, LiteEncoder
+from segtrain.network.presets import EncoderName
 
 LICENSE = "Apache-2.0"
 _MEAN, _STD = 127.0, 128.0  # what the weights were trained with, of pixel values 0 to 255

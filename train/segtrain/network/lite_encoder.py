@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from segtrain.presets import EncoderName
+from segtrain.network.presets import EncoderName
 
 
 @dataclass(frozen=True)

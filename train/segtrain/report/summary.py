@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from segdata.devices import GTX_1660_TI, VALUE_BYTES, LayerWork, roofline_seconds
 from segdata.spec import ModelSpec, Precision
-from segtrain.checkpoint import build_network
+from segtrain.network.checkpoint import build_network
 
 
 @dataclass(frozen=True)
