@@ -55,10 +55,10 @@ def check(options: TrainOptions) -> Path:
 
 
 def test_the_size_picks_the_dataset_in_a_folder_of_several(prepared: Path) -> None:
-    for name, size in {"32": (32, 32), "256": (256, 256), "64x32": (64, 32)}.items():
+    for name, size in {"32": Size(32, 32), "256": Size(256, 256), "64x32": Size(32, 64)}.items():
         dataset = open_dataset(TrainOptions(dataset=prepared, size=size))
         assert dataset.folder == prepared / name
-        assert (dataset.facts.width, dataset.facts.height) == size
+        assert dataset.facts.size == size
     assert open_dataset(TrainOptions(dataset=prepared / "32", size=Size(32, 32))).folder == prepared / "32"
     assert open_dataset(TrainOptions(dataset=prepared / "64x32")).folder == prepared / "64x32"
 
