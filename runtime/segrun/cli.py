@@ -58,7 +58,13 @@ def _run_all(options: RunOptions, interrupts: Interrupts) -> None:
     options = replace(options, inputs=tuple(expand(options.inputs)))
     throughput = not any(is_live(word) for word in options.inputs)
     failures = []
-    with open_runner(options.model, options.runner, trust=options.trust, throughput=throughput) as runner:
+    with open_runner(
+        options.model,
+        options.runner,
+        trust=options.trust,
+        throughput=throughput,
+        arithmetic=options.arithmetic,
+    ) as runner:
         for word in options.inputs:
             try:
                 _run(options, word, runner, interrupts)
@@ -102,6 +108,8 @@ def _run(options: RunOptions, word: str, runner: "Runner", interrupts: Interrupt
         f"{report.frames_read} frames read = {report.frames_shown} shown + {report.frames_dropped} dropped, "
         f"{report.fps:.1f} FPS end to end on {runner.name} ({runner.device}, {runner.computes})"
     )
+    if runner.chosen:
+        say(f"chose {runner.chosen}")
     for remark in report.remarks:
         click.echo(remark, err=True)
     for output in report.outputs:

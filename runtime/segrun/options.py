@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le
 
 from segdata.option import argument, flag, option
-from segdata.shipped import DEFAULT_ONNX
 
 RunnerName = Literal["auto", "openvino", "onnxruntime"]
+Arithmetic = Literal["auto", "f32", "bf16", "f16"]
 View = Literal["overlay", "mask", "side-by-side"]
 Encoder = Literal["auto", "libx264", "h264_nvenc"]
 MaskValues = Literal["ids", "colours"]
@@ -48,10 +48,11 @@ class RunOptions:
 
     inputs: tuple[str, ...] = argument(metavar="INPUT...")
     outputs: tuple[str, ...] = option((), _OUTPUT, "-o", "--output", metavar="NAME")
-    model: Path = option(
-        DEFAULT_ONNX, "The artefact to run, written by seg-export.", metavar="FILE", show_default="the shipped model"
+    model: Path | None = option(
+        None, "The artefact to run, written by seg-export.", metavar="FILE", show_default="the shipped model"
     )
     runner: RunnerName = option("auto", "What runs an .onnx; auto is OpenVINO.")
+    arithmetic: Arithmetic = option("auto", "What floats are computed in on a CPU; auto is the fastest here, measured.")
     trust: bool = flag("Run a TensorRT engine whose hash is not its manifest's.")
     view: View = option("overlay", "What videos, windows and previews show.")
     alpha: Annotated[float, Ge(0), Le(1)] = option(0.5, "How strongly the classes' colours cover the frame.")

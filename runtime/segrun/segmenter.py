@@ -11,10 +11,9 @@ import numpy.typing as npt
 
 from segdata.errors import InputError
 from segdata.resize import enlarge_labels, resize_frame
-from segdata.shipped import DEFAULT_ONNX
 from segdata.video.reader import Decoded
 from segrun.frame import Frame, FrameMaker, Segmented
-from segrun.options import RunnerName, RunOptions
+from segrun.options import Arithmetic, RunnerName, RunOptions
 from segrun.runners.base import Frames
 from segrun.runners.open import open_runner
 from segrun.sources.excerpt import excerpt
@@ -26,16 +25,22 @@ class Segmenter:
 
     Any number of threads may share one, as the handlers of a web server do; the one that opened it closes it.
 
-    `classes` are the names that the ids in labels stand for, `colours` their RGB colours.
+    `classes` are the names that the ids in labels stand for, `colours` their RGB colours, `chosen` which way to run the
+    network was the fastest here ("" where there was but one).
     """
 
-    def __init__(self, model: Path | str = DEFAULT_ONNX, runner: RunnerName = "auto") -> None:
+    def __init__(
+        self, model: Path | str | None = None, runner: RunnerName = "auto", arithmetic: Arithmetic = "auto"
+    ) -> None:
         """Open an artefact of one frame written by seg-export; the shipped one if none is named.
+
+        It runs in the fastest way there is here, which is measured once; `arithmetic` pins what floats are computed in.
 
         Raises what `open_runner` does, and InputError if the artefact takes several frames at once.
         """
-        self._runner = open_runner(Path(model), runner)
+        self._runner = open_runner(None if model is None else Path(model), runner, arithmetic=arithmetic)
         self.spec = self._runner.spec
+        self.chosen = self._runner.chosen
         self.classes, self.colours = self.spec.class_names, self.spec.colours
         if self._runner.batch != 1:
             self.close()
