@@ -104,12 +104,12 @@ def _run(options: RunOptions, word: str, runner: "Runner", interrupts: Interrupt
     one = replace(options, inputs=(word,), outputs=output_names(options, word))
     with progress_bar("Segmenting", "frames") as bar:
         report = run(one, runner, bar, on_address=lambda address: say(f"Watch it at {address}"), interrupts=interrupts)
+    if runner.chosen:
+        say(f"chose {runner.chosen}")
     say(
         f"{report.frames_read} frames read = {report.frames_shown} shown + {report.frames_dropped} dropped, "
         f"{report.fps:.1f} FPS end to end on {runner.name} ({runner.device}, {runner.computes})"
     )
-    if runner.chosen:
-        say(f"chose {runner.chosen}")
     for remark in report.remarks:
         click.echo(remark, err=True)
     for output in report.outputs:
