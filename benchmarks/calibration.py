@@ -2,7 +2,8 @@
 
     python benchmarks/calibration.py CHECKPOINT DATASET [FRAMES]
 
-Prints a Markdown table; with FRAMES, of so many evaluation frames. Noise and ten frames are there to show what they cost, if anything.
+Prints a Markdown table, of FRAMES evaluation frames if given. Noise and ten frames are there to show what they cost, if
+anything.
 """
 
 import sys
