@@ -45,8 +45,8 @@ def prepare(options: PrepareOptions) -> None:
     Labels shrink by majority vote. A fifth of val is set apart to calibrate INT8. An interrupted run goes on when
     started again.
     """
+    from segdata.prepare.decoding import describe
     from segdata.prepare.prepare import prepare as prepare_dataset
-    from segdata.prepare.reading import describe
 
     with progress_bar("Preparing", "frames") as bar:
         report = prepare_dataset(options, bar.start, bar.advance)
@@ -54,6 +54,8 @@ def prepare(options: PrepareOptions) -> None:
         click.echo(f"{report.resumed} frames were there already")
     if report.unknown:
         click.echo(f"unknown labels became ignore: {describe(report.unknown)}", err=True)
+    for line in report.remarks:
+        click.echo(line, err=True)
     for dataset in report.datasets:
         facts = dataset.facts
         counts = ", ".join(f"{name} {len(split.names)}" for name, split in facts.splits.items())
@@ -75,6 +77,8 @@ def check(options: CheckOptions) -> None:
         report = check_source(options, bar.start, bar.advance)
     counts = ", ".join(f"{name} {count}" for name, count in report.frames.items())
     click.echo(f"layout {report.layout}: {counts} frames, {len(report.problems)} problems")
+    for line in report.remarks:
+        click.echo(line)
     if report.problems:
         table = Table("problem", "where")
         for problem in report.problems:
