@@ -7,7 +7,8 @@ from pathlib import Path
 import cv2
 import pytest
 
-from segdata.prepare.layouts import Pair, find_layout, find_pairs
+from segdata.prepare.layouts import find_layout, find_pairs
+from segdata.prepare.pair import Pair
 
 Refused = Callable[..., AbstractContextManager[None]]
 WritePair = Callable[..., None]

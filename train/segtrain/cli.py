@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.table import Table
 
 from segdata.command import Command
-from segdata.coverage import dataset_remarks
 from segdata.errors import InputError
 from segdata.option import with_options
 from segdata.progress import progress_bar
@@ -67,8 +66,6 @@ def _run(options: TrainOptions, way_on: str = "go on with --resume") -> None:
         logging.getLogger(name).setLevel(logging.WARNING)  # it announces the precision that was asked for
     dataset = open_dataset(options)
     folder = run_folder(options, dataset)
-    for line in dataset_remarks(dataset.facts):
-        click.echo(f"Warning: {line}", err=True)
     log: TensorBoardLog | None = None
     with progress_bar("Training", "steps") as bar:
         note = ""

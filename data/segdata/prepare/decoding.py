@@ -30,10 +30,12 @@ def decode_labels(image: LabelImage, encoding: Encoding, space: LabelSpace, path
     """Return class ids of `space`, uint8 [H, W], and how many pixels are of each unknown id or colour.
 
     Unknown is what is neither a class's nor among the space's ignored values; it becomes ignore (255). Raises
-    InputError, with what was seen in the file of `path`, if more than `UNKNOWN_LIMIT` of the pixels are unknown, or if
-    the image is a photo's.
+    InputError, with what was seen in the file of `path`, if more than `UNKNOWN_LIMIT` of the pixels are unknown, if the
+    image is a photo, or if what is beside the labels is labels, too.
     """
     if encoding in ("colours", "right half"):
+        if image.beside is not None and _are_labels(replace(image, colours=image.beside, beside=None), space, path):
+            raise InputError(f"{path}: both halves are labels; need an image in the left one")
         if image.lossy:
             return _from_lossy_colours(image, space, path), Counter()
         labels, unknown = _from_colours(image.colours, space)
@@ -56,6 +58,14 @@ def describe(unknown: Counter[str]) -> str:
     """Return the commonest unknown values with their pixel counts, in words."""
     listed = ", ".join(f"{value} ({count} pixels)" for value, count in unknown.most_common(3))
     return listed + (f" and {len(unknown) - 3} more" if len(unknown) > 3 else "")
+
+
+def _are_labels(image: LabelImage, space: LabelSpace, path: Path) -> bool:
+    try:
+        decode_labels(image, "colours", space, path)
+    except InputError:
+        return False
+    return True
 
 
 def _written_in(space: LabelSpace) -> LabelSpace:

@@ -43,12 +43,14 @@ Place = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class _Folder:
+class Folder:
+    """A folder that a name on its way says what it holds of."""
+
     path: Path
     before: int  # how many names of its place stand before the one that says what it holds
 
 
-_Folders = dict[Place, dict[str, _Folder]]
+Folders = dict[Place, dict[str, Folder]]
 """Folders by place, and there by the word that says what they hold, in lower case."""
 
 
@@ -84,17 +86,12 @@ def images_by_name(folder: Path) -> dict[str, Path]:
     return files
 
 
-def holds_by_name(name: str) -> bool:
-    """Return whether a folder's name says that it holds images or labels of other folders' images."""
-    return name.lower() in _PARTNER or name.lower() in _LABELS
-
-
 def two_folders(source: Path) -> list[Found]:
     """Return a candidate for each kind of folder names that there are pairs in; else those that have no partner.
 
     Raises InputError if a folder has two images of one name, or two folders mean one split.
     """
-    images, labels = _by_role(folders_with_images(source))
+    images, labels = folders_by_role(folders_with_images(source))
     kinds = {(of, word) for place in images.keys() & labels.keys() for of in images[place] for word in labels[place]}
     if not kinds:
         kinds = {(of, _PARTNER[of].lower()) for found in images.values() for of in found}
@@ -106,28 +103,28 @@ def _image_word(label_word: str) -> str:
     return next((of for of, word in _PARTNER.items() if word.lower() == label_word), "images")
 
 
-def _by_role(folders: dict[Place, Path]) -> tuple[_Folders, _Folders]:
+def folders_by_role(folders: dict[Place, Path]) -> tuple[Folders, Folders]:
     """Return the folders of images and those of labels. Images beside `train_labels` are of the word ""."""
-    images: _Folders = defaultdict(dict)
-    labels: _Folders = defaultdict(dict)
+    images: Folders = defaultdict(dict)
+    labels: Folders = defaultdict(dict)
     for names, path in folders.items():
         lower = [name.lower() for name in names]
         said = [index for index, name in enumerate(lower) if name in _PARTNER or name in _LABELS]
         if said:
             place = tuple(name for index, name in enumerate(names) if index not in said)
             word = next((lower[index] for index in said if lower[index] in _LABELS), lower[said[0]])
-            (labels if word in _LABELS else images)[place][word] = _Folder(path, said[0])
+            (labels if word in _LABELS else images)[place][word] = Folder(path, said[0])
             continue
         for index, name in enumerate(names):
             match = _LABELS_OF.fullmatch(name)
             place = (*names[:index], match[1], *names[index + 1 :]) if match else ()
             if match and place in folders:
-                images[place][""] = _Folder(folders[place], index + 1)
-                labels[place][match[2].lower()] = _Folder(path, index + 1)
+                images[place][""] = Folder(folders[place], index + 1)
+                labels[place][match[2].lower()] = Folder(path, index + 1)
     return images, labels
 
 
-def _candidate(source: Path, of: str, word: str, images: _Folders, labels: _Folders) -> Found:
+def _candidate(source: Path, of: str, word: str, images: Folders, labels: Folders) -> Found:
     layout = _LAYOUT.get((of, word), f"{of} and {word}" if of else "CamVid")
     splits: Splits = defaultdict(list)
     alone: list[Alone] = []
@@ -202,11 +199,11 @@ def _without_endings(files: dict[str, Path]) -> Iterable[dict[str, Path]]:
         files = {name.removesuffix(*endings): file for name, file in files.items()}
 
 
-def _folder_name(source: Path, folder: _Folder | None) -> str | None:
+def _folder_name(source: Path, folder: Folder | None) -> str | None:
     return folder.path.relative_to(source).as_posix() if folder else None
 
 
-def _instead(source: Path, folder: _Folder | None, word: str) -> str:
+def _instead(source: Path, folder: Folder | None, word: str) -> str:
     """Return the folder that would stand beside `folder`, with `word` where its own name says what it holds."""
     parts = list(folder.path.relative_to(source).parts) if folder else [word]
     parts[folder.before if folder else 0] = word

@@ -10,7 +10,7 @@ from segdata.labels import IGNORE_INDEX, LabelSpace
 from segdata.prepare.decoding import decode_labels
 from segdata.prepare.label_image import LabelImage
 from segdata.prepare.pair import Found, Pair
-from segdata.prepare.reading import read_halves, read_labels
+from segdata.prepare.reading import read_labels
 from segdata.prepare.side_by_side import LAYOUT as SIDE_BY_SIDE
 
 SAMPLE = 16
@@ -73,12 +73,14 @@ def judged(candidate: Found, space: LabelSpace) -> Found:
             best = index
     readable = len(sample) - len(unreadable)
     if tallies[best].plausible < PLAUSIBLE_SHARE * readable:
-        error = next(tally.errors[0] for tally in tallies if tally.errors)
+        seen = next(tally.errors[0] for tally in tallies if tally.errors)
         if candidate.layout == SIDE_BY_SIDE:  # which no name says that it is
-            raise InputError(f"no labelled images found, nor folders of masks; taken as side by side, {error}")
-        raise error
-    if candidate.layout == SIDE_BY_SIDE:
-        _check_halves(tallies[best], sample, unreadable, space)
+            raise InputError(f"no labelled images found, nor folders of masks; taken as side by side, {seen}")
+        raise seen
+    if candidate.layout == SIDE_BY_SIDE and not readable:
+        raise unreadable[0]
+    if candidate.layout == SIDE_BY_SIDE and len(tallies[best].classes) < 2:
+        raise InputError(f"{sample[0].image}: right halves show one class alone; need side-by-side images and labels")
     return readings[best]
 
 
@@ -103,19 +105,3 @@ def _check_agreement(
             f"{pair.labels}: {image.kind} in which a pixel is {names[0]} by its id and {names[1]} by its colour; "
             "save it in grey for its ids, or in RGB for its colours"
         )
-
-
-def _check_halves(tally: _Tally, sample: list[Pair], unreadable: list[InputError], space: LabelSpace) -> None:
-    """Raise InputError unless right halves show two classes or more, and left halves no labels."""
-    if not tally.plausible:
-        raise unreadable[0]
-    if len(tally.classes) < 2:
-        raise InputError(f"{sample[0].image}: the right halves of such images show one class alone; need labels there")
-    photos = 0
-    for pair in sample:
-        try:
-            decode_labels(read_halves(pair.image)[0], pair.encoding, space, pair.image)
-        except InputError:
-            photos += 1
-    if photos < PLAUSIBLE_SHARE * len(sample):
-        raise InputError(f"{sample[0].image}: both halves of such images show labels; need an image in the left")

@@ -24,13 +24,14 @@ class LabelImage:
 
     Ids are grey values (of 1, 2, 4, 8 or 16 bits, as they are stored), indices of a palette, or the one value of
     channels that are equal everywhere. A `lossy` file holds no ids: its values are blurred. `kind` is what the file is,
-    in words.
+    in words. `beside` is what else is in the file, RGB uint8 [H, W, 3]: the image, where labels are beside it.
     """
 
     kind: str
     colours: npt.NDArray[np.uint8]
     ids: _Ids | None
     lossy: bool
+    beside: npt.NDArray[np.uint8] | None = None
 
 
 def read_label_image(path: Path) -> LabelImage:

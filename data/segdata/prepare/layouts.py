@@ -1,6 +1,6 @@
 """Which layout a folder of labelled images has: of all that its names allow, the one whose label files hold labels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from segdata.errors import InputError
@@ -15,6 +15,11 @@ from segdata.prepare.train_ids import with_ids
 
 _CANDIDATES: tuple[Callable[[Path], list[Found]], ...] = (official, two_folders, side_by_side)
 
+_NOTHING = (
+    "{source}: no labelled images found; need leftImg8bit/ and gtFine/, images/ and masks/, folders of other known "
+    "names, or SPLIT/ of side-by-side images (see seg-data prepare --help)"
+)
+
 
 def find_layout(source: Path, space: LabelSpace = CITYSCAPES_29, ids: Ids = "auto") -> Found:
     """Return the one layout of `source` whose label files hold labels of `space`.
@@ -25,32 +30,32 @@ def find_layout(source: Path, space: LabelSpace = CITYSCAPES_29, ids: Ids = "aut
     """
     if not source.is_dir():
         raise InputError(f"{source}: no such folder; need one with labelled images (see seg-data prepare --help)")
-    candidates: list[Found] = []
-    refusals: list[InputError] = []
-    for name in _CANDIDATES:
-        try:
-            candidates += name(source)
-        except InputError as error:
-            refusals.append(error)
-    found = []
-    for candidate in candidates:
-        try:
-            found += [judged(candidate, space)] if candidate.pairs else []
-        except InputError as error:
-            refusals.append(error)
-    if not found:  # files without their pair are told as such
-        found = [candidate for candidate in candidates if candidate.alone and not candidate.pairs][:1]
-    if len(found) == 1:
-        return with_ids(found[0], space, ids)
-    if found:
-        names = " and ".join(layout.layout for layout in found)
+    found, others = [], []
+    for outcome in _outcomes(source, space):
+        (found if isinstance(outcome, Found) and outcome.pairs else others).append(outcome)
+    if len(found) > 1:
+        names = " and ".join(outcome.layout for outcome in found if isinstance(outcome, Found))
         raise InputError(f"{source}: has the layouts {names}; need one: move the other out")
-    if refusals:
-        raise refusals[0]
-    raise InputError(
-        f"{source}: no labelled images found; need leftImg8bit/ and gtFine/, images/ and masks/, folders of other "
-        "known names, or SPLIT/ of side-by-side images (see seg-data prepare --help)"
-    )
+    first = (found or others or [InputError(_NOTHING.format(source=source))])[0]
+    if isinstance(first, InputError):
+        raise first
+    return with_ids(first, space, ids)
+
+
+def _outcomes(source: Path, space: LabelSpace) -> Iterator[Found | InputError]:
+    """Yield each layout that is there, or has files without their pair alone, and why others are not, in order."""
+    for candidates in _CANDIDATES:
+        try:
+            named = candidates(source)
+        except InputError as error:
+            yield error
+            continue
+        for candidate in named:
+            try:
+                if candidate.pairs or candidate.alone:
+                    yield judged(candidate, space) if candidate.pairs else candidate
+            except InputError as error:
+                yield error
 
 
 def find_pairs(source: Path, space: LabelSpace = CITYSCAPES_29, ids: Ids = "auto") -> Splits:

@@ -31,12 +31,9 @@ def read_pair(pair: Pair, space: LabelSpace) -> LabelledFrame:
     Raises InputError if a file is broken, if image and labels differ in size, or if the labels are none of the space
     (see `decode_labels`).
     """
-    if pair.encoding == "right half":
-        left, right = read_halves(pair.image)
-        frame = LabelledFrame(left.colours, *decode_labels(right, pair.encoding, space, pair.labels))
-    else:
-        labels = decode_labels(read_label_image(pair.labels), pair.encoding, space, pair.labels)
-        frame = LabelledFrame(read_rgb(pair.image), *labels)
+    labels = read_labels(pair)
+    image = read_rgb(pair.image) if labels.beside is None else labels.beside
+    frame = LabelledFrame(image, *decode_labels(labels, pair.encoding, space, pair.labels))
     if frame.image.shape[:2] != frame.labels.shape:
         raise InputError(
             f"{pair.image} is {_size(frame.image)} but {pair.labels} is {_size(frame.labels)}; need one size"
@@ -50,21 +47,17 @@ def read_rgb(path: Path) -> npt.NDArray[np.uint8]:
 
 
 def read_labels(pair: Pair) -> LabelImage:
-    """Read what a pair has as labels: a file, or half of one; raise InputError if it cannot be read."""
-    return read_halves(pair.labels)[1] if pair.encoding == "right half" else read_label_image(pair.labels)
+    """Read what a pair has as labels; raise InputError if it cannot be read."""
+    return _right_half(pair.labels) if pair.encoding == "right half" else read_label_image(pair.labels)
 
 
-def read_halves(path: Path) -> tuple[LabelImage, LabelImage]:
-    """Return the left and the right half of a side-by-side image; raise InputError if it has no middle."""
+def _right_half(path: Path) -> LabelImage:
     data = file_bytes(path)
     image = decode(path, data, cv2.IMREAD_COLOR_RGB)
     if image.shape[1] % 2:
         raise InputError(f"{path}: {image.shape[1]} pixels wide, need image and labels of equal width")
-    left, right = (
-        LabelImage("half of a side-by-side image", np.ascontiguousarray(half), None, is_lossy(data))
-        for half in np.split(image, 2, axis=1)
-    )
-    return left, right
+    left, right = map(np.ascontiguousarray, np.split(image, 2, axis=1))
+    return LabelImage("right half", right, None, is_lossy(data), beside=left)
 
 
 def _size(array: npt.NDArray[np.uint8]) -> str:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from segdata.prepare.folders import folders_with_images, holds_by_name, images_by_name
+from segdata.prepare.folders import folders_by_role, folders_with_images, images_by_name
 from segdata.prepare.pair import WHOLE, Found, Pair, Splits, split_named
 
 LAYOUT = "side by side"
@@ -14,8 +14,12 @@ def side_by_side(source: Path) -> list[Found]:
     Raises InputError if a folder has two images of one name.
     """
     splits: Splits = {}
-    for place, folder in folders_with_images(source).items():
-        if len(place) > 1 or any(map(holds_by_name, place)):
+    folders = folders_with_images(source)
+    with_roles = {
+        folder.path for role in folders_by_role(folders) for found in role.values() for folder in found.values()
+    }
+    for place, folder in folders.items():
+        if len(place) > 1 or folder in with_roles:
             continue
         split = split_named(place[0]) or place[0] if place else WHOLE
         files = images_by_name(folder)
