@@ -8,12 +8,11 @@ path, the name that means a split (`train`, `valid`) is the split.
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from segdata.errors import InputError
-from segdata.image_file import IMAGE_SUFFIXES
+from segdata.prepare.matching import images_by_name, is_image, matched, voc_lists
 from segdata.prepare.pair import WHOLE, Alone, Found, Pair, Splits, split_named
 
 IMAGE_FOLDER, LABEL_FOLDER = "leftImg", "labelIds"
@@ -36,7 +35,6 @@ _LAYOUT = {
     ("701_stillsraw_full", "labeledapproved_full"): "CamVid",
 }
 _DEEPEST = 6  # folders below the source
-_ENDING = re.compile(r"[_-][A-Za-z][A-Za-z0-9]*$")  # _L, _mask, _leftImg8bit; no number, which tells frames apart
 
 Place = tuple[str, ...]
 """The names of the folders on the way to one, but for those that say what it holds."""
@@ -57,33 +55,17 @@ Folders = dict[Place, dict[str, Folder]]
 def folders_with_images(source: Path) -> dict[Place, Path]:
     """Return the visible folders that have image files, at most 6 deep, by their names below `source`."""
     found = {}
-    seen = set()
     for where, names, files in os.walk(source, followlinks=True):
-        place = Path(where).relative_to(source).parts
-        real = os.path.realpath(where)
-        if real in seen:  # a link to a folder that was walked already
+        folder = Path(where)
+        place = folder.relative_to(source).parts
+        above = folder.parents[: len(place)]
+        if place and folder.resolve() in {parent.resolve() for parent in above}:  # a link that leads round
             names.clear()
             continue
-        seen.add(real)
         names[:] = sorted(name for name in names if not name.startswith(".")) if len(place) < _DEEPEST else []
-        if any(_is_image(name) for name in files):
-            found[place] = Path(where)
+        if any(is_image(name) for name in files):
+            found[place] = folder
     return found
-
-
-def images_by_name(folder: Path) -> dict[str, Path]:
-    """Return the visible image files of `folder` by their names without suffix.
-
-    Raises InputError if two have one name.
-    """
-    files: dict[str, Path] = {}
-    for file in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if not _is_image(file.name) or file.is_dir():
-            continue
-        if file.stem in files:
-            raise InputError(f"{folder}: {files[file.stem].name} and {file.name} have one name; remove one of them")
-        files[file.stem] = file
-    return files
 
 
 def two_folders(source: Path) -> list[Found]:
@@ -134,11 +116,11 @@ def _candidate(source: Path, of: str, word: str, images: Folders, labels: Folder
         if (there := image or label) is None:
             continue
         files, masks = (images_by_name(folder.path) if folder else {} for folder in (image, label))
-        both = _matched(files, masks)
+        both = matched(files, masks)
         split, group = _split_and_group(place, there.before)
         if (other := places.setdefault(split, place))[: there.before] != place[: there.before]:
             raise InputError(f"{source}: {'/'.join(other)} and {'/'.join(place)} both mean {split}; need one")
-        lists = _lists(image.path.parent) if image and layout == "VOC" else {}
+        lists = voc_lists(image.path.parent) if image and layout == "VOC" else {}
         for part, names in (lists or {split: sorted(both)}).items():
             splits[part] += [Pair(group + name, *both[name], "label ids") for name in names if name in both]
         unlabelled = files.keys() - both.keys()
@@ -165,40 +147,6 @@ def _split_and_group(place: Place, before: int) -> tuple[str, str]:
     return place[before - 1] if before else WHOLE, "".join(f"{below}_" for below in place[before:])
 
 
-def _lists(folder: Path) -> dict[str, list[str]]:
-    """Return the names of each split that VOC's lists in `folder` give; none where there are no lists of splits."""
-    lists = {}
-    for file in sorted((folder / "ImageSets" / "Segmentation").glob("*.txt")):
-        if (split := split_named(file.stem)) is not None and file.is_file():
-            lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-            lists[split] = sorted({line.split()[0] for line in lines if line.strip()})
-    return lists
-
-
-def _matched(files: dict[str, Path], masks: dict[str, Path]) -> dict[str, tuple[Path, Path]]:
-    """Return image and mask by the image's name: of equal names or, if there are none, of names with other endings.
-
-    All images, or all masks, have to end in the same (a_leftImg8bit and a_mask).
-    """
-    best: dict[str, tuple[Path, Path]] = {}
-    for images in _without_endings(files):
-        for labels in _without_endings(masks):
-            both = {name: (images[name], labels[name]) for name in images.keys() & labels.keys()}
-            if not best and len(both) > 0:
-                best = {image.stem: (image, mask) for image, mask in both.values()}
-    return best
-
-
-def _without_endings(files: dict[str, Path]) -> Iterable[dict[str, Path]]:
-    """Yield `files`, and again with each ending that all names have cut off."""
-    while files:
-        yield files
-        endings = {match[0] if (match := _ENDING.search(name)) else "" for name in files}
-        if len(endings) > 1 or endings == {""}:
-            return
-        files = {name.removesuffix(*endings): file for name, file in files.items()}
-
-
 def _folder_name(source: Path, folder: Folder | None) -> str | None:
     return folder.path.relative_to(source).as_posix() if folder else None
 
@@ -208,7 +156,3 @@ def _instead(source: Path, folder: Folder | None, word: str) -> str:
     parts = list(folder.path.relative_to(source).parts) if folder else [word]
     parts[folder.before if folder else 0] = word
     return "/".join(parts)
-
-
-def _is_image(name: str) -> bool:
-    return not name.startswith(".") and name.lower().endswith(IMAGE_SUFFIXES)

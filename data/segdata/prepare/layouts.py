@@ -30,7 +30,8 @@ def find_layout(source: Path, space: LabelSpace = CITYSCAPES_29, ids: Ids = "aut
     """
     if not source.is_dir():
         raise InputError(f"{source}: no such folder; need one with labelled images (see seg-data prepare --help)")
-    found, others = [], []
+    found: list[Found | InputError] = []
+    others: list[Found | InputError] = []
     for outcome in _outcomes(source, space):
         (found if isinstance(outcome, Found) and outcome.pairs else others).append(outcome)
     if len(found) > 1:

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from segdata.prepare.folders import folders_by_role, folders_with_images, images_by_name
+from segdata.prepare.folders import folders_by_role, folders_with_images
+from segdata.prepare.matching import images_by_name
 from segdata.prepare.pair import WHOLE, Found, Pair, Splits, split_named
 
 LAYOUT = "side by side"
@@ -15,11 +16,9 @@ def side_by_side(source: Path) -> list[Found]:
     """
     splits: Splits = {}
     folders = folders_with_images(source)
-    with_roles = {
-        folder.path for role in folders_by_role(folders) for found in role.values() for folder in found.values()
-    }
+    said = {folder.path for role in folders_by_role(folders) for there in role.values() for folder in there.values()}
     for place, folder in folders.items():
-        if len(place) > 1 or folder in with_roles:
+        if len(place) > 1 or folder in said:
             continue
         split = split_named(place[0]) or place[0] if place else WHOLE
         files = images_by_name(folder)
