@@ -20,8 +20,9 @@ UNKNOWN_LIMIT = 0.01
 _UNKNOWN = 254  # no class: there are 254 at most
 _OFFICIAL_IDS = {label_id for ids in CITYSCAPES_29.label_ids for label_id in ids}
 
-# What grey photos are and labels are not: many values, mostly unlike their neighbours', by a little, up and down alike.
-_PHOTO_VALUES, _PHOTO_EDGES, _PHOTO_STEP, _PHOTO_SMALL_STEPS, _PHOTO_RISES = 8, 0.25, 2, 0.6, (0.25, 0.75)
+# What photos are and labels are not: many values, mostly unlike their neighbours', by a little, up and down alike.
+_PHOTO_VALUES, _PHOTO_EDGES, _PHOTO_SMALL_STEPS, _PHOTO_RISES = 8, 0.25, 0.6, (0.25, 0.75)
+_PHOTO_STEP, _PHOTO_COLOUR_STEP = 2, 16  # what is a little, of ids and of the brightness of a palette's colours
 
 Labels = npt.NDArray[np.uint8]
 
@@ -49,7 +50,7 @@ def decode_labels(image: LabelImage, encoding: Encoding, space: LabelSpace, path
             f"{path}: {share:.1%} of its pixels are no class of {space.name}: {describe(unknown)}; "
             f"name the label space it is in{'' if space.name in LABEL_SPACES else ', or list them in its ignore'}"
         )
-    if encoding in ("label ids", "train ids") and image.ids is not None and _like_a_photo(image.ids):
+    if encoding in ("label ids", "train ids") and _is_photo(image):
         raise InputError(f"{path}: {image.kind} whose values change from pixel to pixel as a photo's; need labels")
     return labels, unknown
 
@@ -134,10 +135,19 @@ def known_ids(space: LabelSpace) -> set[int]:
     return {label_id for ids in space.label_ids for label_id in ids} | set(space.ignored_ids)
 
 
-def _like_a_photo(ids: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bool:
-    steps = np.diff(ids.astype(np.int32), axis=1)
+def _is_photo(image: LabelImage) -> bool:
+    """Return whether grey values, or the colours that indices of a palette stand for, are those of a photo."""
+    if image.ids is None:
+        return False
+    if image.kind.startswith("palette"):
+        return _like_a_photo(image.colours.mean(axis=2, dtype=np.float32).astype(np.int32), _PHOTO_COLOUR_STEP)
+    return _like_a_photo(image.ids.astype(np.int32), _PHOTO_STEP)
+
+
+def _like_a_photo(values: npt.NDArray[np.int32], step: int) -> bool:
+    steps = np.diff(values, axis=1)
     edges = steps[steps != 0]
-    if edges.size <= _PHOTO_EDGES * steps.size or np.count_nonzero(np.bincount(ids.ravel())) < _PHOTO_VALUES:
+    if edges.size <= _PHOTO_EDGES * steps.size or len(np.unique(values)) < _PHOTO_VALUES:
         return False
     low, high = _PHOTO_RISES
-    return bool((abs(edges) <= _PHOTO_STEP).mean() > _PHOTO_SMALL_STEPS and low < (edges > 0).mean() < high)
+    return bool((abs(edges) <= step).mean() > _PHOTO_SMALL_STEPS and low < (edges > 0).mean() < high)

@@ -46,13 +46,11 @@ def matched(files: dict[str, Path], masks: dict[str, Path]) -> dict[str, tuple[P
 
     All images, or all masks, have to end in the same (a_leftImg8bit and a_mask).
     """
-    best: dict[str, tuple[Path, Path]] = {}
     for images in _without_endings(files):
         for labels in _without_endings(masks):
-            both = {name: (images[name], labels[name]) for name in images.keys() & labels.keys()}
-            if not best and len(both) > 0:
-                best = {image.stem: (image, mask) for image, mask in both.values()}
-    return best
+            if both := images.keys() & labels.keys():
+                return {images[name].stem: (images[name], labels[name]) for name in both}
+    return {}
 
 
 def _without_endings(files: dict[str, Path]) -> Iterator[dict[str, Path]]:
