@@ -61,7 +61,17 @@ def make(folder: Path, random: Generator) -> Made:
     space = ("cityscapes-29", "two")[random.integers(2)]
     folder.mkdir(parents=True)
     (folder.parent / SPACE_FILE).write_text(TWO)
-    what = ("labels", "labels", "photos", "mixture", "swapped", "side by side", "heap of photos", "heap of masks", "heap of both")[random.integers(9)]
+    what = (
+        "labels",
+        "labels",
+        "photos",
+        "mixture",
+        "swapped",
+        "side by side",
+        "heap of photos",
+        "heap of masks",
+        "heap of both",
+    )[random.integers(9)]
     made = Made(folder, space, what in ("labels", "side by side"), what)
     ways = WAYS[space]
     way = list(ways)[random.integers(len(ways))]

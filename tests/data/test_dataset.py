@@ -28,7 +28,9 @@ TRAIN, VAL = ("0001", "0002", "1000"), tuple(f"{index:03}" for index in range(12
 
 
 def run(source: Path, target: Path, size: int = SIZE) -> Dataset:
-    report = prepare(PrepareOptions(source=source, target=target, sizes=((size, size),)), lambda total: None, lambda: None)
+    report = prepare(
+        PrepareOptions(source=source, target=target, sizes=((size, size),)), lambda total: None, lambda: None
+    )
     return report.datasets[0]
 
 
@@ -104,7 +106,9 @@ def test_the_facts_say_what_was_prepared(prepared: Path) -> None:
 
 def test_progress_is_told_frame_by_frame(pairs: Path, tmp_path: Path) -> None:
     told: list[int] = []
-    report = prepare(PrepareOptions(source=pairs, target=tmp_path / "out", sizes=((16, 16),)), told.append, lambda: told.append(1))
+    report = prepare(
+        PrepareOptions(source=pairs, target=tmp_path / "out", sizes=((16, 16),)), told.append, lambda: told.append(1)
+    )
     assert told == [15] + [1] * 15
     assert [dataset.facts for dataset in report.datasets] == [Dataset(tmp_path / "out").facts]
 
@@ -165,7 +169,9 @@ def test_an_interrupted_run_leaves_no_target(pairs: Path, tmp_path: Path) -> Non
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prepare(PrepareOptions(source=pairs, target=tmp_path / "out", sizes=((SIZE, SIZE),)), lambda total: None, interrupt)
+        prepare(
+            PrepareOptions(source=pairs, target=tmp_path / "out", sizes=((SIZE, SIZE),)), lambda total: None, interrupt
+        )
     assert [path.name for path in tmp_path.iterdir()] == [".out.partial"]
 
 

@@ -111,7 +111,9 @@ def test_a_source_without_val_gets_one_by_seed(tmp_path: Path, write: Callable[[
         write(tmp_path / "source", name, index % 3)
     chosen = {}
     for run_name, seed in (("first", 0), ("again", 0), ("other", 1)):
-        options = PrepareOptions(source=tmp_path / "source", target=tmp_path / run_name, sizes=SMALL, val_fraction=0.25, seed=seed)
+        options = PrepareOptions(
+            source=tmp_path / "source", target=tmp_path / run_name, sizes=SMALL, val_fraction=0.25, seed=seed
+        )
         splits = run(options).datasets[0].facts.splits
         assert sorted(splits) == ["train", "val"]
         train, val = splits["train"].names, splits["val"].names
@@ -134,7 +136,9 @@ def test_train_and_val_have_a_frame_each(tmp_path: Path, fraction: float, val: i
 
 def test_one_frame_alone_is_train(tmp_path: Path) -> None:
     write_plain(tmp_path / "source", "alone")
-    assert list(run(PrepareOptions(source=tmp_path / "source", target=tmp_path / "out", sizes=SMALL)).datasets[0].facts.splits) == ["train"]
+    assert list(
+        run(PrepareOptions(source=tmp_path / "source", target=tmp_path / "out", sizes=SMALL)).datasets[0].facts.splits
+    ) == ["train"]
 
 
 def test_splits_of_the_source_are_kept(streets: Path, tmp_path: Path) -> None:
@@ -184,7 +188,9 @@ def check_labels(dataset: Dataset, space: LabelSpace, source: Path) -> None:
 def test_labels_are_of_the_label_space(tmp_path: Path, space: LabelSpace) -> None:
     for index in range(4):
         write_plain(tmp_path / "source", str(index), seed=index)
-    options = PrepareOptions(source=tmp_path / "source", target=tmp_path / "out", sizes=((64, 64),), label_space=space.name)
+    options = PrepareOptions(
+        source=tmp_path / "source", target=tmp_path / "out", sizes=((64, 64),), label_space=space.name
+    )
     check_labels(run(options).datasets[0], space, tmp_path / "source")
 
 
@@ -247,7 +253,9 @@ def test_many_unknown_ids_are_refused(tmp_path: Path, refused: Refused) -> None:
 def test_names_are_kept(tmp_path: Path, name: str) -> None:
     for index, each in enumerate((name, name[:-1] + "0", name[:-1] + "1")):
         write_plain(tmp_path / name / "source ü", each, seed=index)
-    options = PrepareOptions(source=tmp_path / name / "source ü", target=tmp_path / name / name, sizes=SMALL, val_fraction=0.4)
+    options = PrepareOptions(
+        source=tmp_path / name / "source ü", target=tmp_path / name / name, sizes=SMALL, val_fraction=0.4
+    )
     interrupt(options, after=1)
     facts = run(options).datasets[0].facts
     assert facts.source == "source ü"
@@ -265,7 +273,9 @@ def test_official_cityscapes_gets_a_val(real_data: Path, tmp_path: Path) -> None
             link = source / tree / "train" / image.parent.name / name
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(real_data / "cityscapes-official" / tree / "train" / image.parent.name / name)
-    dataset = run(PrepareOptions(source=source, target=tmp_path / "out", sizes=((256, 128),), label_space="cityscapes-19")).datasets[0]
+    dataset = run(
+        PrepareOptions(source=source, target=tmp_path / "out", sizes=((256, 128),), label_space="cityscapes-19")
+    ).datasets[0]
     assert {name: len(split.names) for name, split in dataset.facts.splits.items()} == {"train": 2, "val": 1}
     road = dataset.facts.splits["train"].class_pixels[0]
     assert road > 0.15 * 2 * 256 * 128

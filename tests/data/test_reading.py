@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segdata.labels import CITYSCAPES_8, CITYSCAPES_19, CITYSCAPES_29, LABEL_SPACES, LabelSpace
-from segdata.prepare.pair import Encoding, Pair
 from segdata.prepare.decoding import describe
+from segdata.prepare.pair import Encoding, Pair
 from segdata.prepare.reading import read_pair, read_rgb
 from segdata.synth import scene
 
