@@ -44,7 +44,10 @@ def read_label_image(path: Path) -> LabelImage:
     kind = _kind(data)
     if is_lossy(data):
         return LabelImage(kind, colours, None, lossy=True)
-    return LabelImage(kind, colours, _stored_ids(path, data, kind, colours), lossy=False)
+    ids, mode = _stored_ids(path, data, kind, colours)
+    if mode == "P" and "palette" not in kind:
+        kind = f"palette {kind}"
+    return LabelImage(kind, colours, ids, lossy=False)
 
 
 def file_bytes(path: Path) -> bytes:
@@ -63,30 +66,30 @@ def decode(path: Path, data: bytes, flags: int) -> npt.NDArray[np.uint8]:
     return image
 
 
-def _stored_ids(path: Path, data: bytes, kind: str, colours: npt.NDArray[np.uint8]) -> _Ids | None:
-    """Return grey values or indices of a palette, which OpenCV does not tell; None if the file is coloured.
+def _stored_ids(path: Path, data: bytes, kind: str, colours: npt.NDArray[np.uint8]) -> tuple[_Ids | None, str]:
+    """Return grey values or indices of a palette, which OpenCV does not tell, and Pillow's word for what they are.
 
-    OpenCV has decoded the file to `colours`, so that it is whole and not too large.
+    None if the file is coloured. OpenCV has decoded the file to `colours`, so that it is whole and not too large.
     """
     try:
         with Image.open(io.BytesIO(data)) as image:
             mode = image.mode
             if "A" in image.getbands() and np.ptp(np.asarray(image.getchannel("A"))):
                 raise InputError(f"{path}: {kind} whose transparency differs; save it without an alpha channel")
-            values = np.asarray(image) if mode in ("1", "L", "P", "I", "F") or mode.startswith("I;16") else colours
+            values = np.asarray(image) if mode in ("1", "L", "P", "I") or mode.startswith("I;16") else colours
     except (OSError, ValueError, SyntaxError, LookupError, TypeError, OverflowError) as error:  # Pillow's, of odd files
         raise InputError(f"{path}: {kind} that cannot be read ({type(error).__name__}); save it as a PNG") from None
     if mode == "1":
-        return values.astype(np.uint8)
+        return values.astype(np.uint8), mode
     if mode in ("L", "P"):
         depth = data[24] if data.startswith(PNG) and data[25] == _PNG_GREY else 8
-        return values // np.uint8(255 // ((1 << depth) - 1))  # Pillow spreads grey of 2 and 4 bits over 8
-    if mode[0] in "IF":
-        if mode == "F" or values.min() < 0 or values.max() >= 1 << 16:
+        return values // np.uint8(255 // ((1 << depth) - 1)), mode  # Pillow spreads grey of 2 and 4 bits over 8
+    if mode[0] == "I":
+        if values.min() < 0 or values.max() >= 1 << 16:
             raise InputError(f"{path}: {kind} with values from {values.min()} to {values.max()}; need ids, 0 to 255")
-        return values.astype(np.uint16)
+        return values.astype(np.uint16), mode
     deep = data.startswith(PNG) and data[24] == 16  # of which `colours` has the upper halves alone
-    return None if deep or np.ptp(colours, axis=2).any() else colours[..., 0]
+    return (None if deep or np.ptp(colours, axis=2).any() else colours[..., 0]), mode
 
 
 def _as_colours(grey: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
