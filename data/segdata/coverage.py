@@ -20,11 +20,11 @@ def coverage_remarks(split: str, names: Sequence[str], class_pixels: Sequence[in
     lines = []
     if missing and pixels:
         more = f" and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
-        alone = f", all are of {present[0]}: there is nothing to tell apart" if len(present) == 1 else ""
+        alone = f", all are of {present[0]}: nothing to tell apart" if len(present) == 1 else ""
         lines.append(f"{split}: no pixel is of {', '.join(missing[:_LISTED])}{more}{alone}")
     ignored = pixels - sum(class_pixels)
     if pixels and ignored >= IGNORED_SHARE * pixels:
-        hint = "; if 255 stands for a class in the masks, the label space has to say so" if missing else ""
+        hint = "; if 255 is a class in the masks, give it that id" if missing else ""
         lines.append(f"{split}: {ignored / pixels:.1%} of the pixels are ignored (255){hint}")
     return lines
 

@@ -191,8 +191,8 @@ def test_classes_that_never_occur_and_what_is_ignored_are_told_by_split(source: 
     report = looked_at(source, str(tmp_path / "space.toml"))
     assert report.problems == []
     assert report.remarks == [
-        "val: no pixel is of thing, all are of bg: there is nothing to tell apart",
-        "val: 25.0% of the pixels are ignored (255); if 255 stands for a class in the masks, the label space has to say so",
+        "val: no pixel is of thing, all are of bg: nothing to tell apart",
+        "val: 25.0% of the pixels are ignored (255); if 255 is a class in the masks, give it that id",
     ]
 
 

@@ -17,9 +17,8 @@ NAMES = ("road", "car", "sky", "pole", "wall", "fence", "bus")
         (
             (80, 0, 0, 0, 0, 0, 0),
             [
-                "val: no pixel is of car, sky, pole, wall, fence and 1 more, all are of road: there is nothing to tell apart",
-                "val: 20.0% of the pixels are ignored (255); if 255 stands for a class in the masks, the label space has to "
-                "say so",
+                "val: no pixel is of car, sky, pole, wall, fence and 1 more, all are of road: nothing to tell apart",
+                "val: 20.0% of the pixels are ignored (255); if 255 is a class in the masks, give it that id",
             ],
         ),
     ],

@@ -205,7 +205,7 @@ classes = [
     done = run(command, "source", *target, "--label-space", "two.toml", folder=tmp_path)
     assert done.returncode == (0 if command == "prepare" else 1)
     told = done.stderr if command == "prepare" else done.stdout
-    assert "no pixel is of thing, all are of bg: there is nothing to tell apart" in told
+    assert "no pixel is of thing, all are of bg: nothing to tell apart" in told
     assert "25.0% of the pixels are ignored (255)" in told
 
 
