@@ -1,5 +1,5 @@
 # make demo              the whole road on a synthetic drive (or: make demo VIDEO=my.mp4)
-# make test              all tests
+# make test              all tests, on all cores, and how much of the code they run
 # make check             ruff, mypy, import-linter, and the documentation without a warning
 # make docs              the documentation, in site/
 # make wheel             the package of the last commit, in dist/: the same bytes each time
@@ -34,7 +34,7 @@ demo: $(READY)
 	$(BIN)/seg-bench $(foreach p,fp32 fp16 int8,$(DEMO)/exports/unet-256.$(p).onnx) --video "$(VIDEO)" --data $(DEMO)/dataset --rounds 3
 
 test: $(READY)
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --cov
 
 check: $(READY)
 	$(BIN)/ruff check

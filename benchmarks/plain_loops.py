@@ -10,7 +10,7 @@ import onnxruntime
 import torch
 
 from segdata.labels import palette
-from segtrain.checkpoint import load_checkpoint
+from segtrain.network.checkpoint import load_checkpoint
 
 Image = npt.NDArray[np.uint8]
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -24,14 +25,15 @@ from segdata.labels import CITYSCAPES_29
 from segdata.options import PrepareOptions, SynthOptions
 from segdata.prepare.prepare import prepare
 from segdata.progress import Silent
+from segdata.size import Size
 from segdata.spec import ModelSpec, Precision
 from segdata.synth import drive, scene
 from segdata.synth.write import write_synthetic
 from segexport.graph.to_onnx import to_onnx
 from segexport.quantise.calibrate import measure_ranges
 from segexport.quantise.to_int8 import to_int8
-from segtrain.checkpoint import load_checkpoint, save_checkpoint
-from segtrain.unet import UNet
+from segtrain.network.checkpoint import load_checkpoint, save_checkpoint
+from segtrain.network.unet import UNet
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -46,6 +48,9 @@ TRAINING_STEPS = 40
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a background job of a shell: children would ignore Ctrl-C, too
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# What runs fastest is remembered from one run to the next: not from a test to what the user has, nor back.
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="edgeseg-tests-")
 
 torch.set_num_threads(1)  # where other work has the cores, more threads wait for each other: seven times slower
 
@@ -163,8 +168,8 @@ class Artefacts:
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """A prepared dataset of synthetic scenes: 40 to train on, 160 of val, of which 32 calibrate."""
     folder = tmp_path_factory.mktemp("dataset")
-    write_synthetic(SynthOptions(target=folder / "pairs", train=40, val=160, size=(SIZE, SIZE), seconds=0), lambda: None)
-    prepare(PrepareOptions(source=folder / "pairs", target=folder / "prepared", sizes=((SIZE, SIZE),)), lambda _: None, lambda: None)
+    write_synthetic(SynthOptions(target=folder / "pairs", train=40, val=160, size=Size(SIZE, SIZE), seconds=0))
+    prepare(PrepareOptions(source=folder / "pairs", target=folder / "prepared", sizes=(Size(SIZE, SIZE),)))
     return Dataset(folder / "prepared")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from children import child
+from helpers.children import child
 
 DEAF = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)"
 HEARS = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from docs_desk import INSTEAD, NOT_HERE, lay, prepare, quick, why_not
-from docs_pages import (
+from helpers.docs_desk import INSTEAD, NOT_HERE, lay, prepare, quick, why_not
+from helpers.docs_pages import (
     DOCS,
     PACKAGES,
     PAGES,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from docs_pages import DOCS, PACKAGES, ROOT
+from helpers.docs_pages import DOCS, PACKAGES, ROOT
 from segdata import errors
 
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
 
-from docs_pages import DOCS, PAGES, ROOT
+from helpers.docs_pages import DOCS, PAGES, ROOT
 
 
 class Page(HTMLParser):
@@ -90,7 +90,7 @@ def test_the_docstrings_are_there(site: dict[Path, Page]) -> None:
         ("segdata", "segdata.dataset.Dataset.evaluation"),
         ("segdata", "segdata.spec.ModelSpec"),
         ("segexport", "segexport.export.export"),
-        ("segtrain", "segtrain.unet.UNet"),
+        ("segtrain", "segtrain.network.unet.UNet"),
         ("segbench", "segbench.judge.significance.judge"),
     ):
         assert name in pages[f"api/{page}.html"].ids

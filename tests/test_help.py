@@ -15,7 +15,7 @@ COMMANDS = {
 }
 HEAVY = {
     "torch", "cv2", "av", "openvino", "onnx", "onnxruntime",
-    "numpy", "kornia", "matplotlib", "tensorrt_rtx", "aiohttp",
+    "numpy", "matplotlib", "tensorrt_rtx", "aiohttp",
 }  # fmt: skip
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import av
 import pytest
 
+from helpers.wheels import FOLDERS, Installed, build_wheel, copy_tree, install
 from segdata.files import sha256_of
-from wheels import FOLDERS, Installed, build_wheel, copy_tree, install
 
 # What `pip install edgeseg` leaves to the extras.
-EXTRAS = ["torch", "lightning_fabric", "kornia", "matplotlib", "safetensors", "tomli_w"]
+EXTRAS = ["torch", "lightning_fabric", "matplotlib", "safetensors", "tomli_w"]
 EXTRAS += ["onnx", "onnxruntime", "onnxscript", "google.protobuf", "aiohttp", "jinja2", "tensorboard"]
 
 

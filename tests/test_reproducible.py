@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
-from training_runs import COMMAND, LIMIT, rows_of
 
+from helpers.training_runs import COMMAND, LIMIT, rows_of
+from helpers.wheels import clean_variables, copy_tree
 from segdata.dataset import Dataset
 from segdata.files import sha256_of
-from wheels import clean_variables, copy_tree
 
 GIT = ["git", "-c", "user.name=someone", "-c", "user.email=someone@example.org", "-c", "init.defaultBranch=main"]
 

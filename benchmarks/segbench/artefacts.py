@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
 from segdata.dataset import DATASET_FILE, Dataset, sized_folder
 from segdata.errors import InputError
+from segdata.progress import SILENT, Progress
 from segdata.shipped import SHIPPED_SIZES, shipped_checkpoint, shipped_onnx
 from segdata.size import Size
 from segdata.spec import Precision
@@ -21,8 +22,7 @@ def artefacts_of(
     all_precisions: bool,
     folder: Path,
     data: Path | None = None,
-    on_start: Callable[[int], None] = lambda _: None,
-    on_model: Callable[[], None] = lambda: None,
+    progress: Progress = SILENT,
 ) -> list[Path]:
     """Return the artefacts to measure.
 
@@ -30,12 +30,14 @@ def artefacts_of(
     if the export extra is here to make them in `folder`, else as they are shipped. A checkpoint stands for its exports
     in every precision, and with `all_precisions` an ONNX file for those of its siblings (NAME.fp32.onnx,
     NAME.fp16.onnx, NAME.int8.onnx) that are there. The dataset `data` calibrates a checkpoint that has no activation
-    ranges beside it. `on_start` is told how many models will be exported, `on_model` is called after each. Raises
-    InputError if a checkpoint cannot be exported.
+    ranges beside it. Raises InputError if a checkpoint cannot be exported.
     """
     if not named:
-        shipped = shipped_checkpoint if _can_export() else shipped_onnx
-        named = [shipped(size) for size in SHIPPED_SIZES if data is None or _has_size(data, size)]
+        sizes_here = [size for size in SHIPPED_SIZES if data is None or _has_size(data, size)]
+        if _can_export():
+            named = [shipped_checkpoint(size) for size in sizes_here]
+        else:
+            named = [path for size in sizes_here for path in shipped_onnx(size)]
         if not named:
             sizes = ", ".join(map(str, SHIPPED_SIZES))
             raise InputError(f"{data}: has none of the sizes of the shipped models ({sizes}); name your artefacts")
@@ -47,13 +49,13 @@ def artefacts_of(
         if not _has_ranges(path) and data is None:
             raise InputError(f"{path}: int8 needs frames to calibrate on; give --data DATASET")
     if checkpoints:
-        on_start(len(checkpoints))
+        progress.start(len(checkpoints))
     found: dict[Path, None] = {}
     for path in named:
         if path.suffix == ".safetensors":
             # A folder each: checkpoints of several trainings have one name.
             found.update(dict.fromkeys(_exported(path, folder / str(len(found)), data)))
-            on_model()
+            progress.advance()
         else:
             found.update(dict.fromkeys(_meant(path, all_precisions)))
     return list(found)

@@ -25,6 +25,7 @@ from segdata.dataset import DATASET_FILE, Dataset, dataset_for
 from segdata.devices import device_reported
 from segdata.errors import EdgeSegError, InputError
 from segdata.files import on_disk, replacing
+from segdata.progress import SILENT, Progress
 from segdata.synth.write import VIDEO_RATE, write_drive
 from segdata.video.reader import VideoReader
 
@@ -34,11 +35,8 @@ SPREAD_LIMIT = 0.05
 
 _SYNTHETIC_SEED = 0
 
-OnStart = Callable[[int], None]
-OnStep = Callable[[str], None]
 
-
-def bench(options: BenchOptions, artefacts: Sequence[Path], on_start: OnStart, on_step: OnStep) -> BenchReport:
+def bench(options: BenchOptions, artefacts: Sequence[Path], progress: Progress = SILENT) -> BenchReport:
     """Measure every artefact; within each round they take turns, so that a slow spell of the machine hits all.
 
     An artefact that fails halfway, as when its GPU is lost, is left out with a warning; the others go on. Raises
@@ -61,7 +59,7 @@ def bench(options: BenchOptions, artefacts: Sequence[Path], on_start: OnStart, o
         for contender in contenders:
             contender.prepare(video, options.frames)
         steps = 1 + 2 * options.rounds + evaluated + (options.quality is not None)
-        on_start(len(contenders) * steps)
+        progress.start(len(contenders) * steps)
         warnings: list[str] = []
 
         def everyone(work: Callable[[Contender], None], step: str | None = None) -> None:
@@ -72,7 +70,7 @@ def bench(options: BenchOptions, artefacts: Sequence[Path], on_start: OnStart, o
                     contender.failure = error
                     warnings.append(f"{contender.path.name} failed and is left out: {error}")
                 if step:
-                    on_step(step)
+                    progress.advance(step)
 
         everyone(lambda contender: contender.weigh(), "memory")
         for _ in range(options.rounds):
@@ -84,7 +82,7 @@ def bench(options: BenchOptions, artefacts: Sequence[Path], on_start: OnStart, o
 
             def score(contender: Contender) -> None:
                 own = datasets[contender.path]
-                matrices[contender.path] = image_matrices(contender.runner, own, lambda: on_step("accuracy"))
+                matrices[contender.path] = image_matrices(contender.runner, own, progress)
 
             everyone(score)
         found: dict[Path, QualityResult] = {}
@@ -125,7 +123,7 @@ def _remaining(contenders: Sequence[Contender]) -> list[Contender]:
 def _quality(one: Contender, reference: Contender, video: Path, folder: Path) -> QualityResult:
     """Compare an artefact with its reference on the video, and write a strip of the worst frames."""
     names = one.path.name, reference.path.name
-    result = video_quality(one.runner, reference.runner, video, None, lambda: None, names)
+    result = video_quality(one.runner, reference.runner, video, None, names)
     strip = worst_strip(result, one.runner, reference.runner, video)
     with replacing(folder / f"{one.path.name}.worst.png") as temporary:
         temporary.write_bytes(cv2.imencode(".png", strip[..., ::-1])[1].tobytes())
@@ -217,7 +215,7 @@ def _wide_spreads(result: ArtefactResult) -> str:
 
 def _make_video(folder: Path) -> Path:
     path = folder / "drive.mp4"
-    write_drive(path, _SYNTHETIC_SEED, SYNTHETIC_SECONDS * VIDEO_RATE, lambda: None)
+    write_drive(path, _SYNTHETIC_SEED, SYNTHETIC_SECONDS * VIDEO_RATE)
     return path
 
 

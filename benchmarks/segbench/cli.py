@@ -41,14 +41,12 @@ def bench_command(options: BenchOptions) -> None:
         import segbench.report.page  # noqa: F401 - what it needs and lacks is told before minutes of measuring
     with tempfile.TemporaryDirectory() as folder:
         with progress_bar("Exporting", "models") as bar:
-            paths = artefacts_of(
-                options.artefacts, options.all_precisions, Path(folder), options.data, bar.start, bar.advance
-            )
+            paths = artefacts_of(options.artefacts, options.all_precisions, Path(folder), options.data, bar)
         if device is not None:
             _print_estimates(paths, device)
             return
         with progress_bar("Measuring", "steps") as bar:
-            report = bench(options, paths, bar.start, bar.advance)
+            report = bench(options, paths, bar)
     print_report(report, Console())
     _write(report, options)
 

@@ -49,7 +49,7 @@ def prepare(options: PrepareOptions) -> None:
     from segdata.prepare.prepare import prepare as prepare_dataset
 
     with progress_bar("Preparing", "frames") as bar:
-        report = prepare_dataset(options, bar.start, bar.advance)
+        report = prepare_dataset(options, bar)
     if report.resumed:
         click.echo(f"{report.resumed} frames were there already")
     if report.unknown:
@@ -74,7 +74,7 @@ def check(options: CheckOptions) -> None:
     from segdata.prepare.check import check as check_source
 
     with progress_bar("Checking", "frames") as bar:
-        report = check_source(options, bar.start, bar.advance)
+        report = check_source(options, bar)
     counts = ", ".join(f"{name} {count}" for name, count in report.frames.items())
     click.echo(f"layout {report.layout}: {counts} frames, {len(report.problems)} problems")
     for line in report.remarks:
@@ -104,9 +104,8 @@ def synth(options: SynthOptions) -> None:
 
     The video, TARGET/drive.mp4, is 960x540 at 25 frames a second.
     """
-    from segdata.synth.write import frame_total, write_synthetic
+    from segdata.synth.write import write_synthetic
 
     with progress_bar("Painting", "frames") as bar:
-        bar.start(frame_total(options))
-        write_synthetic(options, bar.advance)
+        write_synthetic(options, bar)
     click.echo(options.target)

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import requires
 from typing import Any
 
 import click
@@ -18,16 +19,7 @@ from segdata.text import one_line
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells count it: 128 + SIGINT."""
 
-# Which extra of edgeseg brings a module.
-_EXTRAS = {
-    "torch": "train", "lightning_fabric": "train", "kornia": "train", "safetensors": "train",
-    "tomli_w": "train",
-    "tensorboard": "tensorboard",
-    "onnx": "export", "onnxruntime": "export", "onnxscript": "export",
-    "jinja2": "report", "matplotlib": "report",
-    "aiohttp": "serve",
-    "tensorrt_rtx": "rtx", "tensorrt": "tensorrt", "pycuda": "tensorrt",
-}  # fmt: skip
+_FOR_DEVELOPERS = ("dev", "docs")  # extras
 
 # What opencv-python links against but does not bring, and the Debian packages that have all of it.
 _OPENCV_LIBRARIES = {
@@ -134,11 +126,23 @@ def fixable(error: EdgeSegError | ImportError | OSError) -> EdgeSegError:
     return InputError(f"{error.filename}: cannot be looked for ({error.strerror}); name another file or folder")
 
 
+def _extra_of(module: str) -> str | None:
+    """Return which extra of edgeseg brings a module, by the package's metadata: the smallest of those that do."""
+    from packaging.requirements import Requirement
+
+    brings: dict[str, list[str]] = {}
+    for requirement in map(Requirement, requires("edgeseg") or ()):
+        if extra := re.search(r"extra == ['\"](\w+)", str(requirement.marker)):
+            brings.setdefault(extra[1], []).append(requirement.name.replace("-", "_").lower())
+    bringing = [extra for extra, names in brings.items() if module in names and extra not in _FOR_DEVELOPERS]
+    return min(bringing, key=lambda extra: len(brings[extra]), default=None)
+
+
 def missing_dependency(error: ImportError) -> EdgeSegError:
     """Say what to install for a failed import; raise the error itself if it is none of our dependencies."""
     module = (error.name or "").split(".")[0]
-    if isinstance(error, ModuleNotFoundError) and module in _EXTRAS:
-        return MissingDependencyError(f"{module} is not installed; run: pip install 'edgeseg[{_EXTRAS[module]}]'")
+    if isinstance(error, ModuleNotFoundError) and (extra := _extra_of(module)):
+        return MissingDependencyError(f"{module} is not installed; run: pip install 'edgeseg[{extra}]'")
     library = re.match(r"(lib\S+\.so[.\d]*): cannot open shared object file", str(error))
     if library is None:
         raise error

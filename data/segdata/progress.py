@@ -31,6 +31,9 @@ class Silent:
         """Show nothing."""
 
 
+SILENT = Silent()
+
+
 class Bar:
     """A Progress in a terminal: a bar, the count, a note and the time left."""
 

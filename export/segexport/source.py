@@ -9,8 +9,8 @@ from segdata.files import sha256_of
 from segdata.shipped import shipped_checkpoint
 from segdata.spec import ModelSpec
 from segexport.options import ExportOptions, export_name
-from segtrain.checkpoint import load_checkpoint
-from segtrain.network import Network
+from segtrain.network.base import Network
+from segtrain.network.checkpoint import load_checkpoint
 
 
 @dataclass(frozen=True)

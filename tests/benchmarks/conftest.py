@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from bench_runs import options_for, quietly
 
 import segbench.measure.contender
+from helpers.bench_runs import options_for, quietly
 from segbench.results import BenchReport
 from segdata.dataset import Dataset
 

@@ -17,6 +17,7 @@ from cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling import args as 
 from cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling import evaluateImgLists
 from lightning_fabric import Fabric
 
+from helpers.progress import Told
 from segbench.measure.accuracy import ImageMatrices, accuracy_of, change_of, image_matrices
 from segbench.results import AccuracyResult, Change
 from segdata.dataset import Dataset, labels_file
@@ -78,7 +79,7 @@ def relabel(dataset: Dataset, index: int) -> None:
 
 
 def matrices_of(runner: Runner, dataset: Dataset) -> ImageMatrices:
-    return image_matrices(runner, dataset, lambda: None)
+    return image_matrices(runner, dataset)
 
 
 def measure(runner: Runner, dataset: Dataset) -> AccuracyResult:
@@ -95,13 +96,13 @@ def test_the_figures_are_those_of_the_predictions(artefacts: "Artefacts", datase
     split = dataset.split("val")
     kept = [index for index in range(len(split)) if index not in dataset.facts.calibration]
     assert len(kept) == 128
-    counted: list[None] = []
+    told = Told()
     with OnnxRuntimeRunner(artefacts.onnx["fp32"]) as runner:
         predictions = np.concatenate([runner(split.images[index][None]) for index in kept])
-        matrices = image_matrices(runner, dataset, lambda: counted.append(None))
+        matrices = image_matrices(runner, dataset, told)
     one_by_one = [confusion_matrix(split.labels[index], ids, 29) for index, ids in zip(kept, predictions, strict=True)]
     np.testing.assert_array_equal(matrices, one_by_one)
-    assert len(counted) == 128
+    assert told.notes == ["accuracy"] * 128
     found, expected = accuracy_of(matrices, NAMES, None), accuracy(sum(one_by_one), NAMES)
     assert (found.miou, found.miou_official) == (expected.miou, expected.miou_official)
     assert found.pixel_accuracy == expected.pixel_accuracy

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import segbench.artefacts
+from helpers.progress import Told
 from segbench.artefacts import artefacts_of
 from segdata.dataset import Dataset
 from segdata.shipped import shipped_checkpoint, shipped_onnx
@@ -61,8 +62,8 @@ def test_without_a_name_the_shipped_models_are_measured_in_every_precision(tmp_p
 
 def test_without_the_export_extra_they_are_measured_as_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(segbench.artefacts, "_can_export", lambda: False)
-    assert artefacts_of([], False, tmp_path) == [shipped_onnx(size) for size in (64, 128, 256)]
-    assert all(shipped_onnx(size).is_file() for size in (64, 128, 256))
+    assert artefacts_of([], False, tmp_path) == [path for size in (64, 128, 256) for path in shipped_onnx(size)]
+    assert all(path.is_file() for size in (64, 128, 256) for path in shipped_onnx(size))
 
 
 def test_whether_it_can_export_is_found_out_in_another_process(tmp_path: Path) -> None:
@@ -104,20 +105,13 @@ def test_checkpoints_of_one_name_are_exported_apart(tmp_path: Path, exports: Exp
 
 
 def test_progress_counts_the_models_that_are_exported(tmp_path: Path, exports: Exports) -> None:
-    totals: list[int] = []
-    done: list[int] = []
     checkpoint, _, artefact = touched(tmp_path, "mine.safetensors", "mine.calibration.json", "other.fp32.onnx")
-    artefacts_of(
-        [artefact, checkpoint, artefact],
-        False,
-        tmp_path,
-        None,
-        totals.append,
-        lambda: done.append(len(exports.commands)),
-    )
-    assert (totals, done) == ([1], [1])
-    artefacts_of([artefact], False, tmp_path, None, totals.append, lambda: done.append(0))
-    assert (totals, done) == ([1], [1])
+    done: list[int] = []
+    told = Told(lambda: done.append(len(exports.commands)))
+    artefacts_of([artefact, checkpoint, artefact], False, tmp_path, None, told)
+    assert (told.totals, done) == ([1], [1])
+    artefacts_of([artefact], False, tmp_path, None, told)
+    assert (told.totals, done) == ([1], [1])
 
 
 def test_a_checkpoint_is_exported_in_every_precision(

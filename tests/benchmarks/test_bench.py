@@ -11,10 +11,11 @@ import cv2
 import numpy as np
 import onnx
 import pytest
-from bench_runs import ORDER, options_for, quietly
 
 import segbench.bench
 import segbench.measure.contender
+from helpers.bench_runs import ORDER, options_for, quietly
+from helpers.progress import Told
 from segbench.bench import bench
 from segbench.measure.accuracy import accuracy_of, change_of, image_matrices
 from segbench.measure.machine import this_machine
@@ -28,7 +29,7 @@ from segexport.graph.to_onnx import to_onnx
 from segrun.pipeline.account import RunReport
 from segrun.runners.base import Frames, Runner
 from segrun.runners.onnxruntime import OnnxRuntimeRunner
-from segtrain.unet import UNet
+from segtrain.network.unet import UNet
 
 if TYPE_CHECKING:
     from conftest import Artefacts
@@ -67,7 +68,7 @@ def test_accuracy_is_the_artefacts_own_and_its_change_from_float32(
     matrices = {}
     for precision in ORDER:
         with OnnxRuntimeRunner(artefacts.onnx[precision]) as runner:
-            matrices[precision] = image_matrices(runner, dataset, lambda: None)
+            matrices[precision] = image_matrices(runner, dataset)
     names = dataset.facts.class_names
     for result in report.results:
         own = matrices[result.precision]
@@ -136,12 +137,12 @@ def test_artefacts_take_turns_within_each_round(
 def test_progress_counts_every_step(
     artefacts: "Artefacts", dataset: Dataset, street_video: Path, tmp_path: Path, unweighed: None
 ) -> None:
-    totals: list[int] = []
-    steps: list[str] = []
+    told = Told()
     two = (artefacts.onnx["fp32"], artefacts.onnx["int8"])
     options = options_for(artefacts, street_video, data=dataset.folder, quality=tmp_path)
-    bench(options, two, totals.append, steps.append)
-    assert totals == [len(steps)] == [2 * (1 + 2 + 2 + 128 + 1)]
+    bench(options, two, told)
+    steps = told.notes
+    assert told.totals == [len(steps)] == [2 * (1 + 2 + 2 + 128 + 1)]
     assert steps.count("engine") == steps.count("end to end") == 2 * 2
     assert steps.count("memory") == steps.count("quality") == 2
     assert steps.count("accuracy") == 2 * 128

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bench_runs import CARD, ORDER, options_for, quietly
 
 import segbench.bench
 import segbench.measure.contender
+from helpers.bench_runs import CARD, ORDER, options_for, quietly
 from segbench.measure.speed import end_to_end
 from segdata.dataset import Dataset
 from segdata.errors import EdgeSegError

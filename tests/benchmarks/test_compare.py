@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from sample_reports import MACHINE, made_report, made_result
 
+from helpers.sample_reports import MACHINE, made_report, made_result
 from segbench.judge.compare import Comparison, compare
 from segbench.judge.figure_changes import FigureChange
 from segbench.judge.significance import blocks, judge

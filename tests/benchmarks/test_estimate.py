@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 import pytest
-from engine_files import toy_spec, write_engine
 from onnx import TensorProto, helper, numpy_helper
 from rich.console import Console
 from rich.table import Table
 
+from helpers.engine_files import toy_spec, write_engine
 from segbench.estimate import as_table, bound_of, estimate, layer_table
 from segdata.devices import Device
 from segdata.errors import ContractError

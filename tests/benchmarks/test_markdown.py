@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
-from sample_reports import CLASSES, made_report, made_result
 
+from helpers.sample_reports import CLASSES, made_report, made_result
 from segbench.report.markdown import escaped, to_markdown, write_markdown
 from segbench.report.readme_table import update_readme
 from segbench.results import AccuracyResult, QualityResult

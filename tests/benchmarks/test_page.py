@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from sample_reports import CLASSES, made_report, made_result
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
+from helpers.sample_reports import CLASSES, made_report, made_result
 from segbench.report.page import to_page, write_page
 from segbench.results import AccuracyResult, BenchReport, QualityResult, StageSpan, Verdict
 

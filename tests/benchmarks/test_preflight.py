@@ -6,26 +6,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import onnx
 import pytest
-from engine_files import toy_spec, write_engine
 from rich.console import Console
-from simulated_device import Simulation
-from simulated_tensorrt import Program, libraries_of, toy_program
 
+from helpers.engine_files import toy_spec, write_engine
+from helpers.simulated_device import Simulation
+from helpers.simulated_tensorrt import Program, libraries_of, toy_program
 from segbench.preflight.found import EngineProbe, Gpu, Preflight
 from segbench.preflight.installed import Extra
 from segbench.preflight.preflight import BUILD_SECONDS, ROUNDS, preflight, probe
-from segbench.preflight.probe_models import write_probe_models
 from segbench.preflight.surroundings import Surroundings, build, write_models
 from segbench.preflight.table import print_preflight
 from segdata.errors import EdgeSegError, MissingDependencyError
 from segdata.shipped import DEFAULT_ONNX
 from segdata.spec import Precision
-from segexport.graph.cost import cost_of_onnx
 from segrun.options import RunnerName
 from segrun.runners.base import Frames, Labels, Runner
-from segrun.runners.onnxruntime import OnnxRuntimeRunner
 from segrun.runners.tensorrt.library import TensorRT
 from segrun.runners.tensorrt.manifest import Flavour
 from segrun.runners.tensorrt.runner import TensorRTRunner
@@ -301,25 +297,11 @@ def test_runners_take_turns() -> None:
     assert [rate.median for rate in rates] == pytest.approx([100, 50])
 
 
-@pytest.mark.parametrize("given", ["fp32", "fp16"])
-def test_a_float_model_is_had_in_all_precisions(artefacts: "Artefacts", tmp_path: Path, given: Precision) -> None:
-    """The float ones compute what seg-export's do, the int8 one has the same kernels and other ranges."""
-    frames = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
-    models = write_probe_models(artefacts.onnx[given], tmp_path)
-    assert list(models) == ["fp32", "fp16", "int8"]
-    for precision, path in models.items():
-        found, wanted = (cost_of_onnx(onnx.load(each)) for each in (path, artefacts.onnx[precision]))
-        assert [layer.precision for layer in found.layers] == [layer.precision for layer in wanted.layers]
-        assert (found.int8_convolutions, found.lone_pairs) == (wanted.int8_convolutions, ())
-        with OnnxRuntimeRunner(path) as runner, OnnxRuntimeRunner(artefacts.onnx[precision]) as exported:
-            assert runner.precision == precision
-            equal = (runner(frames) == exported(frames)).mean()
-            assert equal > 0.99 or precision == "int8"
-
-
-def test_an_int8_model_is_had_as_it_is(artefacts: "Artefacts", tmp_path: Path) -> None:
-    models = write_probe_models(artefacts.onnx["int8"], tmp_path)
-    assert list(models) == ["int8"]
+def test_a_model_is_built_in_the_precisions_that_lie_beside_it(artefacts: "Artefacts", tmp_path: Path) -> None:
+    assert write_models(artefacts.onnx["fp16"], tmp_path) == artefacts.onnx
+    alone = tmp_path / "mine.onnx"
+    alone.write_bytes(artefacts.onnx["int8"].read_bytes())
+    assert write_models(alone, tmp_path) == {"int8": alone}
 
 
 def test_the_real_builder_builds_every_precision_of_the_shipped_model_without_a_gpu() -> None:
@@ -328,14 +310,14 @@ def test_the_real_builder_builds_every_precision_of_the_shipped_model_without_a_
     real = Surroundings()
     here = replace(machine.surroundings(), load=real.load, write_models=write_models, build=build, clock=real.clock)
     steps: list[str] = []
-    found = preflight(DEFAULT_ONNX, steps.append, replace(here, open_on_cpu=real.open_on_cpu), seconds=0.1)
+    found = preflight(DEFAULT_ONNX[0], steps.append, replace(here, open_on_cpu=real.open_on_cpu), seconds=0.1)
     assert [engine.problem for engine in found.engines] == [None] * 3
     assert all(engine.flavour == "tensorrt-rtx" and engine.build_seconds for engine in found.engines)
     assert steps == [
         "look for a GPU", "look for TensorRT", "build fp32", "build fp16", "build int8", "time the CPU",
     ]  # fmt: skip
     assert all(each.rate is not None and each.rate.median > 0 for each in found.cpu)
-    assert found.model == DEFAULT_ONNX.name
+    assert found.model == DEFAULT_ONNX[0].name
 
 
 @pytest.mark.gpu

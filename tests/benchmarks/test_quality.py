@@ -27,7 +27,7 @@ from segexport.quantise.to_int8 import to_int8
 from segrun.runners.base import Frames, Labels, Runner
 from segrun.runners.onnxruntime import OnnxRuntimeRunner
 from segrun.runners.open import open_runner
-from segtrain.checkpoint import load_checkpoint
+from segtrain.network.checkpoint import load_checkpoint
 
 if TYPE_CHECKING:
     from conftest import Artefacts
@@ -83,7 +83,7 @@ def still(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def quality(runner: Runner, reference: Runner, video: Path, limit: int | None = None) -> QualityResult:
-    return video_quality(runner, reference, video, limit, lambda: None)
+    return video_quality(runner, reference, video, limit)
 
 
 def test_agreement_is_by_pixel_and_by_the_references_class(still: Path) -> None:
@@ -163,11 +163,10 @@ def test_an_artefact_agrees_with_itself(artefacts: "Artefacts", street_video: Pa
 
 def test_real_artefacts_have_the_figures_of_their_labels(artefacts: "Artefacts", street_video: Path) -> None:
     with OnnxRuntimeRunner(artefacts.onnx["int8"]) as int8, OnnxRuntimeRunner(artefacts.onnx["fp32"]) as fp32:
-        counted: list[None] = []
-        found = video_quality(int8, fp32, street_video, None, lambda: counted.append(None))
+        found = video_quality(int8, fp32, street_video, None)
         frames = read_frames(street_video, fp32.spec, 100)
         labels, expected = (np.concatenate([one(frame[None]) for frame in frames]) for one in (int8, fp32))
-    assert len(counted) == found.frames == len(frames) == 12
+    assert found.frames == len(frames) == 12
     assert (found.artefact, found.reference) == ("int8", "fp32")
     assert 0.5 < found.equal_pixels == (labels == expected).mean() < 1
     for index, share in enumerate(found.class_agreement.values()):
@@ -184,7 +183,7 @@ def test_only_so_many_frames_are_run(still: Path) -> None:
 
 def test_names_are_those_given(still: Path) -> None:
     runner = Scripted([split(ROAD, CAR)])
-    found = video_quality(runner, runner, still, 1, lambda: None, names=("small.onnx", "big.onnx"))
+    found = video_quality(runner, runner, still, 1, names=("small.onnx", "big.onnx"))
     assert (found.artefact, found.reference) == ("small.onnx", "big.onnx")
 
 

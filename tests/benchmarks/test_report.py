@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
-from sample_reports import made_report, made_result
 
+from helpers.sample_reports import made_report, made_result
 from segbench.figures import number, rate, signed
 from segbench.report.terminal import print_report, write_json
 from segbench.results import AccuracyResult, BenchReport, Card, Energy, Latency, Rate, Verdict, read_report

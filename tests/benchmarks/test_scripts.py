@@ -1,4 +1,4 @@
-"""The scripts in benchmarks/ run, on small things: those that the documentation names are run by its tests."""
+"""The scripts in benchmarks/ run, on small things. What the documentation runs with all arguments is tested with it."""
 
 import os
 import subprocess

@@ -68,7 +68,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def result(video: Path) -> QualityResult:
-    return video_quality(Road("int8", True), Road("fp32", False), video, None, lambda: None)
+    return video_quality(Road("int8", True), Road("fp32", False), video, None)
 
 
 def drawn(result: QualityResult, video: Path) -> Image:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from prepare_runs import SIZES, TOTAL, VAL, run
 
+from helpers.prepare_runs import SIZES, TOTAL, VAL, run
 from segdata.options import PrepareOptions
 
 WritePair = Callable[..., None]

@@ -186,13 +186,13 @@ def outcome(made: Made) -> tuple[str, list[str]]:
     wrong = []
     said = "no problems"
     try:
-        report = check(CheckOptions(source=made.folder, label_space=space), lambda _: None, lambda: None)
+        report = check(CheckOptions(source=made.folder, label_space=space))
         said = "; ".join(problem.detail for problem in report.problems) or said
     except EdgeSegError as error:
         said = str(error)
     try:
         options = PrepareOptions(source=made.folder, target=target, sizes=(Size(HEIGHT, WIDTH),), label_space=space)
-        datasets = prepare(options, lambda _: None, lambda: None).datasets
+        datasets = prepare(options).datasets
     except EdgeSegError as error:
         if "\n" in str(error):
             wrong.append(f"two lines: {error}")

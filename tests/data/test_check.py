@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from helpers.progress import Told
 from segdata.labels import CITYSCAPES_29
 from segdata.options import CheckOptions
 from segdata.prepare.check import CheckReport, check
@@ -43,7 +44,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def looked_at(source: Path, label_space: str = CITYSCAPES_29.name) -> CheckReport:
-    return check(CheckOptions(source=source, label_space=label_space), lambda _: None, lambda: None)
+    return check(CheckOptions(source=source, label_space=label_space))
 
 
 def state(folder: Path) -> dict[Path, tuple[int, int]]:
@@ -125,10 +126,10 @@ DEFECTS: dict[str, tuple[Plant, str, tuple[str, ...]]] = {
 
 
 def test_a_clean_source_has_no_problems(source: Path) -> None:
-    before, started, frames = state(source), list[int](), list[None]()
-    report = check(CheckOptions(source=source), started.append, lambda: frames.append(None))
+    before, told = state(source), Told()
+    report = check(CheckOptions(source=source), told)
     assert report == CheckReport("plain", {"train": 3, "val": 2}, [], report.remarks)
-    assert (started, len(frames)) == ([5], 5)
+    assert (told.totals, len(told.notes)) == ([5], 5)
     assert state(source) == before
 
 

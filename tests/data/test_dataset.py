@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers.progress import Told
 from segdata.dataset import Dataset
 from segdata.errors import InputError
 from segdata.labels import CITYSCAPES_29
@@ -17,6 +18,7 @@ from segdata.prepare.calibration_split import hash_of_frames
 from segdata.prepare.layouts import find_pairs
 from segdata.prepare.prepare import prepare, prepare_pair
 from segdata.resize import resize_frame, resize_labels
+from segdata.size import Size
 from segdata.spec import ModelSpec
 from segdata.synth import scene
 
@@ -28,9 +30,7 @@ TRAIN, VAL = ("0001", "0002", "1000"), tuple(f"{index:03}" for index in range(12
 
 
 def run(source: Path, target: Path, size: int = SIZE) -> Dataset:
-    report = prepare(
-        PrepareOptions(source=source, target=target, sizes=((size, size),)), lambda total: None, lambda: None
-    )
+    report = prepare(PrepareOptions(source=source, target=target, sizes=(Size(size, size),)))
     return report.datasets[0]
 
 
@@ -105,11 +105,9 @@ def test_the_facts_say_what_was_prepared(prepared: Path) -> None:
 
 
 def test_progress_is_told_frame_by_frame(pairs: Path, tmp_path: Path) -> None:
-    told: list[int] = []
-    report = prepare(
-        PrepareOptions(source=pairs, target=tmp_path / "out", sizes=((16, 16),)), told.append, lambda: told.append(1)
-    )
-    assert told == [15] + [1] * 15
+    told = Told()
+    report = prepare(PrepareOptions(source=pairs, target=tmp_path / "out", sizes=(Size(16, 16),)), told)
+    assert (told.totals, len(told.notes)) == ([15], 15)
     assert [dataset.facts for dataset in report.datasets] == [Dataset(tmp_path / "out").facts]
 
 
@@ -149,7 +147,7 @@ def test_an_existing_target_is_refused_and_left(pairs: Path, tmp_path: Path, ref
 
 
 def test_a_size_too_small_to_segment_is_refused(pairs: Path, tmp_path: Path, refused: Refused) -> None:
-    with refused("got size 15x15, need 16 pixels or more"):
+    with refused("got size 15, need 16 pixels or more"):
         run(pairs, tmp_path / "out", 15)
 
 
@@ -169,9 +167,7 @@ def test_an_interrupted_run_leaves_no_target(pairs: Path, tmp_path: Path) -> Non
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prepare(
-            PrepareOptions(source=pairs, target=tmp_path / "out", sizes=((SIZE, SIZE),)), lambda total: None, interrupt
-        )
+        prepare(PrepareOptions(source=pairs, target=tmp_path / "out", sizes=(Size(SIZE, SIZE),)), Told(interrupt))
     assert [path.name for path in tmp_path.iterdir()] == [".out.partial"]
 
 
@@ -307,7 +303,7 @@ def test_the_same_scenes_calibrate_at_every_size(pairs: Path, tmp_path: Path) ->
     chosen = []
     for size in (16, 64):
         target = tmp_path / str(size)
-        prepare(PrepareOptions(source=pairs, target=target, sizes=((size, size),)), lambda _: None, lambda: None)
+        prepare(PrepareOptions(source=pairs, target=target, sizes=(Size(size, size),)))
         chosen.append(Dataset(target).calibration().names)
     assert chosen[0] == chosen[1]
     assert chosen[0]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import av
 import pytest
-from timed_media import beeps, copy, flashes, make, shown_at, times
+
+from helpers.timed_media import beeps, copy, flashes, make, shown_at, times
 
 CONTAINERS = (
     "3g2", "3gp", "asf", "avi", "dvd", "f4v", "flv", "ipod", "ismv", "ivf", "m4v", "matroska",

@@ -11,7 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from prepare_runs import (
+
+from helpers.prepare_runs import (
     SIZES,
     SMALL,
     TOTAL,
@@ -24,7 +25,6 @@ from prepare_runs import (
     write_png,
     write_unknown,
 )
-
 from segdata.dataset import Dataset
 from segdata.errors import InputError
 from segdata.labels import CITYSCAPES_8, CITYSCAPES_19, CITYSCAPES_29, LabelSpace
@@ -32,6 +32,7 @@ from segdata.options import PrepareOptions
 from segdata.prepare.layouts import find_pairs
 from segdata.prepare.reading import read_pair
 from segdata.resize import resize_frame, resize_labels
+from segdata.size import Size
 
 Refused = Callable[..., AbstractContextManager[None]]
 WritePair = Callable[..., None]
@@ -62,7 +63,7 @@ def test_several_sizes_are_each_the_dataset_prepared_alone(streets: Path, prepar
 
 
 def test_the_report_has_a_dataset_a_size_in_the_order_asked_for(streets: Path, tmp_path: Path) -> None:
-    report = run(PrepareOptions(source=streets, target=tmp_path / "out", sizes=((48, 32), (16, 16))))
+    report = run(PrepareOptions(source=streets, target=tmp_path / "out", sizes=(Size(32, 48), Size(16, 16))))
     assert [dataset.folder.name for dataset in report.datasets] == ["48x32", "16"]
     assert [(dataset.facts.width, dataset.facts.height) for dataset in report.datasets] == [(48, 32), (16, 16)]
     assert report.resumed == 0
@@ -81,24 +82,26 @@ def test_frames_are_area_means_and_labels_majority_votes(streets: Path, prepared
 def test_the_same_scenes_calibrate_at_every_size(streets: Path, tmp_path: Path) -> None:
     """At 16x16 rare classes are gone; the choice must not follow that."""
     for seed in range(3):
-        options = PrepareOptions(source=streets, target=tmp_path / str(seed), sizes=((16, 16), (256, 128)), seed=seed)
+        options = PrepareOptions(
+            source=streets, target=tmp_path / str(seed), sizes=(Size(16, 16), Size(128, 256)), seed=seed
+        )
         small, large = run(options).datasets
         assert small.calibration().names == large.calibration().names
         assert len(small.calibration()) == VAL // 5
 
 
-@pytest.mark.parametrize("sizes", [(), ((32, 32), (32, 32))])
+@pytest.mark.parametrize("sizes", [(), (Size(32, 32), Size(32, 32))])
 def test_a_size_twice_or_none_is_refused(
-    streets: Path, tmp_path: Path, refused: Refused, sizes: tuple[tuple[int, int], ...]
+    streets: Path, tmp_path: Path, refused: Refused, sizes: tuple[Size, ...]
 ) -> None:
     with refused("got a size twice, or none"):
         run(PrepareOptions(source=streets, target=tmp_path / "out", sizes=sizes))
 
 
-@pytest.mark.parametrize("size", [(15, 64), (64, 15), (0, 0)])
-def test_a_side_too_small_is_refused(streets: Path, tmp_path: Path, refused: Refused, size: tuple[int, int]) -> None:
-    with refused(f"got size {size[0]}x{size[1]}, need 16 pixels or more"):
-        run(PrepareOptions(source=streets, target=tmp_path / "out", sizes=((64, 64), size)))
+@pytest.mark.parametrize("size", [Size(64, 15), Size(15, 64), Size(0, 0)])
+def test_a_side_too_small_is_refused(streets: Path, tmp_path: Path, refused: Refused, size: Size) -> None:
+    with refused(f"got size {size}, need 16 pixels or more"):
+        run(PrepareOptions(source=streets, target=tmp_path / "out", sizes=(Size(64, 64), size)))
 
 
 # Splits
@@ -189,7 +192,7 @@ def test_labels_are_of_the_label_space(tmp_path: Path, space: LabelSpace) -> Non
     for index in range(4):
         write_plain(tmp_path / "source", str(index), seed=index)
     options = PrepareOptions(
-        source=tmp_path / "source", target=tmp_path / "out", sizes=((64, 64),), label_space=space.name
+        source=tmp_path / "source", target=tmp_path / "out", sizes=(Size(64, 64),), label_space=space.name
     )
     check_labels(run(options).datasets[0], space, tmp_path / "source")
 
@@ -203,7 +206,10 @@ def test_labels_are_of_the_users_label_space(tmp_path: Path) -> None:
         write_png(tmp_path / "source/masks" / f"{index}.png", random.choice(np.uint8([0, 7, 8, 11, 255]), (64, 64)))
     mine = LabelSpace("mine", ("Straße", "rest"), ((10, 20, 30), (200, 0, 0)), ((7, 8), (0, 11)))
     options = PrepareOptions(
-        source=tmp_path / "source", target=tmp_path / "out", sizes=((64, 64),), label_space=str(tmp_path / "mine.toml")
+        source=tmp_path / "source",
+        target=tmp_path / "out",
+        sizes=(Size(64, 64),),
+        label_space=str(tmp_path / "mine.toml"),
     )
     check_labels(run(options).datasets[0], mine, tmp_path / "source")
     (tmp_path / "mine.toml").write_text(MINE.replace('"rest"', '"other"'), encoding="utf-8")
@@ -232,7 +238,7 @@ def test_a_source_named_by_a_dot_has_its_folders_name(tmp_path: Path, monkeypatc
 def test_a_few_unknown_ids_become_ignore_and_are_reported(tmp_path: Path) -> None:
     write_unknown(tmp_path / "source", "a", pixels=5)
     write_unknown(tmp_path / "source", "b", pixels=40)  # of 4096: just below 1 %
-    report = run(PrepareOptions(source=tmp_path / "source", target=tmp_path / "out", sizes=((64, 64),)))
+    report = run(PrepareOptions(source=tmp_path / "source", target=tmp_path / "out", sizes=(Size(64, 64),)))
     assert report.unknown == Counter({"id 200": 45})
     labels = np.concatenate([report.datasets[0].split(name).labels for name in ("train", "val")])
     assert np.count_nonzero(labels == 255) == 45
@@ -274,7 +280,7 @@ def test_official_cityscapes_gets_a_val(real_data: Path, tmp_path: Path) -> None
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(real_data / "cityscapes-official" / tree / "train" / image.parent.name / name)
     dataset = run(
-        PrepareOptions(source=source, target=tmp_path / "out", sizes=((256, 128),), label_space="cityscapes-19")
+        PrepareOptions(source=source, target=tmp_path / "out", sizes=(Size(128, 256),), label_space="cityscapes-19")
     ).datasets[0]
     assert {name: len(split.names) for name, split in dataset.facts.splits.items()} == {"train": 2, "val": 1}
     road = dataset.facts.splits["train"].class_pixels[0]

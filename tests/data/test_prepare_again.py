@@ -11,7 +11,8 @@ from pathlib import Path
 
 import cv2
 import pytest
-from prepare_runs import (
+
+from helpers.prepare_runs import (
     SIZES,
     SMALL,
     TOTAL,
@@ -24,8 +25,8 @@ from prepare_runs import (
     write_png,
     write_unknown,
 )
-
 from segdata.options import PrepareOptions
+from segdata.size import Size
 
 Mounted = Callable[[Path, str], AbstractContextManager[None]]
 Refused = Callable[..., AbstractContextManager[None]]
@@ -49,9 +50,9 @@ def test_a_second_run_does_nothing(streets: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        pytest.param({"sizes": ((48, 48),)}, id="size"),
-        pytest.param({"sizes": ((48, 32),)}, id="shape"),
-        pytest.param({"sizes": ((32, 32), (64, 64))}, id="more sizes"),
+        pytest.param({"sizes": (Size(48, 48),)}, id="size"),
+        pytest.param({"sizes": (Size(32, 48),)}, id="shape"),
+        pytest.param({"sizes": (Size(32, 32), Size(64, 64))}, id="more sizes"),
         pytest.param({"label_space": "cityscapes-19"}, id="label space"),
         pytest.param({"seed": 1}, id="seed"),
     ],
@@ -70,7 +71,7 @@ def test_a_target_made_with_other_options_is_refused_and_left(
 
 @pytest.mark.parametrize("kept", [0, 1])
 def test_several_sizes_are_not_some_of_them(streets: Path, tmp_path: Path, refused: Refused, kept: int) -> None:
-    options = PrepareOptions(source=streets, target=tmp_path / "out", sizes=((16, 16), (32, 32)))
+    options = PrepareOptions(source=streets, target=tmp_path / "out", sizes=(Size(16, 16), Size(32, 32)))
     run(options)
     with refused("exists and is not this dataset"):
         run(replace(options, sizes=(options.sizes[kept],)))
@@ -158,8 +159,8 @@ def test_a_journal_that_is_none_counts_for_nothing(streets: Path, prepared: Path
 @pytest.mark.parametrize(
     "other",
     [
-        pytest.param({"sizes": ((32, 32), (16, 16))}, id="other shapes, other folders"),
-        pytest.param({"sizes": ((64, 64),)}, id="another shape"),
+        pytest.param({"sizes": (Size(32, 32), Size(16, 16))}, id="other shapes, other folders"),
+        pytest.param({"sizes": (Size(64, 64),)}, id="another shape"),
         pytest.param({"label_space": "cityscapes-19"}, id="the same shapes"),
     ],
 )

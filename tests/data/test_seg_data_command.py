@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from children import child
+from helpers.children import child
 from segdata.cli import main
 from segdata.options import PrepareOptions
 from segdata.prepare.prepare import prepare
+from segdata.size import Size
 
 WritePair = Callable[..., None]
 
@@ -241,9 +242,7 @@ def test_check_without_a_source_is_code_3(tmp_path: Path) -> None:
 
 
 def test_show_prints_two_paths(streets: Path, tmp_path: Path) -> None:
-    prepare(
-        PrepareOptions(source=streets, target=tmp_path / "out", sizes=((64, 64),)), lambda total: None, lambda: None
-    )
+    prepare(PrepareOptions(source=streets, target=tmp_path / "out", sizes=(Size(64, 64),)))
     done = run("show", "out", "--output", "shown", "--split", "train", "--frames", "2", folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     paths = [tmp_path / line for line in done.stdout.splitlines()]

@@ -16,6 +16,7 @@ from segdata.labels import CITYSCAPES_29
 from segdata.options import PrepareOptions, ShowOptions
 from segdata.prepare.prepare import prepare
 from segdata.show import balance, sheet, show
+from segdata.size import Size
 
 Refused = Callable[..., AbstractContextManager[None]]
 WritePair = Callable[..., None]
@@ -30,8 +31,8 @@ def streets(tmp_path_factory: pytest.TempPathFactory, write_pair: WritePair) -> 
     write_pair(folder / "source/train", "0000", seed=9)
     for index in range(VAL):
         write_pair(folder / "source/val", f"{index:04}", seed=index)
-    options = PrepareOptions(source=folder / "source", target=folder / "out", sizes=((64, 64), (96, 32)))
-    datasets = prepare(options, lambda total: None, lambda: None).datasets
+    options = PrepareOptions(source=folder / "source", target=folder / "out", sizes=(Size(64, 64), Size(32, 96)))
+    datasets = prepare(options).datasets
     return {dataset.folder.name: dataset.folder for dataset in datasets}
 
 
@@ -142,8 +143,8 @@ def test_labels_without_any_class_are_drawn(streets: dict[str, Path], tmp_path: 
 @pytest.mark.parametrize(("width", "height"), [(512, 16), (16, 512)])
 def test_frames_of_any_shape_are_drawn(tmp_path: Path, write_pair: WritePair, width: int, height: int) -> None:
     write_pair(tmp_path / "source/val", "0000")
-    options = PrepareOptions(source=tmp_path / "source", target=tmp_path / "out", sizes=((width, height),))
-    prepare(options, lambda total: None, lambda: None)
+    options = PrepareOptions(source=tmp_path / "source", target=tmp_path / "out", sizes=(Size(height, width),))
+    prepare(options)
     read_png(show(ShowOptions(dataset=tmp_path / "out", output=tmp_path / "shown"))[0])
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from timed_media import beeps, copy, flashes, make, shown_at, times
 
+from helpers.timed_media import beeps, copy, flashes, make, shown_at, times
 from segdata.video.reader import Decoded, VideoReader
 
 SECONDS = Fraction(2)

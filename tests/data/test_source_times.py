@@ -8,7 +8,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from timed_media import beeps, copy, flashes, make, shown_at, times
+
+from helpers.timed_media import beeps, copy, flashes, make, shown_at, times
 
 HOUR = 3600
 TICKS = 90_000  # a second of MPEG-TS

@@ -13,6 +13,7 @@ from segdata.errors import ContractError, InputError
 from segdata.options import PrepareOptions, SynthOptions
 from segdata.prepare.prepare import prepare
 from segdata.progress import Silent
+from segdata.size import Size
 from segdata.synth.write import write_synthetic
 from segexport.quantise.calibrate import CalibrationRanges, calibration_frames, measure_ranges, read_ranges
 
@@ -66,7 +67,7 @@ def test_other_json_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_too_few_frames_are_refused(tmp_path: Path) -> None:
-    write_synthetic(SynthOptions(target=tmp_path / "pairs", train=0, val=20, size=(64, 64), seconds=0), lambda: None)
-    prepare(PrepareOptions(source=tmp_path / "pairs", target=tmp_path / "few", sizes=((64, 64),)), lambda _: None, lambda: None)
+    write_synthetic(SynthOptions(target=tmp_path / "pairs", train=0, val=20, size=Size(64, 64), seconds=0))
+    prepare(PrepareOptions(source=tmp_path / "pairs", target=tmp_path / "few", sizes=(Size(64, 64),)))
     with pytest.raises(InputError, match=r"the 4 calibration frames .* need 32"):
         calibration_frames(Dataset(tmp_path / "few"), 100, 0)

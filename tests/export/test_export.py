@@ -24,7 +24,7 @@ from segexport.options import EngineOptions, ExportOptions, export_name
 from segexport.verify import GENERATED_THRESHOLDS, THRESHOLDS, Proof, proof_of, verify
 from segrun.runners.onnxruntime import OnnxRuntimeRunner
 from segrun.runners.tensorrt.manifest import manifest_path, read_manifest
-from segtrain.checkpoint import load_checkpoint, save_checkpoint
+from segtrain.network.checkpoint import load_checkpoint, save_checkpoint
 
 if TYPE_CHECKING:
     from conftest import Artefacts

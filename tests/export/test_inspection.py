@@ -18,7 +18,7 @@ from segexport.graph.cost import cost_of_onnx
 from segexport.inspect import compatibility
 from segexport.inspect.inspection import inspect_file, render, to_json
 from segrun.runners.tensorrt.manifest import EngineManifest, Verification, manifest_path
-from segtrain.summary import cost_of
+from segtrain.report.summary import cost_of
 
 if TYPE_CHECKING:
     from conftest import Artefacts, Refused

@@ -12,8 +12,8 @@ from segdata.labels import CITYSCAPES_29
 from segdata.spec import ModelSpec, Precision
 from segexport.graph.cost import cost_of_onnx
 from segexport.graph.to_onnx import to_onnx
-from segtrain.checkpoint import build_network
-from segtrain.summary import cost_of
+from segtrain.network.checkpoint import build_network
+from segtrain.report.summary import cost_of
 
 if TYPE_CHECKING:
     from conftest import Artefacts

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engine_files import toy_spec, write_engine
-from simulated_device import Simulation
-from simulated_tensorrt import libraries_of, toy_program
 
+from helpers.engine_files import toy_spec, write_engine
+from helpers.simulated_device import Simulation
+from helpers.simulated_tensorrt import libraries_of, toy_program
 from segdata.errors import MissingDependencyError, VerificationError
 from segdata.metrics import Accuracy
 from segdata.progress import Silent

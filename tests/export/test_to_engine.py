@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import onnx
 import pytest
 
-from children import child
+from helpers.children import child
 from segdata.errors import ContractError, EdgeSegError, MissingDependencyError
 from segexport.engine.build_progress import OnProgress
 from segexport.engine.settings import capability_of, configure, open_timing_cache, save_timing_cache

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from sound_files import write_sound_files
+
+from helpers.sound_files import write_sound_files
 
 
 @pytest.fixture(scope="session")

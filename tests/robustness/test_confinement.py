@@ -16,8 +16,8 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from sound_files import prepare_options
 
+from helpers.sound_files import prepare_options
 from segdata.arrays import open_array
 from segdata.dataset import Dataset
 from segdata.errors import ContractError, InputError
@@ -25,7 +25,7 @@ from segdata.prepare.prepare import prepare
 from segdata.video.reader import VideoReader
 from segrun.options import RunnerName
 from segrun.runners.open import open_runner
-from segtrain.checkpoint import load_checkpoint
+from segtrain.network.checkpoint import load_checkpoint
 from segtrain.state import read_position
 
 if TYPE_CHECKING:
@@ -128,12 +128,12 @@ def test_a_preparation_does_not_write_through_a_link_an_earlier_run_left(
     before = {path.name: path.read_bytes() for path in victim.iterdir()}
     partial.symlink_to(victim)
     with refused("is a link, need a folder"):
-        prepare(options, lambda _: None, lambda: None)
+        prepare(options)
     partial.unlink()
     partial.mkdir()
     for path in victim.iterdir():
         (partial / path.name).symlink_to(path)
-    assert prepare(options, lambda _: None, lambda: None).resumed == 0
+    assert prepare(options).resumed == 0
     assert {path.name: path.read_bytes() for path in victim.iterdir()} == before
     assert not any(path.is_symlink() for path in (tmp_path / "out").iterdir())
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from campaign import Case, campaign
-from damage import damaged, damaged_json
-from kinds import KINDS
+
+from helpers.campaign import Case, campaign
+from helpers.damage import damaged, damaged_json
+from helpers.kinds import KINDS
 
 FILES = 20  # of each kind; campaign.py takes thousands
 SEED = 1
@@ -43,8 +44,8 @@ def test_most_damage_is_noticed(cases: dict[str, list[Case]]) -> None:
 def broken_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A stand-in for worker.py: it reads the first file, and ends itself or hangs at the second."""
     script = tmp_path / "worker.py"
-    monkeypatch.setattr("campaign.__file__", str(tmp_path / "campaign.py"))
-    monkeypatch.setattr("campaign.PATIENCE", 3.0)
+    monkeypatch.setattr("helpers.campaign.__file__", str(tmp_path / "campaign.py"))
+    monkeypatch.setattr("helpers.campaign.PATIENCE", 3.0)
     return script
 
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
-from damage import DEEP
 from safetensors.torch import load_file, save_file
-from sound_files import OPTIONS, SIDE, prepare_options
 
+from helpers.damage import DEEP
+from helpers.sound_files import OPTIONS, SIDE, prepare_options
 from segdata.arrays import open_array
 from segdata.dataset import Dataset
 from segdata.errors import ContractError, EdgeSegError, InputError
@@ -29,9 +29,9 @@ from segdata.video.reader import VideoReader
 from segexport.inspect.inspection import inspect_file
 from segexport.quantise.calibrate import read_ranges
 from segrun.runners.tensorrt.manifest import manifest_path, read_manifest
-from segtrain.checkpoint import load_checkpoint
+from segtrain.network.checkpoint import load_checkpoint
+from segtrain.network.unet import UNet
 from segtrain.state import STATE_KEY, load_state, read_position
-from segtrain.unet import UNet
 
 if TYPE_CHECKING:
     from conftest import Refused
@@ -177,7 +177,7 @@ def test_a_journal_line_that_cannot_be_counts_for_nothing(sound: Path, tmp_path:
     lines = journal.read_text().splitlines()
     lines[3] = json.dumps(json.loads(lines[3]) | entries)
     journal.write_text("\n".join(lines) + "\n")
-    report = prepare(prepare_options(sound / "source", tmp_path / "out"), lambda _: None, lambda: None)
+    report = prepare(prepare_options(sound / "source", tmp_path / "out"))
     assert report.resumed == 2  # the lines before it
     assert report.datasets[0].facts == Dataset(sound / "dataset").facts
     val, sound_val = report.datasets[0].split("val"), Dataset(sound / "dataset").split("val")
@@ -189,7 +189,7 @@ def test_what_an_earlier_run_left_in_another_shape_is_refused(sound: Path, tmp_p
     partial = copied(sound, "partial", tmp_path).rename(tmp_path / ".out.partial")
     np.save(partial / "val_images.npy", np.zeros((3, SIDE, SIDE, 3), np.uint8))
     with refused("what an earlier run left is damaged .*; start again"):
-        prepare(prepare_options(sound / "source", tmp_path / "out"), lambda _: None, lambda: None)
+        prepare(prepare_options(sound / "source", tmp_path / "out"))
 
 
 # --- checkpoints

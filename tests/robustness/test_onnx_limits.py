@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 import onnx
 import pytest
-from sound_files import SIDE
 
+from helpers.sound_files import SIDE
 from segdata.errors import ContractError, EdgeSegError
 from segdata.spec import SPEC_KEY
 from segexport.inspect.inspection import inspect_file

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from engine_files import toy_spec, write_engine
-from live_preview import CLASSES, COLOURS, Serve, left_open, watched
-from toy_engine import HEIGHT, WIDTH
 
+from helpers.engine_files import toy_spec, write_engine
+from helpers.live_preview import CLASSES, COLOURS, Serve, left_open, watched
+from helpers.toy_engine import HEIGHT, WIDTH
 from segrun.preview.sink import PreviewSink
 
 

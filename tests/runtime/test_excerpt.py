@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from small_media import NUMBERS, every, in_time, number_of, write_numbered
 
+from helpers.small_media import NUMBERS, every, in_time, number_of, write_numbered
 from segdata.video.reader import Decoded, VideoReader
 from segrun.sources.excerpt import excerpt
 

@@ -9,8 +9,8 @@ import av
 import numpy as np
 import numpy.typing as npt
 import pytest
-from segmented_frames import HEIGHT, RATE, WIDTH, content, segmented, write, write_all, write_until_full
 
+from helpers.segmented_frames import HEIGHT, RATE, WIDTH, content, segmented, write, write_all, write_until_full
 from segdata.video.picture import Picture
 from segrun.sinks.gif import GifSink
 

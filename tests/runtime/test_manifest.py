@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from engine_files import write_engine
 
+from helpers.engine_files import write_engine
 from segdata.errors import ContractError
 from segdata.files import sha256_of
 from segrun.runners.open import open_runner

@@ -9,10 +9,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from live_servers import Play, Script, Then, file_server, free_udp_port, http_camera, multipart, udp_camera
-from rtsp_server import encoded, rtsp_camera
-from small_media import NUMBERS, every, in_time, jpegs, number_of, write_numbered
 
+from helpers.live_servers import Play, Script, Then, file_server, free_udp_port, http_camera, multipart, udp_camera
+from helpers.rtsp_server import encoded, rtsp_camera
+from helpers.small_media import NUMBERS, every, in_time, jpegs, number_of, write_numbered
 from segdata.errors import InputError
 from segdata.video.reader import Decoded
 from segrun.sources.excerpt import excerpt

@@ -13,7 +13,7 @@ DEVICE = """
 import sys
 
 EXTRAS = {
-    "torch", "lightning_fabric", "kornia", "matplotlib", "safetensors", "onnx", "onnxruntime", "onnxscript",
+    "torch", "lightning_fabric", "matplotlib", "safetensors", "onnx", "onnxruntime", "onnxscript",
     "tensorrt", "tensorrt_rtx", "pycuda", "pynvml", "aiohttp", "jinja2",
 }
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
-from live_servers import file_server
-from small_media import every, write_numbered
+
+from helpers.live_servers import file_server
+from helpers.small_media import every, write_numbered
 
 if TYPE_CHECKING:
     from conftest import Artefacts

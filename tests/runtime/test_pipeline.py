@@ -11,8 +11,8 @@ import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from seeing_runner import SkyAndPerson
 
+from helpers.seeing_runner import SkyAndPerson
 from segdata.errors import InputError
 from segdata.resize import resize_frame
 from segdata.video.picture import Picture, Reformatter

@@ -12,8 +12,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from seeing_runner import SPEC, SkyAndPerson
 
+from helpers.seeing_runner import SPEC, SkyAndPerson
 from segdata.errors import InputError
 from segdata.video.picture import Picture
 from segdata.video.reader import Decoded

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
-from live_preview import (
+
+from helpers.live_preview import (
     BLUE,
     CLASSES,
     COLOURS,
@@ -22,7 +23,6 @@ from live_preview import (
     segmented,
     write,
 )
-
 from segdata.command import missing_dependency
 from segrun.preview import figures as preview_figures
 from segrun.preview.figures import Figures

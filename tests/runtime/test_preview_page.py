@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from live_preview import BLUE, CLASSES, COLOURS, GREEN, RED, fed, picture, port_of, until, write
 from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
+from helpers.live_preview import BLUE, CLASSES, COLOURS, GREEN, RED, fed, picture, port_of, until, write
 from segrun.preview import server as preview_server
 from segrun.preview.sink import PreviewSink
 

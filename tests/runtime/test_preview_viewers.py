@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from live_preview import (
+
+from helpers.live_preview import (
     BLUE,
     GREEN,
     RED,
@@ -31,7 +32,6 @@ from live_preview import (
     watched,
     write,
 )
-
 from segdata.video.picture import Picture
 from segrun.preview import live as preview_live
 from segrun.preview import server as preview_server

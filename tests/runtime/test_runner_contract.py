@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from engine_files import write_engine
-from simulated_device import Simulation
-from simulated_tensorrt import libraries_of, onnx_program
 
+from helpers.engine_files import write_engine
+from helpers.simulated_device import Simulation
+from helpers.simulated_tensorrt import libraries_of, onnx_program
 from segdata.dataset import Dataset
 from segdata.errors import ContractError, EdgeSegError
 from segrun.runners.base import Frames, Labels, Runner
@@ -64,8 +64,8 @@ def real_engine(onnx_file: Path, folder: Path) -> Path:
 def open_one(request: pytest.FixtureRequest, artefacts: "Artefacts", tmp_path: Path) -> Iterator[Open]:
     path = artefacts.onnx["fp32"]
     openers: dict[str, Open] = {
-        "openvino": lambda: OpenVINORunner(path, float_precision="f32"),
-        "openvino, throughput": lambda: OpenVINORunner(path, float_precision="f32", throughput=True),
+        "openvino": lambda: OpenVINORunner(path, arithmetic="f32"),
+        "openvino, throughput": lambda: OpenVINORunner(path, arithmetic="f32", throughput=True),
         "onnxruntime": lambda: OnnxRuntimeRunner(path),
     }
     if request.param in openers:

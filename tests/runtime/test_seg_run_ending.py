@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import av
 import pytest
 
-from children import child
+from helpers.children import child
 
 if TYPE_CHECKING:
     from conftest import Artefacts

@@ -11,12 +11,12 @@ import av
 import cv2
 import numpy as np
 import pytest
-from live_servers import Play, file_server
 from numpy.typing import NDArray
-from rtsp_server import encoded, rtsp_camera
-from small_media import Unseekable, every, write_numbered
 
-from children import child
+from helpers.children import child
+from helpers.live_servers import Play, file_server
+from helpers.rtsp_server import encoded, rtsp_camera
+from helpers.small_media import Unseekable, every, write_numbered
 
 if TYPE_CHECKING:
     from conftest import Artefacts

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 import pytest
-from live_servers import Play
-from rtsp_server import encoded, rtsp_camera
 
+from helpers.live_servers import Play
+from helpers.rtsp_server import encoded, rtsp_camera
 from segdata.errors import EdgeSegError
 from segdata.resize import resize_frame
 from segdata.video.reader import VideoReader

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from engine_files import toy_spec, write_engine
-from simulated_device import Simulation, Violation
-from simulated_tensorrt import libraries_of, toy_program
 
+from helpers.engine_files import toy_spec, write_engine
+from helpers.simulated_device import Simulation, Violation
+from helpers.simulated_tensorrt import libraries_of, toy_program
 from segrun.runners.base import Frames, Labels
 from segrun.runners.ring import Ring
 from segrun.runners.tensorrt import runner as tensorrt_runner

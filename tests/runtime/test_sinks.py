@@ -7,23 +7,30 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-from segmented_frames import HEIGHT, RATE, WIDTH, content, segmented, write, write_all, write_until_full
 
-from children import child
+from helpers.children import child
+from helpers.segmented_frames import HEIGHT, RATE, WIDTH, content, segmented, write, write_all, write_until_full
 from segdata.errors import InputError
 from segdata.labels import CITYSCAPES_29
+from segdata.video.label_video import read_labels
 from segrun.frame import Segmented
+from segrun.options import RunOptions
+from segrun.run import run
+from segrun.segmenter import Segmenter
 from segrun.sinks.base import Sink
 from segrun.sinks.gif import GifSink
 from segrun.sinks.json import JsonSink
 from segrun.sinks.png import PngSink
 from segrun.sinks.raw import RawSink
+
+if TYPE_CHECKING:
+    from conftest import Artefacts
 
 Mounted = Callable[[Path, str], AbstractContextManager[None]]
 Refused = Callable[..., AbstractContextManager[None]]
@@ -289,7 +296,7 @@ HEADED = """
 import sys
 import numpy as np
 sys.path.insert(0, sys.argv[1])
-from segmented_frames import segmented, write
+from helpers.segmented_frames import segmented, write
 from segrun.sinks.raw import RawSink
 sink = RawSink(sys.stdout.buffer)
 while not sink.closed:
@@ -300,7 +307,7 @@ sink.finish()
 
 def test_nothing_is_said_when_a_process_ends_whose_reader_went_away() -> None:
     """Python writes what is left in its buffers when it exits, and complains where nobody reads it."""
-    command = [sys.executable, "-c", HEADED, str(Path(__file__).parent)]
+    command = [sys.executable, "-c", HEADED, str(Path(__file__).parents[1])]
     with child(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -322,3 +329,23 @@ def test_raw_labels_are_not_sent_to_a_terminal(refused: Refused) -> None:
     other, terminal = os.openpty()
     with os.fdopen(other, "rb"), os.fdopen(terminal, "wb") as stream, refused("standard output is a terminal"):
         RawSink(stream)
+
+
+def test_labels_are_kept_as_a_video_and_read_instead_of_computed(
+    artefacts: "Artefacts", street_video: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "street.LABELS.mkv"
+    options = RunOptions(inputs=(str(street_video),), outputs=(str(path),), model=artefacts.onnx["fp32"])
+    with Segmenter(artefacts.onnx["fp32"]) as segmenter:
+        run(options, segmenter._runner)
+        computed = list(segmenter.video(street_video))
+    with Segmenter(artefacts.onnx["int8"]) as other:
+        stored = list(other.video(street_video, labels=path))
+    assert len(computed) == len(stored) == 12
+    for one, again in zip(computed, stored, strict=True):
+        assert (one.labels == again.labels).all()
+        assert one.frame.seconds == again.frame.seconds
+    assert [each.seconds for each in read_labels(path)] == pytest.approx(
+        [one.frame.seconds for one in computed], abs=1e-3
+    )
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
-from small_media import HEIGHT, PATIENCE, WIDTH, every, in_time, jpegs, numbered, write_numbered
 
+from helpers.small_media import HEIGHT, PATIENCE, WIDTH, every, in_time, jpegs, numbered, write_numbered
 from segdata.video.picture import Reformatter
 from segdata.video.reader import Decoded, VideoReader
 from segrun.options import RunOptions
@@ -234,7 +234,7 @@ from segdata.errors import InputError
 from segdata.video.reader import Decoded
 from segrun.sources.open import open_source
 from segrun.options import RunOptions
-from small_media import number_of
+from helpers.small_media import number_of
 try:
     source = open_source("-", RunOptions(inputs=("-",), raw=sys.argv[1] or None))
     items = [item for item in source.read() if isinstance(item, Decoded)]

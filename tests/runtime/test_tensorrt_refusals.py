@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engine_files import REBUILD, toy_spec, write_engine
-from simulated_device import Simulation
-from simulated_tensorrt import VERSION, Program, libraries_of, toy_program
-from toy_engine import HEIGHT, WIDTH, made, toy_libraries, wanted
 
+from helpers.engine_files import REBUILD, toy_spec, write_engine
+from helpers.simulated_device import Simulation
+from helpers.simulated_tensorrt import VERSION, Program, libraries_of, toy_program
+from helpers.toy_engine import HEIGHT, WIDTH, made, toy_libraries, wanted
 from segdata.errors import ContractError, EdgeSegError, MissingDependencyError
 from segrun.runners.open import open_runner
 from segrun.runners.tensorrt.library import collecting_logger, load_tensorrt

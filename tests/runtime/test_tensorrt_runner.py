@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulated_device import Simulation
-from toy_engine import made, toy_libraries, wanted
 
+from helpers.simulated_device import Simulation
+from helpers.toy_engine import made, toy_libraries, wanted
 from segdata.errors import EdgeSegError
 from segrun.runners.base import Frames, Labels
 from segrun.runners.tensorrt.runner import TensorRTRunner

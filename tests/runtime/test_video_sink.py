@@ -4,9 +4,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from segmented_frames import segmented
-from timed_media import beeps, flashes, make, shown_at, times
 
+from helpers.segmented_frames import segmented
+from helpers.timed_media import beeps, flashes, make, shown_at, times
 from segdata.errors import InputError
 from segdata.video.picture import Reformatter
 from segdata.video.reader import Decoded, VideoReader

@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from segmented_frames import segmented, write
 
+from helpers.segmented_frames import segmented, write
 from segrun.sinks.window import WindowSink
 
 Refused = Callable[..., AbstractContextManager[None]]
@@ -64,9 +64,9 @@ def test_an_opencv_that_ends_the_process_is_one_line(opencv_says: Callable[[str]
 WATCHED = """
 import sys, threading, time
 sys.path.insert(0, sys.argv[1])
-from segmented_frames import segmented, write
+from helpers.segmented_frames import segmented, write
 from segrun.sinks.window import WindowSink
-from x_display import press, press_close_button
+from helpers.x_display import press, press_close_button
 
 sink = WindowSink("street")
 act = {"q": lambda: press("q"), "x": lambda: press("x"), "Escape": lambda: press("Escape"),
@@ -93,7 +93,7 @@ thread.join()
 def test_the_user_closes_the_window(act: str) -> None:
     if not shutil.which("xvfb-run"):
         pytest.skip("needs xvfb-run, for a display that nobody sees")
-    command = ["xvfb-run", "-a", sys.executable, "-c", WATCHED, str(Path(__file__).parent), act]
+    command = ["xvfb-run", "-a", sys.executable, "-c", WATCHED, str(Path(__file__).parents[1]), act]
     # PyAV is imported before OpenCV there, which hangs a window in the same process. No remark of Qt is passed on.
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     said = "open" if act in ("x", "nothing") else "closed"
@@ -103,9 +103,9 @@ def test_the_user_closes_the_window(act: str) -> None:
 SILENT = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
-from segmented_frames import segmented, write
+from helpers.segmented_frames import segmented, write
 from segrun.sinks.window import WindowSink
-from x_display import press, press_close_button
+from helpers.x_display import press, press_close_button
 
 sink = WindowSink("street")
 write(sink, [segmented(0, size=(240, 320))])
@@ -123,7 +123,7 @@ print("closed")
 def test_the_user_closes_the_window_while_no_frame_comes(act: str) -> None:
     if not shutil.which("xvfb-run"):
         pytest.skip("needs xvfb-run, for a display that nobody sees")
-    command = ["xvfb-run", "-a", sys.executable, "-c", SILENT, str(Path(__file__).parent), act]
+    command = ["xvfb-run", "-a", sys.executable, "-c", SILENT, str(Path(__file__).parents[1]), act]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "closed\n", "")
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from segtrain.augment import Augment, RandomLight
+from segtrain.frames.augment import Augment, RandomLight
 from segtrain.options import Augmentation
 
 SIZE = 64

@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save_file
 from segdata.errors import ContractError, InputError
 from segdata.labels import CITYSCAPES_8, CITYSCAPES_19
 from segdata.spec import SPEC_KEY, ModelSpec
-from segtrain.checkpoint import build_network, load_checkpoint, save_checkpoint, start_from
-from segtrain.presets import Architecture
-from segtrain.unet import UNet
+from segtrain.network.checkpoint import build_network, load_checkpoint, save_checkpoint, start_from
+from segtrain.network.presets import Architecture
+from segtrain.network.unet import UNet
 
 Refused = Callable[..., AbstractContextManager[None]]
 

@@ -20,16 +20,17 @@ from segdata.errors import EdgeSegError
 from segdata.metrics import accuracy
 from segdata.options import PrepareOptions, SynthOptions
 from segdata.prepare.prepare import prepare
+from segdata.size import Size
 from segdata.spec import ModelSpec
 from segdata.synth.write import write_synthetic
-from segtrain.batches import batches, normalise
-from segtrain.checkpoint import load_checkpoint
 from segtrain.evaluate import Evaluation, evaluate
+from segtrain.frames.batches import batches, normalise
 from segtrain.history import best_of
+from segtrain.learning.prior import SHARES
 from segtrain.loop import Outcome, Progress, train
+from segtrain.network.checkpoint import load_checkpoint
 from segtrain.options import TrainOptions
-from segtrain.prior import SHARES
-from segtrain.report import write_pictures
+from segtrain.report.run_folder import write_pictures
 
 Refused = Callable[..., AbstractContextManager[None]]
 
@@ -88,9 +89,9 @@ def trained(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple
 def sizes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One source of 6 frames to train on and 5 of val, prepared at 64, 128 and 256."""
     folder = tmp_path_factory.mktemp("sizes")
-    write_synthetic(SynthOptions(target=folder / "pairs", train=6, val=5, size=(256, 256), seconds=0), lambda: None)
-    wanted = ((64, 64), (128, 128), (256, 256))
-    prepare(PrepareOptions(source=folder / "pairs", target=folder / "prepared", sizes=wanted), lambda _: None, lambda: None)
+    write_synthetic(SynthOptions(target=folder / "pairs", train=6, val=5, size=Size(256, 256), seconds=0))
+    wanted = (Size(64, 64), Size(128, 128), Size(256, 256))
+    prepare(PrepareOptions(source=folder / "pairs", target=folder / "prepared", sizes=wanted))
     return folder / "prepared"
 
 
@@ -306,7 +307,7 @@ def test_weights_broken_by_the_last_step_of_an_epoch_are_not_kept(
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"size": (128, 128)}, "got --size 128 but .* holds 64x64 frames"),
+        ({"size": Size(128, 128)}, "got --size 128 but .* holds 64x64 frames"),
         ({"depth": 7}, "got 64x64 frames, need height and width divisible by 256"),
         ({"batch_size": 1000}, "got batches of 1000 but 40 training frames; lower --batch-size"),
         ({"batch_size": 7, "devices": 2}, "got batches of 7 for 2 processes"),

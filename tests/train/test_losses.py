@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from packaging.version import Version
 from torch import Tensor
 
-from segtrain.losses import Objective, class_weights, dice_loss, lovasz_loss
+from segtrain.learning.losses import Objective, class_weights, dice_loss, lovasz_loss
 from segtrain.options import RegionLoss
 
 CLASSES = 5

@@ -16,9 +16,9 @@ from segdata.labels import CITYSCAPES_8
 from segdata.spec import ModelSpec
 from segdata.synth import scene
 from segtrain.history import EpochFigures
-from segtrain.panels import error_map, plot_panels, predict
-from segtrain.plots import plot_confusion, plot_curves, plot_iou, save
-from segtrain.unet import UNet
+from segtrain.network.unet import UNet
+from segtrain.report.panels import error_map, plot_panels, predict
+from segtrain.report.plots import plot_confusion, plot_curves, plot_iou, save
 
 CLASSES = 8
 SPEC = ModelSpec(32, 64, CITYSCAPES_8.name, CITYSCAPES_8.names, CITYSCAPES_8.colours, "unet", {"width": 8, "depth": 2})

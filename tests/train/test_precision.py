@@ -9,16 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from segdata.errors import EdgeSegError
-from segtrain.losses import Objective
-from segtrain.options import PrecisionChoice
-from segtrain.precision import (
+from segtrain.learning.losses import Objective
+from segtrain.learning.precision import (
     check_half_precision,
     choose_precision,
     half_precision_works,
     precision_of_cpu,
     precision_of_gpu,
 )
-from segtrain.unet import UNet
+from segtrain.network.unet import UNet
+from segtrain.options import PrecisionChoice
 
 Refused = Callable[..., AbstractContextManager[None]]
 Probe = tuple[Objective, Tensor, Tensor]

@@ -12,9 +12,9 @@ import torch
 
 from segdata.labels import CITYSCAPES_29
 from segdata.spec import ModelSpec
-from segtrain.lite_encoder import LiteEncoder
-from segtrain.presets import EncoderName
-from segtrain.pretrained import credit_of, load_pretrained, weights_file
+from segtrain.network.lite_encoder import LiteEncoder
+from segtrain.network.presets import EncoderName
+from segtrain.network.pretrained import credit_of, load_pretrained, weights_file
 
 Refused = Callable[..., AbstractContextManager[None]]
 
@@ -64,6 +64,6 @@ def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch,
     def missing(name: str) -> None:
         raise importlib.metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr("segtrain.pretrained.distribution", missing)
+    monkeypatch.setattr("segtrain.network.pretrained.distribution", missing)
     with refused(r"--encoder lite1 .* not installed; install edgeseg\[pretrained\]"):
         weights_file("lite1")

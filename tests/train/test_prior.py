@@ -7,10 +7,10 @@ from lightning_fabric import Fabric
 from segdata.dataset import SplitArrays
 from segdata.labels import CITYSCAPES_8
 from segdata.spec import ModelSpec
-from segtrain.checkpoint import build_network
 from segtrain.evaluate import evaluate
-from segtrain.prior import SHARES, undo_balance
-from segtrain.unet import UNet
+from segtrain.learning.prior import SHARES, undo_balance
+from segtrain.network.checkpoint import build_network
+from segtrain.network.unet import UNet
 
 SPEC = ModelSpec(32, 32, CITYSCAPES_8.name, CITYSCAPES_8.names, CITYSCAPES_8.colours, "unet", {"width": 8, "depth": 1})
 FABRIC = Fabric(accelerator="cpu", devices=1)
@@ -33,7 +33,7 @@ def frames_as(network: UNet) -> SplitArrays:
     images = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
     names = tuple("abcdef")
     blank = SplitArrays(images, np.zeros((6, 32, 32), dtype=np.uint8), names, names)
-    from segtrain.panels import predict
+    from segtrain.report.panels import predict
 
     return SplitArrays(images, predict(network, blank, SPEC, torch.device("cpu")), names, names)
 

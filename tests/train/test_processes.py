@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from training_runs import COMMAND, LIMIT, QUIET, environment, rows_of, said
 
-from children import child
+from helpers.children import child
+from helpers.training_runs import COMMAND, LIMIT, QUIET, environment, rows_of, said
 from segdata.dataset import Dataset
-from segtrain.checkpoint import load_checkpoint
 from segtrain.loop import train
+from segtrain.network.checkpoint import load_checkpoint
 from segtrain.options import TrainOptions
 
 TORCHRUN = Path(sys.executable).with_name("torchrun")

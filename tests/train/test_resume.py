@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from training_runs import COMMAND, LIMIT, QUIET, environment, rows_of
 
-from children import child
+from helpers.children import child
+from helpers.training_runs import COMMAND, LIMIT, QUIET, environment, rows_of
 from segdata.dataset import Dataset
 from segdata.errors import ContractError, EdgeSegError
 from segtrain.history import EpochFigures

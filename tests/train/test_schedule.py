@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from segtrain.schedule import WARM_UP_SHARE, Clock, Stretch, learning_rate, next_stretch
+from segtrain.learning.schedule import WARM_UP_SHARE, Clock, Stretch, learning_rate, next_stretch
 
 Refused = Callable[..., AbstractContextManager[None]]
 

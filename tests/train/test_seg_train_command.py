@@ -17,16 +17,16 @@ import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from training_runs import COMMAND, LIMIT, QUIET, environment, said
 
-from children import child
+from helpers.children import child
+from helpers.training_runs import COMMAND, LIMIT, QUIET, environment, said
 from segdata.dataset import Dataset
 from segdata.labels import CITYSCAPES_19
 from segdata.spec import ModelSpec
-from segtrain.checkpoint import build_network, load_checkpoint, save_checkpoint
 from segtrain.cli import main
 from segtrain.history import EpochFigures
 from segtrain.loop import train
+from segtrain.network.checkpoint import build_network, load_checkpoint, save_checkpoint
 from segtrain.options import TrainOptions
 from segtrain.state import read_position
 

@@ -13,6 +13,7 @@ import pytest
 from segdata.dataset import Dataset
 from segdata.options import PrepareOptions
 from segdata.prepare.prepare import prepare
+from segdata.size import Size
 from segtrain.options import TrainOptions
 from segtrain.setting import check_run, find_truth, open_dataset, run_folder, settings_of, spec_for
 from segtrain.state import Position
@@ -21,7 +22,7 @@ Refused = Callable[..., AbstractContextManager[None]]
 WritePair = Callable[..., None]
 
 TRAIN = 6
-SIZES = ((32, 32), (64, 32), (32, 64), (256, 256))
+SIZES = (Size(32, 32), Size(32, 64), Size(64, 32), Size(256, 256))
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +33,14 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, write_pair: WritePair) ->
 
 @pytest.fixture(scope="module")
 def of_other_frames(tmp_path_factory: pytest.TempPathFactory, write_pair: WritePair) -> Path:
-    return prepared_from(tmp_path_factory.mktemp("other"), write_pair, 100, ((32, 32), (256, 256)))
+    return prepared_from(tmp_path_factory.mktemp("other"), write_pair, 100, (Size(32, 32), Size(256, 256)))
 
 
-def prepared_from(folder: Path, write_pair: WritePair, seed: int, sizes: tuple[tuple[int, int], ...]) -> Path:
+def prepared_from(folder: Path, write_pair: WritePair, seed: int, sizes: tuple[Size, ...]) -> Path:
     for split, count in (("train", TRAIN), ("val", 2)):
         for index in range(count):
             write_pair(folder / "pairs" / split, f"{split}{index}", seed + 10 * index + len(split), 32, 32)
-    prepare(PrepareOptions(source=folder / "pairs", target=folder / "prepared", sizes=sizes), lambda total: None, lambda: None)
+    prepare(PrepareOptions(source=folder / "pairs", target=folder / "prepared", sizes=sizes))
     return folder / "prepared"
 
 
@@ -54,11 +55,11 @@ def check(options: TrainOptions) -> Path:
 
 
 def test_the_size_picks_the_dataset_in_a_folder_of_several(prepared: Path) -> None:
-    for name, size in {"32": (32, 32), "256": (256, 256), "64x32": (64, 32)}.items():
+    for name, size in {"32": Size(32, 32), "256": Size(256, 256), "64x32": Size(32, 64)}.items():
         dataset = open_dataset(TrainOptions(dataset=prepared, size=size))
         assert dataset.folder == prepared / name
-        assert (dataset.facts.width, dataset.facts.height) == size
-    assert open_dataset(TrainOptions(dataset=prepared / "32", size=(32, 32))).folder == prepared / "32"
+        assert dataset.facts.size == size
+    assert open_dataset(TrainOptions(dataset=prepared / "32", size=Size(32, 32))).folder == prepared / "32"
     assert open_dataset(TrainOptions(dataset=prepared / "64x32")).folder == prepared / "64x32"
 
 
@@ -66,25 +67,25 @@ def test_a_size_that_was_not_prepared_or_none_where_there_are_several_is_refused
     prepared: Path, tmp_path: Path, refused: Refused
 ) -> None:
     with refused("48"):
-        open_dataset(TrainOptions(dataset=prepared, size=(48, 48)))
+        open_dataset(TrainOptions(dataset=prepared, size=Size(48, 48)))
     with refused(str(prepared)):
         open_dataset(TrainOptions(dataset=prepared))
     with refused("none"):
-        open_dataset(TrainOptions(dataset=tmp_path / "none", size=(32, 32)))
+        open_dataset(TrainOptions(dataset=tmp_path / "none", size=Size(32, 32)))
 
 
 def test_what_fits_gets_its_folder(options: TrainOptions) -> None:
     assert check(options) == options.output
-    assert check(replace(options, dataset=options.dataset.parent, size=(32, 32))) == options.output
+    assert check(replace(options, dataset=options.dataset.parent, size=Size(32, 32))) == options.output
     assert run_folder(replace(options, output=None), open_dataset(options)) == Path("runs/unet-32")
-    oblong = replace(options, dataset=options.dataset.parent, size=(64, 32), output=None)
+    oblong = replace(options, dataset=options.dataset.parent, size=Size(32, 64), output=None)
     assert check(oblong) == Path("runs/unet-64x32")
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"size": (64, 64)}, "got --size 64 but .* holds 32x32 frames"),
+        ({"size": Size(64, 64)}, "got --size 64 but .* holds 32x32 frames"),
         ({"depth": 5}, "got 32x32 frames, need height and width divisible by 64"),
         ({"batch_size": TRAIN + 1}, f"got batches of {TRAIN + 1} but {TRAIN} training frames; lower --batch-size"),
         ({"batch_size": 4}, "got one step in 1 epoch, need 2: raise --epochs"),

@@ -14,8 +14,8 @@ from torch.optim.swa_utils import AveragedModel
 
 from segdata.errors import ContractError, InputError
 from segtrain.history import EpochFigures
+from segtrain.network.unet import UNet
 from segtrain.state import STATE_KEY, Position, load_state, read_position, save_state
-from segtrain.unet import UNet
 
 Refused = Callable[..., AbstractContextManager[None]]
 

@@ -11,9 +11,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from segdata.devices import GTX_1660_TI, LayerWork, roofline_seconds
 from segdata.labels import CITYSCAPES_29
 from segdata.spec import ModelSpec
-from segtrain.checkpoint import build_network
-from segtrain.presets import PRESETS, Architecture, ArchitectureName, Block, Upsample
-from segtrain.summary import cost_of, describe
+from segtrain.network.checkpoint import build_network
+from segtrain.network.presets import PRESETS, Architecture, ArchitectureName, Block, Upsample
+from segtrain.report.summary import cost_of, describe
 
 
 def spec_of(architecture: Architecture, height: int, width: int, classes: int = 29) -> ModelSpec:

@@ -12,9 +12,10 @@ from torch.nn.functional import cross_entropy
 
 from segdata.labels import CITYSCAPES_19, CITYSCAPES_29
 from segdata.spec import ModelSpec
-from segtrain.checkpoint import build_network, save_checkpoint
-from segtrain.presets import PRESETS, LiteArchitecture
-from segtrain.teacher import Teacher, distillation_loss, resized
+from segtrain.frames.batches import resized
+from segtrain.learning.teacher import Teacher, distillation_loss
+from segtrain.network.checkpoint import build_network, save_checkpoint
+from segtrain.network.presets import PRESETS, LiteArchitecture
 
 Refused = Callable[..., AbstractContextManager[None]]
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from segtrain.presets import Block, Upsample
-from segtrain.unet import BLOCKS, UNet
+from segtrain.network.presets import Block, Upsample
+from segtrain.network.unet import BLOCKS, UNet
 
 KINDS = list(product(get_args(Block), get_args(Upsample)))
 

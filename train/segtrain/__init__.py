@@ -5,9 +5,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from segtrain.checkpoint import load_checkpoint, save_checkpoint
+    from segtrain.network.checkpoint import load_checkpoint, save_checkpoint
+    from segtrain.network.unet import UNet
     from segtrain.options import TrainOptions
-    from segtrain.unet import UNet
 
 __all__ = ["TrainOptions", "UNet", "__version__", "load_checkpoint", "save_checkpoint"]
 __version__ = version("edgeseg")
@@ -15,9 +15,9 @@ __version__ = version("edgeseg")
 # Imported when they are asked for: `seg-run --help` needs none of their libraries.
 _PLACES = {
     "TrainOptions": "segtrain.options",
-    "UNet": "segtrain.unet",
-    "load_checkpoint": "segtrain.checkpoint",
-    "save_checkpoint": "segtrain.checkpoint",
+    "UNet": "segtrain.network.unet",
+    "load_checkpoint": "segtrain.network.checkpoint",
+    "save_checkpoint": "segtrain.network.checkpoint",
 }
 
 

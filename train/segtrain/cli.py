@@ -57,10 +57,10 @@ def _run(options: TrainOptions, way_on: str = "go on with --resume") -> None:
     """Train, and show how it goes; `way_on` is said to whoever interrupts it."""
     from segtrain.history import EpochFigures
     from segtrain.loop import Progress, train
-    from segtrain.plots import plot_curves, save
-    from segtrain.report import TensorBoardLog, write_config, write_pictures
+    from segtrain.report.plots import plot_curves, save
+    from segtrain.report.run_folder import TensorBoardLog, write_config, write_pictures
+    from segtrain.report.summary import describe
     from segtrain.setting import open_dataset, run_folder
-    from segtrain.summary import describe
 
     for name in ("lightning_fabric", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)  # it announces the precision that was asked for

@@ -12,7 +12,7 @@ from segdata.dataset import SplitArrays
 from segdata.labels import IGNORE_INDEX
 from segdata.metrics import Matrix, confusion_matrix
 from segdata.spec import ModelSpec
-from segtrain.batches import load, normalise
+from segtrain.frames.batches import load, normalise
 
 EVALUATION_BATCH = 25
 

@@ -13,21 +13,21 @@ from segdata.dataset import Dataset, SplitArrays
 from segdata.errors import EdgeSegError
 from segdata.metrics import accuracy
 from segdata.spec import ModelSpec
-from segtrain.batches import batches, load, normalise
-from segtrain.checkpoint import build_network, load_checkpoint, save_checkpoint, start_from
 from segtrain.evaluate import Evaluation, evaluate
+from segtrain.frames.batches import batches, load, normalise
 from segtrain.history import EpochFigures, best_of, parts_ways, way_on, write_history
-from segtrain.lite_unet import LiteUNet
-from segtrain.losses import Objective
-from segtrain.network import Network
+from segtrain.learning.losses import Objective
+from segtrain.learning.precision import check_half_precision, choose_precision
+from segtrain.learning.prior import undo_balance
+from segtrain.learning.schedule import Clock, next_stretch
+from segtrain.learning.teacher import UNDONE, Teacher
+from segtrain.network.base import Network
+from segtrain.network.checkpoint import build_network, load_checkpoint, save_checkpoint, start_from
+from segtrain.network.lite_unet import LiteUNet
+from segtrain.network.pretrained import credit_of, load_pretrained, weights_file
 from segtrain.options import PrecisionChoice, TrainOptions
-from segtrain.precision import check_half_precision, choose_precision
-from segtrain.pretrained import credit_of, load_pretrained, weights_file
-from segtrain.prior import undo_balance
-from segtrain.schedule import Clock, next_stretch
 from segtrain.setting import check_run, devices_of, find_truth, settings_of, source_for, spec_for
 from segtrain.state import Position, load_state, read_position, save_state
-from segtrain.teacher import UNDONE, Teacher
 from segtrain.trainer import Trainer
 
 

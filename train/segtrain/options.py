@@ -8,7 +8,15 @@ from annotated_types import Ge, Gt, Le, Lt
 
 from segdata.option import argument, flag, option
 from segdata.size import Size
-from segtrain.presets import PRESETS, Architecture, ArchitectureName, Block, EncoderName, LiteArchitecture, Upsample
+from segtrain.network.presets import (
+    PRESETS,
+    Architecture,
+    ArchitectureName,
+    Block,
+    EncoderName,
+    LiteArchitecture,
+    Upsample,
+)
 
 PrecisionChoice = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
 RegionLoss = Literal["none", "dice", "lovasz"]
@@ -27,7 +35,7 @@ class TrainOptions:
     architecture replace those of the preset `arch` where they are given; `encoder`, with its `decoder_width`, stands
     instead of them all, starts from ImageNet weights and learns at `encoder_learning_rate`. An epoch is `passes` over
     the frames of train, after which the weights are scored and kept; `minutes` fits `epochs` to a time.
-    `class_balance` is the exponent of `segtrain.losses.class_weights`, `average` the decay a step of the averaged
+    `class_balance` is the exponent of `learning.losses.class_weights`, `average` the decay a step of the averaged
     weights, `clip` the largest norm of the gradient. `patience` is how many epochs may pass without a better mIoU.
     `teacher_share` is the weight of what the checkpoint `teacher` thinks of the frames, its logits divided by
     `temperature`; the labels have the rest. `hold_out` is the share of train that chooses the epoch; 0 leaves that to

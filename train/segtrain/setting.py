@@ -12,7 +12,7 @@ from segdata.errors import InputError
 from segdata.files import on_disk, sha256_of
 from segdata.size import Size
 from segdata.spec import ModelSpec
-from segtrain.batches import Indices
+from segtrain.frames.batches import Indices
 from segtrain.options import TrainOptions
 from segtrain.state import Position
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from segdata.errors import ContractError, InputError
 from segdata.files import replacing
 from segdata.text import short
-from segtrain.checkpoint import signature_of
 from segtrain.history import EpochFigures
+from segtrain.network.checkpoint import signature_of
 
 STATE_KEY = "edgeseg.training"
 

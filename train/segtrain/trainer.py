@@ -18,14 +18,14 @@ from segdata.labels import IGNORE_INDEX
 from segdata.metrics import accuracy
 from segdata.spec import ModelSpec
 from segtrain.evaluate import EVALUATION_BATCH, average_buffers, evaluate, sum_of_processes
-from segtrain.feed import Batch, Feed
+from segtrain.frames.feed import Batch, Feed
 from segtrain.history import EpochFigures, way_on
-from segtrain.losses import Objective
-from segtrain.network import Network
+from segtrain.learning.losses import Objective
+from segtrain.learning.schedule import Clock, Stretch, learning_rate
+from segtrain.learning.teacher import Teacher, distillation_loss
+from segtrain.network.base import Network
 from segtrain.options import TrainOptions
-from segtrain.schedule import Clock, Stretch, learning_rate
 from segtrain.setting import parts_of_train
-from segtrain.teacher import Teacher, distillation_loss
 
 _Tensors = tuple[Tensor, ...] | list[Tensor]
 

@@ -1,7 +1,6 @@
 """How right an artefact is on the evaluation frames of a dataset, and how sure that is."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +10,7 @@ from segdata.dataset import CALIBRATION_SPLIT, Dataset
 from segdata.errors import InputError
 from segdata.labels import official_classes
 from segdata.metrics import Matrix, accuracy, class_iou, confusion_matrix, mean_iou
+from segdata.progress import SILENT, Progress
 from segdata.spec import frame_id
 from segrun.runners.base import Runner
 
@@ -21,7 +21,7 @@ ImageMatrices = npt.NDArray[np.int64]
 """A confusion matrix an image, int64 [N, C, C]: row is truth, column is prediction."""
 
 
-def image_matrices(runner: Runner, dataset: Dataset, on_frame: Callable[[], None]) -> ImageMatrices:
+def image_matrices(runner: Runner, dataset: Dataset, progress: Progress = SILENT) -> ImageMatrices:
     """Run the dataset's evaluation frames, none of which calibrated anything, and count each one's pixels.
 
     Raises InputError if the dataset has no such frame, is of another frame size or of other classes than the artefact,
@@ -32,7 +32,7 @@ def image_matrices(runner: Runner, dataset: Dataset, on_frame: Callable[[], None
     matrices = []
     for frame, labels in zip(split.images, split.labels, strict=True):
         matrices.append(confusion_matrix(labels, runner(frame[None])[0], runner.spec.class_count))
-        on_frame()
+        progress.advance("accuracy")
     return np.stack(matrices)
 
 

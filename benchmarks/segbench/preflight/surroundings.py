@@ -5,10 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from segbench.artefacts import artefacts_of
 from segbench.measure.nvml import card_state, load_nvml
 from segbench.preflight.found import Gpu
 from segbench.preflight.installed import Extra, installed
 from segdata.command import missing_dependency
+from segdata.shipped import DEFAULT_ONNX, shipped_checkpoint
 from segdata.spec import Precision
 from segrun.options import RunnerName
 from segrun.runners.base import Runner
@@ -42,12 +44,17 @@ def build(library: TensorRT, model: Path, compute_capability: str, on_progress: 
 
 
 def write_models(path: Path, folder: Path) -> dict[Precision, Path]:
-    """Write the model at `path` to `folder` in all precisions; raise MissingDependencyError without onnx."""
+    """Return the ONNX files of one network by precision: `path` and its siblings; of the shipped one, all, in `folder`.
+
+    Raises MissingDependencyError without the export extra.
+    """
     try:
-        from segbench.preflight.probe_models import write_probe_models
+        from segexport.graph.onnx_file import read_onnx
     except ImportError as error:
         raise missing_dependency(error) from None
-    return write_probe_models(path, folder)
+    shipped = path == DEFAULT_ONNX[0]
+    files = artefacts_of([shipped_checkpoint() if shipped else path], True, folder)
+    return {read_onnx(file).contract.precision: file for file in files}
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What can be said of an artefact on an unlabelled video: does it say what its reference says, and steadily?"""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -23,7 +23,6 @@ def video_quality(
     reference: Runner,
     video: Path,
     limit: int | None,
-    on_frame: Callable[[], None],
     names: tuple[str, str] | None = None,
 ) -> QualityResult:
     """Run both on the first `limit` frames of `video` (all, if None) and compare what they say.
@@ -45,7 +44,6 @@ def video_quality(
         worst.add(WorstFrame(seconds, pixel_accuracy(counts)))
         flicker.add(frame.small, (labels, expected))
         frames += 1
-        on_frame()
     if not frames:
         raise InputError(f"{video}: no frame could be decoded; the file is broken: get it again")
     seen = matrix.sum(axis=1)

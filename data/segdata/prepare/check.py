@@ -1,7 +1,7 @@
 """What is wrong with labelled images on disk, before anything is made of them."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +20,7 @@ from segdata.prepare.label_files import find_label_space
 from segdata.prepare.layouts import find_layout
 from segdata.prepare.pair import Found, Pair
 from segdata.prepare.reading import read_pair
+from segdata.progress import SILENT, Progress
 
 _NO_PIXELS = np.zeros(256, np.int64)
 
@@ -51,7 +52,7 @@ class _Looked:
     pixels: npt.NDArray[np.int64]  # [256], by class
 
 
-def check(options: CheckOptions, on_start: Callable[[int], None], on_frame: Callable[[], None]) -> CheckReport:
+def check(options: CheckOptions, progress: Progress = SILENT) -> CheckReport:
     """Read every pair below `options.source` and return what is wrong with it.
 
     Looks for files without their pair, broken and truncated ones, images of the wrong kind, sizes that differ, unknown
@@ -61,12 +62,12 @@ def check(options: CheckOptions, on_start: Callable[[int], None], on_frame: Call
     space = find_label_space(options.label_space)
     found = find_layout(options.source, space, options.ids)
     frames = [(split, pair) for split, pairs in found.splits.items() for pair in pairs]
-    on_start(len(frames))
+    progress.start(len(frames))
     looked = []
     with ThreadPoolExecutor(cpu_count()) as executor:
         for result in executor.map(partial(_look, space), frames):
             looked.append(result)
-            on_frame()
+            progress.advance()
     by_split = {split: sum((f.pixels for f in looked if f.split == split), _NO_PIXELS) for split in found.splits}
     problems = [
         *_alone(found),

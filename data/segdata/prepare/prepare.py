@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +34,7 @@ from segdata.prepare.journal import Done, Journal
 from segdata.prepare.pair import Pair
 from segdata.prepare.plan import Plan, make_plan
 from segdata.prepare.reading import read_pair
+from segdata.progress import SILENT, Progress
 from segdata.resize import resize_frame, resize_labels
 from segdata.size import Size
 from segdata.text import short
@@ -65,7 +66,7 @@ class PrepareReport:
     remarks: tuple[str, ...] = ()
 
 
-def prepare(options: PrepareOptions, on_start: Callable[[int], None], on_frame: Callable[[], None]) -> PrepareReport:
+def prepare(options: PrepareOptions, progress: Progress = SILENT) -> PrepareReport:
     """Write the labelled images below `options.source` as a dataset at `options.target`, a folder a size if several.
 
     `on_start` is told how many frames are left to do, `on_frame` is called after each. Where the target is already
@@ -82,8 +83,8 @@ def prepare(options: PrepareOptions, on_start: Callable[[int], None], on_frame: 
     with _removed_on_error(folder), on_disk(options.target):
         with Journal(folder, sha256, partial(_is_of, plan)) as journal:
             resumed = len(journal.done)
-            on_start(len(plan.frames()) - resumed)
-            _fill(folder, plan, journal, on_frame)
+            progress.start(len(plan.frames()) - resumed)
+            _fill(folder, plan, journal, progress)
         for size in plan.sizes:
             facts = _facts(options, plan, sha256, journal.done, size)
             (_subfolder(folder, plan, size) / DATASET_FILE).write_text(facts.to_json())
@@ -130,7 +131,7 @@ def _is_of(plan: Plan, done: Done) -> bool:
     )
 
 
-def _fill(folder: Path, plan: Plan, journal: Journal, on_frame: Callable[[], None]) -> None:
+def _fill(folder: Path, plan: Plan, journal: Journal, progress: Progress) -> None:
     """Write the pixels of every frame that the journal does not have, and note each there."""
     arrays = {
         (size, split): _arrays(_subfolder(folder, plan, size), split, len(pairs), size, resume=bool(journal.done))
@@ -145,9 +146,9 @@ def _fill(folder: Path, plan: Plan, journal: Journal, on_frame: Callable[[], Non
             for name, index, pair in left:
                 running.add(executor.submit(prepare_pair, pair, plan.space, plan.sizes, (name, index)))
                 if len(running) >= 4 * workers:
-                    running = _store(running, plan, arrays, journal, on_frame)
+                    running = _store(running, plan, arrays, journal, progress)
             while running:
-                running = _store(running, plan, arrays, journal, on_frame)
+                running = _store(running, plan, arrays, journal, progress)
         except BaseException:
             executor.shutdown(cancel_futures=True)
             raise
@@ -158,7 +159,7 @@ def _store(
     plan: Plan,
     arrays: dict[tuple[Size, str], tuple[Bytes, Bytes]],
     journal: Journal,
-    on_frame: Callable[[], None],
+    progress: Progress,
 ) -> set[Future[PreparedFrame]]:
     """Wait for some frames, write them, and return those still running."""
     ready, running = wait(running, return_when=FIRST_COMPLETED)
@@ -168,7 +169,7 @@ def _store(
             images, labels = arrays[size, frame.done.split]
             images[frame.done.index], labels[frame.done.index] = frame.images[position], frame.labels[position]
         journal.add(frame.done)
-        on_frame()
+        progress.advance()
     return running
 
 

@@ -164,8 +164,8 @@ def _facts_of_onnx(path: Path) -> dict[str, Any]:
 
 
 def _inspect_checkpoint(path: Path) -> Inspection:
-    from segtrain.checkpoint import load_checkpoint  # PyTorch, which the others need not have
-    from segtrain.summary import cost_of
+    from segtrain.network.checkpoint import load_checkpoint  # PyTorch, which the others need not have
+    from segtrain.report.summary import cost_of
 
     _, spec = load_checkpoint(path)
     cost = cost_of(spec)

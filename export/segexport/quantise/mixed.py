@@ -24,7 +24,7 @@ from segexport.quantise.calibrate import CalibrationRanges
 from segexport.quantise.to_int8 import quantisable, to_int8
 from segrun.runners.base import Labels
 from segrun.runners.onnxruntime import OnnxRuntimeRunner
-from segtrain.plots import save
+from segtrain.report.plots import save
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What several tests share: files, servers and devices to test with."""

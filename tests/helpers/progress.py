@@ -1,0 +1,19 @@
+"""A Progress that remembers what it was told."""
+
+from collections.abc import Callable
+
+
+class Told:
+    """`totals` are what `start` was told, `notes` what `advance` was; `on_advance` is called then and may raise."""
+
+    def __init__(self, on_advance: Callable[[], object] = lambda: None) -> None:
+        self.totals: list[int | None] = []
+        self.notes: list[str] = []
+        self._on_advance = on_advance
+
+    def start(self, total: int | None, done: int = 0) -> None:
+        self.totals.append(total)
+
+    def advance(self, note: str = "") -> None:
+        self.notes.append(note)
+        self._on_advance()

@@ -1,0 +1,242 @@
+"""TensorRT's runtime and cuda-bindings' graphs on the simulated device, and engines that compute a real function."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from helpers.simulated_device import Simulation, Work
+from segrun.runners.tensorrt.library import TensorRT
+from segrun.runners.tensorrt.runner import Libraries
+
+VERSION = "10.16.1.11"
+
+
+@dataclass(frozen=True)
+class Program:
+    """What an engine computes, and how it describes itself: name -> (mode, type, shape), in the engine's order."""
+
+    tensors: dict[str, tuple[str, str, tuple[int, ...]]]
+    compute: Callable[[np.ndarray], np.ndarray]
+
+
+def toy_program(batch: int, height: int, width: int) -> Program:
+    """A function of every byte of the frame, so that one wrong byte shows."""
+    shape = (batch, height, width)
+
+    def compute(frames: np.ndarray) -> np.ndarray:
+        mixed = np.cumsum(frames.astype(np.int64) * (1, 3, 5), axis=2).sum(axis=-1)
+        return (mixed * 7919 % 251 % 29).astype(np.uint8)
+
+    # Outputs first: engines list their tensors in any order.
+    tensors = {"labels": ("OUTPUT", "UINT8", shape), "frames": ("INPUT", "UINT8", (*shape, 3))}
+    return Program(tensors, compute)
+
+
+def onnx_program(plan: bytes) -> Program:
+    """Return the function of an ONNX file, by ONNX Runtime."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(plan, options, providers=["CPUExecutionProvider"])
+    tensors = {
+        each.name: (mode, each.type.removeprefix("tensor(").removesuffix(")").upper(), tuple(each.shape))
+        for mode, group in (("INPUT", session.get_inputs()), ("OUTPUT", session.get_outputs()))
+        for each in group
+    }
+    return Program(tensors, lambda frames: session.run(None, {"frames": frames})[0])
+
+
+class Logger:
+    """The collecting logger's surface."""
+
+    def __init__(self) -> None:
+        self.errors: list[str] = []
+
+    def take_errors(self) -> str:
+        errors, self.errors = " ".join("; ".join(self.errors).split()), []
+        return errors or "no reason given"
+
+
+def libraries_of(
+    simulation: Simulation,
+    load: Callable[[bytes], Program],
+    flavour: str = "tensorrt",
+    graphs: bool = False,
+    uncapturable: bool = False,
+) -> Libraries:
+    """Return what a runner needs, on a simulated device. `load` reads a plan, raising ValueError if it cannot.
+
+    `graphs` installs cuda-bindings; `uncapturable` engines refuse to run while a graph is captured.
+    """
+    logger = Logger()
+    module = _tensorrt_of(simulation, load, logger, flavour, uncapturable)
+    bindings = _bindings_of(simulation) if graphs else None
+    return Libraries(TensorRT(module, flavour), logger, simulation.driver, bindings)  # type: ignore[arg-type]
+
+
+def _tensorrt_of(simulation: Simulation, load: Any, logger: Logger, flavour: str, uncapturable: bool) -> Any:  # noqa: ANN401
+    modes = Enum("TensorIOMode", ["NONE", "INPUT", "OUTPUT"])
+    types = Enum("DataType", ["FLOAT", "HALF", "INT64", "UINT8"])
+
+    def fails(name: str) -> bool:
+        if simulation.fails(name):
+            logger.errors.append(f"{name}: an injected\nfailure" if not simulation.dead else "the device is dead")
+            return True
+        return False
+
+    class Owned:
+        def __init__(self, what: str) -> None:
+            simulation.require_current(what)
+            self.what, self.context, self.key = what, simulation.stack[-1], simulation.make(what)
+
+        def __del__(self) -> None:
+            if not hasattr(self, "key"):
+                return
+            simulation.drop(self.key)
+            if not simulation.dead and (not simulation.stack or simulation.stack[-1] is not self.context):
+                simulation.violations.append(f"{self.what} is destroyed without its context current")
+            if any(work.user == self.key for queue in simulation.queues.values() for work in queue.work):
+                simulation.violations.append(f"{self.what} is destroyed while it runs")
+
+    class ExecutionContext(Owned):
+        def __init__(self, program: Program) -> None:
+            super().__init__("an execution context")
+            self.program = program
+            self.addresses: dict[str, int] = {}
+
+        def set_tensor_address(self, name: str, memory: int) -> bool:
+            assert type(memory) is int
+            if fails("set_tensor_address"):
+                return False
+            self.addresses[name] = memory
+            return True
+
+        def execute_async_v3(self, stream_handle: int) -> bool:
+            simulation.require_current("execute_async_v3", self.context)
+            if fails("execute_async_v3"):
+                return False
+            if uncapturable and simulation.queues[stream_handle].capture is not None:
+                logger.errors.append("not permitted when stream is capturing")
+                return False
+            memory = {name: simulation.memory[address] for name, address in self.addresses.items()}
+            frames, labels = memory["frames"], memory["labels"]
+            shapes = {name: shape for name, (_, _, shape) in self.program.tensors.items()}
+            for name, shape in shapes.items():
+                if memory[name].content.nbytes < int(np.prod(shape)):
+                    raise simulation.violation(f"the memory of {name} is too small")
+            compute = self.program.compute
+
+            def run() -> None:
+                labels.content[:] = compute(frames.content.reshape(shapes["frames"])).reshape(-1)
+
+            key = self.key
+            simulation.enqueue(stream_handle, lambda: Work(run, (frames,), (labels,), user=key))
+            return True
+
+    class Engine(Owned):
+        def __init__(self, program: Program) -> None:
+            super().__init__("an engine")
+            self.program = program
+            self.num_io_tensors = len(program.tensors)
+
+        def get_tensor_name(self, index: int) -> str:
+            return list(self.program.tensors)[index]
+
+        def get_tensor_mode(self, name: str) -> object:
+            return modes[self.program.tensors[name][0]]
+
+        def get_tensor_dtype(self, name: str) -> object:
+            return types[self.program.tensors[name][1]]
+
+        def get_tensor_shape(self, name: str) -> tuple[int, ...]:
+            return self.program.tensors[name][2]
+
+        def create_runtime_config(self) -> SimpleNamespace:
+            return SimpleNamespace(cuda_graph_strategy="DISABLED")
+
+        def create_execution_context(self, config: SimpleNamespace | None = None) -> ExecutionContext | None:
+            simulation.require_current("create_execution_context", self.context)
+            if config is not None:
+                assert flavour == "tensorrt-rtx"
+                assert config.cuda_graph_strategy == "WHOLE_GRAPH_CAPTURE"
+            return None if fails("create_execution_context") else ExecutionContext(self.program)
+
+    class Runtime:
+        def __init__(self, given: object) -> None:
+            assert given is logger
+
+        def deserialize_cuda_engine(self, plan: bytes) -> Engine | None:
+            simulation.require_current("deserialize_cuda_engine")
+            if fails("deserialize_cuda_engine"):
+                return None
+            try:
+                return Engine(load(plan))
+            except ValueError as error:
+                logger.errors.append(str(error))
+                return None
+
+    names: dict[str, Any] = {"__version__": VERSION, "Runtime": Runtime, "TensorIOMode": modes, "DataType": types}
+    if flavour == "tensorrt-rtx":
+        names["CudaGraphStrategy"] = SimpleNamespace(WHOLE_GRAPH_CAPTURE="WHOLE_GRAPH_CAPTURE")
+    return SimpleNamespace(**names)
+
+
+def _bindings_of(simulation: Simulation) -> SimpleNamespace:
+    """cuda.bindings.driver: every function returns its CUresult first."""
+    results = Enum("CUresult", {"CUDA_SUCCESS": 0, "CUDA_ERROR_UNKNOWN": 999}, type=int)
+    graphs: dict[int, list[Callable[[], Work]]] = {}
+
+    def result(name: str, frees: bool = False) -> Any:  # noqa: ANN401
+        simulation.require_current(name)
+        return results.CUDA_ERROR_UNKNOWN if simulation.fails(name, frees) else results.CUDA_SUCCESS
+
+    def begin(stream: int, mode: str) -> tuple[object]:
+        assert mode == "THREAD_LOCAL"
+        code = result("cuStreamBeginCapture")
+        if code is results.CUDA_SUCCESS:
+            simulation.queues[stream].capture = []
+        return (code,)
+
+    def end(stream: int) -> tuple[object, int | None]:
+        work, simulation.queues[stream].capture = simulation.queues[stream].capture, None
+        if result("cuStreamEndCapture") is not results.CUDA_SUCCESS:
+            return results.CUDA_ERROR_UNKNOWN, None
+        key = simulation.make("a graph")
+        graphs[key] = list(work or [])
+        return results.CUDA_SUCCESS, key
+
+    def instantiate(graph: int, flags: int) -> tuple[object, int | None]:
+        if result("cuGraphInstantiate") is not results.CUDA_SUCCESS:
+            return results.CUDA_ERROR_UNKNOWN, None
+        key = simulation.make("an executable graph")
+        graphs[key] = graphs[graph]
+        return results.CUDA_SUCCESS, key
+
+    def launch(executable: int, stream: int) -> tuple[object]:
+        code = result("cuGraphLaunch")
+        if code is results.CUDA_SUCCESS:
+            for make in graphs[executable]:
+                simulation.enqueue(stream, make)
+        return (code,)
+
+    def destroy(name: str) -> Callable[[int], tuple[object]]:
+        def free(key: int) -> tuple[object]:
+            simulation.drop(key)
+            return (result(name, frees=True),)
+
+        return free
+
+    return SimpleNamespace(
+        CUstreamCaptureMode=SimpleNamespace(CU_STREAM_CAPTURE_MODE_THREAD_LOCAL="THREAD_LOCAL"),
+        cuStreamBeginCapture=begin,
+        cuStreamEndCapture=end,
+        cuGraphInstantiate=instantiate,
+        cuGraphLaunch=launch,
+        cuGraphDestroy=destroy("cuGraphDestroy"),
+        cuGraphExecDestroy=destroy("cuGraphExecDestroy"),
+    )

@@ -1,0 +1,1 @@
+"""The frames of a dataset on their way into a network: batches, augmentation."""

@@ -1,0 +1,1 @@
+"""What training minimises, and how fast it goes about it."""

@@ -1,0 +1,1 @@
+"""What a run leaves for people: figures, plots, panels, a folder."""

@@ -1,0 +1,75 @@
+"""A run's folder as a person reads it: config, curves, panels, confusion, IoU by class, TensorBoard logs."""
+
+import csv
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import tomli_w
+import torch
+
+from segdata.dataset import Dataset
+from segdata.files import on_disk, replacing
+from segdata.metrics import class_iou
+from segdata.spec import ModelSpec
+from segtrain.history import EpochFigures
+from segtrain.loop import Outcome
+from segtrain.network.checkpoint import load_checkpoint
+from segtrain.options import TrainOptions
+from segtrain.report.panels import plot_panels, predict
+from segtrain.report.plots import plot_confusion, plot_curves, plot_iou, save
+from segtrain.setting import plain
+
+PANELS = 6
+
+
+def write_config(folder: Path, options: TrainOptions, spec: ModelSpec, epochs: int) -> None:
+    """Write `config.toml`: every option as it was in the end, and the network; None stands as an absent key."""
+    values = asdict(options) | {"epochs": epochs}
+    written = {name: plain(value) for name, value in values.items() if value is not None}
+    with replacing(folder / "config.toml") as temporary:
+        temporary.write_text(tomli_w.dumps({"options": written, "network": dict(spec.options)}), encoding="utf-8")
+
+
+def write_pictures(folder: Path, dataset: Dataset, outcome: Outcome) -> None:
+    """Write `curves.png`, `panels.png`, `confusion.png`, `iou.png` and `iou.csv` of the best weights on val."""
+    save(plot_curves(outcome.history), folder / "curves.png")
+    save(plot_confusion(outcome.evaluation.matrix, outcome.spec), folder / "confusion.png", dpi=130)
+    save(plot_iou(outcome.evaluation.matrix, outcome.spec), folder / "iou.png")
+    val = dataset.split("val")
+    chosen = np.unique(np.linspace(0, len(val) - 1, PANELS).round().astype(np.int64))
+    few = val.subset(chosen)
+    network, spec = load_checkpoint(outcome.best)
+    save(plot_panels(few, predict(network, few, spec, torch.device("cpu")), spec), folder / "panels.png")
+    _write_iou(folder / "iou.csv", outcome)
+
+
+def _write_iou(path: Path, outcome: Outcome) -> None:
+    evaluation = outcome.evaluation
+    columns = {"class": outcome.spec.class_names, "iou": class_iou(evaluation.matrix)}
+    if evaluation.truth_matrix is not None:
+        columns["iou_against_larger_truth"] = class_iou(evaluation.truth_matrix)
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+
+
+class TensorBoardLog:
+    """Writes each epoch's figures for TensorBoard into `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the log; raise ImportError without TensorBoard."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._folder = folder / "tensorboard"
+        with on_disk(self._folder):
+            self._writer = SummaryWriter(str(self._folder))
+
+    def add(self, figures: EpochFigures) -> None:
+        """Write one epoch."""
+        with on_disk(self._folder):
+            for name, value in asdict(figures).items():
+                if name != "epoch":
+                    self._writer.add_scalar(name, value, figures.epoch)
+            self._writer.flush()
