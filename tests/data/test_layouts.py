@@ -7,8 +7,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from labelled_files import CITYSCAPES_29, COLOURS, LABEL_IDS, TWO, TWO_CLASSES, photo, save, side_by_side, write_files
 
+from helpers.labelled_files import (
+    CITYSCAPES_29,
+    COLOURS,
+    LABEL_IDS,
+    TWO,
+    TWO_CLASSES,
+    photo,
+    save,
+    side_by_side,
+    write_files,
+)
 from segdata.prepare.layouts import find_layout, find_pairs
 from segdata.prepare.pair import Pair
 

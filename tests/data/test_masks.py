@@ -8,7 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from labelled_files import (
+from numpy.typing import NDArray
+from PIL import Image
+
+from helpers.labelled_files import (
     CAR,
     CITYSCAPES_29,
     CLASSES,
@@ -22,9 +25,6 @@ from labelled_files import (
     photo,
     save,
 )  # fmt: skip
-from numpy.typing import NDArray
-from PIL import Image
-
 from segdata.labels import CITYSCAPES_19, LabelSpace
 from segdata.prepare.layouts import find_layout
 from segdata.prepare.reading import read_pair

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from random_folders import make, outcome
+
+from helpers.random_folders import make, outcome
 
 
 @pytest.mark.parametrize("seed", range(48))

@@ -1,6 +1,6 @@
 """Folders of photos, of masks and of both, at random: what of it is labels is known.
 
-As a script: python tests/data/random_folders.py COUNT [SEED] goes through `check` and `prepare` with as many.
+As a script, in tests/: python -m helpers.random_folders COUNT [SEED] goes through `check` and `prepare` with as many.
 """
 
 import sys
