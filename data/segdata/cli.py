@@ -17,16 +17,23 @@ def main() -> None:
 
 
 SOURCE_HELP = """
-    SOURCE is recognised by itself as one of these layouts, of JPEG or PNG files:
+    SOURCE is recognised by itself as one of these layouts, if its label files
+    hold labels (BMP, JPEG, PNG, PPM, TIFF or WebP):
 
     \b
     official      leftImg8bit/SPLIT/CITY/*_leftImg8bit.png with
                   gtFine/SPLIT/CITY/*_gtFine_labelIds.png
                   (or _labelTrainIds, or _color)
-    pairs         SPLIT/leftImg/NAME with SPLIT/labelIds/NAME in colours
+    pairs         SPLIT/leftImg/NAME with SPLIT/labelIds/NAME
+    plain         images/NAME with masks/NAME, labels/ or annotations/;
+                  img_dir/NAME with ann_dir/NAME; SPLIT/ before or behind
+    VOC           JPEGImages/NAME with SegmentationClass/NAME
+    CamVid        SPLIT/NAME with SPLITannot/NAME, or SPLIT_labels/NAME_L
     side by side  SPLIT/NAME: the image left, its colours right
-    plain         images/NAME with masks/NAME of ids (official labelIds, for
-                  the Cityscapes label spaces), also below SPLIT/
+
+    \b
+    Masks hold ids (grey, palette) or colours of the label space; valid and
+    validation are val.
 """
 
 

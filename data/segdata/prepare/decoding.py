@@ -46,9 +46,11 @@ def decode_labels(image: LabelImage, encoding: Encoding, space: LabelSpace, path
         labels, unknown = _from_ids(image.ids, encoding, space)
     share = sum(unknown.values()) / labels.size
     if share > UNKNOWN_LIMIT:
+        ways_out = "name the label space it is in" + (
+            "" if space.name in LABEL_SPACES else ", or list them in its ignore"
+        )
         raise InputError(
-            f"{path}: {share:.1%} of its pixels are no class of {space.name}: {describe(unknown)}; "
-            f"name the label space it is in{'' if space.name in LABEL_SPACES else ', or list them in its ignore'}"
+            f"{path}: {share:.1%} of its pixels are no class of {space.name}: {describe(unknown)}; {ways_out}"
         )
     if encoding in ("label ids", "train ids") and _is_photo(image):
         raise InputError(f"{path}: {image.kind} whose values change from pixel to pixel as a photo's; need labels")

@@ -16,7 +16,7 @@ from segdata.prepare.train_ids import with_ids
 _CANDIDATES: tuple[Callable[[Path], list[Found]], ...] = (official, two_folders, side_by_side)
 
 _NOTHING = (
-    "{source}: no labelled images found; need leftImg8bit/ and gtFine/, images/ and masks/, folders of other known "
+    "no labelled images found; need leftImg8bit/ and gtFine/, images/ and masks/, folders of other known "
     "names, or SPLIT/ of side-by-side images (see seg-data prepare --help)"
 )
 
@@ -37,7 +37,7 @@ def find_layout(source: Path, space: LabelSpace = CITYSCAPES_29, ids: Ids = "aut
     if len(found) > 1:
         names = " and ".join(outcome.layout for outcome in found if isinstance(outcome, Found))
         raise InputError(f"{source}: has the layouts {names}; need one: move the other out")
-    first = (found or others or [InputError(_NOTHING.format(source=source))])[0]
+    first = (found or others or [InputError(f"{source}: {_NOTHING}")])[0]
     if isinstance(first, InputError):
         raise first
     return with_ids(first, space, ids)
