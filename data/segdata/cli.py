@@ -29,6 +29,7 @@ SOURCE_HELP = """
                   img_dir/NAME with ann_dir/NAME; SPLIT/ before or behind
     VOC           JPEGImages/NAME with SegmentationClass/NAME
     CamVid        SPLIT/NAME with SPLITannot/NAME, or SPLIT_labels/NAME_L
+    one folder    SPLIT/NAME with SPLIT/NAME_mask
     side by side  SPLIT/NAME: the image left, its colours right
 
     \b

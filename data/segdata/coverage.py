@@ -24,7 +24,7 @@ def coverage_remarks(split: str, names: Sequence[str], class_pixels: Sequence[in
         lines.append(f"{split}: no pixel is of {', '.join(missing[:_LISTED])}{more}{alone}")
     ignored = pixels - sum(class_pixels)
     if pixels and ignored >= IGNORED_SHARE * pixels:
-        hint = "; if 255 is a class in the masks, give it that id" if missing else ""
+        hint = "; if 255 is a class in the masks, give it that id" if len(present) == 1 and missing else ""
         lines.append(f"{split}: {ignored / pixels:.1%} of the pixels are ignored (255){hint}")
     return lines
 

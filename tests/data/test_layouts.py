@@ -133,6 +133,13 @@ def test_folders_of_images_and_of_masks_are_found(tmp_path: Path, images: str, m
     assert {pair.encoding for pair in found.pairs} == {"label ids"}
 
 
+def test_masks_in_the_folder_of_their_images_are_found(tmp_path: Path) -> None:
+    for split in ("train", "valid"):
+        write_folders(tmp_path, split + "/a-{}_jpg.rf.1.jpg", split + "/a-{}_jpg.rf.1_mask.png")
+    assert find_layout(tmp_path).layout == "one folder"
+    assert names(tmp_path) == {split: [f"a-{name}_jpg.rf.1" for name in "123"] for split in ("train", "val")}
+
+
 @pytest.mark.parametrize("word", ["valid", "validation", "val", "Valid"])
 @pytest.mark.parametrize("pattern", ["{split}/images/{{}}.png", "images/{split}/{{}}.png", "{split}/{{}}.png"])
 def test_whatever_validation_is_called_it_is_val(tmp_path: Path, word: str, pattern: str) -> None:

@@ -23,7 +23,7 @@ from segdata.size import Size
 WritePair = Callable[..., None]
 
 COMMAND = Path(sys.executable).with_name("seg-data")
-LAYOUTS = ("official", "pairs", "plain", "VOC", "CamVid", "side by side")
+LAYOUTS = ("official", "pairs", "plain", "VOC", "CamVid", "one folder", "side by side")
 MANY = 24
 BIG_WIDTH, BIG_HEIGHT = 1024, 512
 

@@ -39,6 +39,7 @@ LAYOUTS = {
     "pairs": ("{split}/leftImg/{}", "{split}/labelIds/{}"),
     "VOC": ("JPEGImages/{}", "SegmentationClass/{}"),
     "CamVid": ("{split}/{}", "{split}annot/{}"),
+    "one folder": ("{split}/{}", "{split}/{}_mask"),
     "CamVid, colours": ("{split}/{}", "{split}_labels/{}_L"),
 }
 SPLITS = (("train", "val"), ("train", "valid"), ("training", "validation"))
@@ -150,7 +151,7 @@ def _mask(path: Path, random: Generator, classes: Array, space: str, way: str) -
 
 def _photo(random: Generator, dull: bool = True) -> Array:
     """Return a picture that is no labels, uint8 [H, W, 3]."""
-    kind = random.integers(6 if dull else 3)
+    kind = random.integers(8 if dull else 3)
     made = scene(int(random.integers(1 << 30)), HEIGHT, WIDTH).image
     if kind == 0:
         return random.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
@@ -158,6 +159,16 @@ def _photo(random: Generator, dull: bool = True) -> Array:
         low, high = random.integers(0, 256, (2, 3))
         ramp = np.linspace(low, high, WIDTH) + random.normal(0, 3, (HEIGHT, WIDTH, 3))
         return ramp.clip(0, 255).astype(np.uint8)
+    if kind == 6:  # a gradient without noise
+        return np.broadcast_to(np.linspace(*random.integers(40, 256, (2, 3)), WIDTH), (HEIGHT, WIDTH, 3)).astype(
+            np.uint8
+        )
+    if kind == 7:  # a drawing: flat shapes of any colours
+        drawing = np.broadcast_to(random.integers(0, 256, 3), (HEIGHT, WIDTH, 3)).astype(np.uint8)
+        for _ in range(6):
+            top, left = random.integers(HEIGHT), random.integers(WIDTH)
+            drawing[top : top + 30, left : left + 40] = random.integers(40, 256, 3)
+        return drawing
     noisy = (made + random.normal(0, 4, made.shape)).clip(0, 255)
     return (noisy / (1, 2, 5, 8)[random.integers(4) if dull else 0]).astype(np.uint8)
 

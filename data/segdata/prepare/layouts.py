@@ -9,11 +9,12 @@ from segdata.options import Ids
 from segdata.prepare.folders import two_folders
 from segdata.prepare.judging import judged
 from segdata.prepare.official import official
+from segdata.prepare.one_folder import one_folder
 from segdata.prepare.pair import Found, Splits
 from segdata.prepare.side_by_side import side_by_side
 from segdata.prepare.train_ids import with_ids
 
-_CANDIDATES: tuple[Callable[[Path], list[Found]], ...] = (official, two_folders, side_by_side)
+_CANDIDATES: tuple[Callable[[Path], list[Found]], ...] = (official, two_folders, one_folder, side_by_side)
 
 _NOTHING = (
     "no labelled images found; need leftImg8bit/ and gtFine/, images/ and masks/, folders of other known "
