@@ -77,21 +77,23 @@ def decode_colours(image: npt.NDArray[np.uint8], space: LabelSpace) -> npt.NDArr
     return labels
 
 
-def why_no_labels(image: npt.NDArray[np.uint8], space: LabelSpace) -> str | None:
+def why_no_labels(image: npt.NDArray[np.uint8], decoded: npt.NDArray[np.uint8], space: LabelSpace) -> str | None:
     """Return what an RGB image of a lossy format, uint8 [H, W, 3], shows instead of labels; None if it shows labels.
 
+    `decoded` is what `decode_colours` makes of it, uint8 [H, W].
     Labels are flat: `FLAT_SHARE` of their pixels or more lie within `FLAT_DISTANCE` of a palette colour, and few have
     nothing clear around them. A dark photo is near to black alone, but not as evenly as one class would be.
     """
-    nearest, distance = _tables(space.colours)
+    nearest, distances = _tables(space.colours)
     index = _cells(image)
-    flat = distance[index] <= FLAT_DISTANCE
-    stray = float((decode_colours(image, space) == IGNORE_INDEX).mean())
-    seen = f"{flat.mean():.1%} of its pixels are near colours of {space.name}, {stray:.1%} have none around them"
-    if flat.mean() < FLAT_SHARE or stray > STRAY_SHARE:
+    distance = distances[index]
+    flat = distance <= FLAT_DISTANCE
+    near, stray = np.count_nonzero(flat) / flat.size, np.count_nonzero(decoded == IGNORE_INDEX) / flat.size
+    seen = f"{near:.1%} of its pixels are near colours of {space.name}, {stray:.1%} have none around them"
+    if near < FLAT_SHARE or stray > STRAY_SHARE:
         return f"{seen}; labels have {FLAT_SHARE:.0%} or more, and {STRAY_SHARE:.0%} or less"
-    stands = np.bincount(nearest[index][flat]) > SPECK * np.count_nonzero(flat)
-    even = float((distance[index] <= EVEN_DISTANCE).mean())
+    stands = np.bincount(nearest[index[flat]]) > SPECK * near * flat.size
+    even = np.count_nonzero(distance <= EVEN_DISTANCE) / flat.size
     if np.count_nonzero(stands) < 2 and even < EVEN_SHARE:
         return f"{seen}, all near one class, and only {even:.1%} of its very colour; need {EVEN_SHARE:.0%}"
     return None

@@ -81,9 +81,10 @@ def _from_lossy_colours(image: LabelImage, space: LabelSpace, path: Path) -> Lab
     # What is ignored takes places after the classes, which `conversion` makes 255.
     ignored = own.ignored_colours
     known = replace(own, names=own.names + ("ignored",) * len(ignored), colours=own.colours + ignored)
-    if (why := why_no_labels(image.colours, known)) is not None:
+    labels = decode_colours(image.colours, known)
+    if (why := why_no_labels(image.colours, labels, known)) is not None:
         raise InputError(f"{path}: {image.kind}: {why}; a photo, or labels of another space")
-    return conversion(own, space)[decode_colours(image.colours, known)]
+    return conversion(own, space)[labels]
 
 
 def _from_colours(colours: Labels, space: LabelSpace) -> tuple[Labels, Counter[str]]:
@@ -139,17 +140,15 @@ def known_ids(space: LabelSpace) -> set[int]:
 
 def _is_photo(image: LabelImage) -> bool:
     """Return whether grey values, or the colours that indices of a palette stand for, are those of a photo."""
-    if image.ids is None:
+    ids = image.ids
+    if ids is None or np.count_nonzero(ids[:, 1:] != ids[:, :-1]) <= _PHOTO_EDGES * ids[:, 1:].size:
         return False
-    if image.kind.startswith("palette"):
-        return _like_a_photo(image.colours.mean(axis=2, dtype=np.float32).astype(np.int32), _PHOTO_COLOUR_STEP)
-    return _like_a_photo(image.ids.astype(np.int32), _PHOTO_STEP)
-
-
-def _like_a_photo(values: npt.NDArray[np.int32], step: int) -> bool:
+    in_palette = image.kind.startswith("palette")
+    values = image.colours.mean(axis=2).astype(np.int32) if in_palette else ids.astype(np.int32)
     steps = np.diff(values, axis=1)
     edges = steps[steps != 0]
-    if edges.size <= _PHOTO_EDGES * steps.size or len(np.unique(values)) < _PHOTO_VALUES:
+    if not edges.size or len(np.unique(values)) < _PHOTO_VALUES:
         return False
     low, high = _PHOTO_RISES
-    return bool((abs(edges) <= step).mean() > _PHOTO_SMALL_STEPS and low < (edges > 0).mean() < high)
+    small = (abs(edges) <= (_PHOTO_COLOUR_STEP if in_palette else _PHOTO_STEP)).mean()
+    return bool(small > _PHOTO_SMALL_STEPS and low < (edges > 0).mean() < high)
