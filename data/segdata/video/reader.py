@@ -11,6 +11,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 from av.audio.stream import AudioStream
+from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from segdata.addresses import without_passwords
@@ -102,6 +103,9 @@ class VideoReader:
         if isinstance(stream, VideoStream) and stream.codec_context is None:
             self.close()
             raise InputError(f"{self.name}: its video is in no format FFmpeg here can decode; need another")
+        if isinstance(stream, VideoStream) and stream.disposition & Disposition.attached_pic:
+            self.close()  # FFmpeg takes one of these last
+            raise InputError(f"{self.name}: has a cover picture but no video; need a file with a video stream")
         if not isinstance(stream, VideoStream):
             kinds = ", ".join(sorted({other.type for other in self._container.streams})) or "no streams"
             self.close()

@@ -9,11 +9,11 @@ from pathlib import Path
 import cv2
 
 from segdata.errors import InputError
-from segdata.image_file import decode_image
+from segdata.image_file import IMAGE_SUFFIXES, decode_image
 from segdata.video.reader import Decoded, SoundStream
 from segrun.sources.base import SourceKind
 
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+SUFFIXES = IMAGE_SUFFIXES
 """What names of images end in, in lower case."""
 
 _OWN_RESULT = ".seg"  # what the stem of a result ends in where the user named none: such files are no inputs
