@@ -1,0 +1,46 @@
+"""FFmpeg's swscale, which gives frames another size and their pixels another layout."""
+
+import av
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
+
+from segdata.errors import InputError
+
+_BT709 = 1  # for both sides: the numbers are not to be changed, whatever colours they stand for
+_MEAN_OF_AREA = Interpolation.AREA | Interpolation.ACCURATE_RND
+
+
+class Scaler:
+    """Changes sizes and layouts, and never what numbers stand for. For one thread; best used for one kind of frames.
+
+    Where swscale is asked for another matrix or range, most of its ways round down: pictures come out up to 4 levels
+    too dark, and green. They also know five matrices. So that is done by `segdata.video.yuv`.
+    """
+
+    def __init__(self) -> None:
+        self._swscale = VideoReformatter()
+
+    def __call__(
+        self, frame: av.VideoFrame, pixel_format: str, height: int | None = None, width: int | None = None
+    ) -> av.VideoFrame:
+        """Return `frame` laid out as `pixel_format`, at `height` x `width`, each pixel the mean of its area.
+
+        Raises InputError for pixels that swscale cannot read, such as a graphics card's own.
+        """
+        try:
+            return self._swscale.reformat(
+                frame,
+                width,
+                height,
+                pixel_format,
+                src_colorspace=_BT709,
+                dst_colorspace=_BT709,
+                src_color_range=ColorRange.JPEG,
+                dst_color_range=ColorRange.JPEG,
+                interpolation=_MEAN_OF_AREA,
+                threads=0 if height is None else 1,  # of a small image, more of them cost what they save
+            )
+        except (av.FFmpegError, OSError) as error:
+            raise InputError(
+                f"got pixels laid out as {frame.format.name}, which FFmpeg here cannot change ({error.strerror}); "
+                "convert the video to yuv420p"
+            ) from None
