@@ -81,6 +81,7 @@ class FrameDecoder:
         # The container's word goes before the stream's: it may be the only one, or was corrected later.
         self._pixel_aspect = Fraction(stream.sample_aspect_ratio or 1)
         self._fields = _FIELDS.get(self._context.field_order, "none")
+        self._rotation: int | None = None
         self.start_anew()
 
     def start_anew(self) -> None:
@@ -108,8 +109,9 @@ class FrameDecoder:
 
     def _with_times(self, frame: av.VideoFrame) -> Iterator[Decoded]:
         time, step = self._time_of(frame), frame.duration * self._finer or self._step
-        display = Display.of(frame, self._pixel_aspect, self._fields)
-        item = Decoded(frame, self._next if time is None else time, self.time_base, display, shift=self._shift)
+        item = Decoded(
+            frame, self._next if time is None else time, self.time_base, self._display_of(frame), shift=self._shift
+        )
         if self._at_once:
             self._next = item.pts + step
             yield item
@@ -129,6 +131,13 @@ class FrameDecoder:
             return self._order.shown(self._ticks(sent.dts, sent.shift), frame.key_frame)
         time = sent.dts if self._by_dts else frame.pts
         return None if time is None else self._ticks(time, sent.shift)
+
+    def _display_of(self, frame: av.VideoFrame) -> Display:
+        # A frame whose side data was looked at is not freed before Python looks for circles: only as often as needed.
+        if frame.rotation != self._rotation:
+            self._rotation = frame.rotation
+            self._display = Display.of(frame, self._pixel_aspect, self._fields)
+        return self._display
 
     def _ticks(self, time: int, shift: Fraction) -> int:
         return time * self._finer + round(shift / self.time_base)

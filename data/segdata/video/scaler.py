@@ -26,6 +26,8 @@ class Scaler:
 
         Raises InputError for pixels that swscale cannot read, such as a graphics card's own.
         """
+        # Only formats that always have the full range must be told so: it would stretch the luma of some others.
+        said = ColorRange.JPEG if has_always_full_range(frame) else ColorRange.MPEG
         try:
             return self._swscale.reformat(
                 frame,
@@ -34,8 +36,8 @@ class Scaler:
                 pixel_format,
                 src_colorspace=_BT709,
                 dst_colorspace=_BT709,
-                src_color_range=ColorRange.JPEG,
-                dst_color_range=ColorRange.JPEG,
+                src_color_range=said,
+                dst_color_range=said,
                 interpolation=_MEAN_OF_AREA,
                 threads=0 if height is None else 1,  # of a small image, more of them cost what they save
             )
@@ -44,3 +46,13 @@ class Scaler:
                 f"got pixels laid out as {frame.format.name}, which FFmpeg here cannot change ({error.strerror}); "
                 "convert the video to yuv420p"
             ) from None
+
+
+def is_grey(frame: av.VideoFrame) -> bool:
+    """Return whether `frame` has luma and no chroma."""
+    return frame.format.name.startswith(("gray", "ya", "mono"))
+
+
+def has_always_full_range(frame: av.VideoFrame) -> bool:
+    """Return whether swscale takes `frame` for one of full range, whatever it says."""
+    return is_grey(frame) or frame.format.name.startswith("yuvj")
