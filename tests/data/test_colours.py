@@ -12,7 +12,8 @@ from av.video.reformatter import ColorRange
 from helpers.exact_colours import MATRICES, decoded, frame_of, mean_of_blocks, smooth_planes
 from segdata.resize import resize_frame
 from segdata.synth import drive
-from segdata.video.picture import COLORSPACES, Picture, Reformatter, unreadable
+from segdata.video.frame_coding import COLORSPACES, unreadable
+from segdata.video.picture import Picture, Reformatter
 from segdata.video.yuv import ColourCoding, Matrix
 
 CODINGS = list(itertools.product(MATRICES, (False, True)))

@@ -8,7 +8,8 @@ from av.video.reformatter import ColorRange
 from numpy.typing import NDArray
 
 from segdata.synth import drive
-from segdata.video.picture import COLORSPACES, Picture, Reformatter
+from segdata.video.frame_coding import COLORSPACES
+from segdata.video.picture import Picture, Reformatter
 from segdata.video.yuv import ColourCoding, Matrix
 
 Image = NDArray[np.uint8]

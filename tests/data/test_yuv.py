@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange
 
-from segdata.video.picture import COLORSPACES
+from segdata.video.frame_coding import COLORSPACES
 from segdata.video.yuv import ColourCoding, Matrix, usual_matrix
 
 KNOWN = set(get_args(Matrix)) - {"ycgco"}  # to FFmpeg's swscale

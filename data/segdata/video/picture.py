@@ -11,21 +11,12 @@ from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
 
 from segdata.resize import resize_frame
 from segdata.video.display import UPRIGHT, Display
-from segdata.video.scaler import Scaler, has_always_full_range, is_grey
-from segdata.video.yuv import Affine, ColourCoding, Matrix, usual_matrix
+from segdata.video.frame_coding import COLORSPACES, coding_of, is_rgb
+from segdata.video.scaler import Scaler, is_grey
+from segdata.video.yuv import Affine, ColourCoding, usual_matrix
 
 Plane = npt.NDArray[np.uint8]
 """uint8 [H, W], a view of memory that FFmpeg owns."""
-
-# FFmpeg's AVColorSpace, which has the numbers of ITU-T H.273, table 4; PyAV does not name all of them.
-COLORSPACES: dict[Matrix, int] = {"bt709": 1, "fcc": 4, "bt601": 6, "smpte240m": 7, "ycgco": 8, "bt2020": 9}
-_MATRICES: dict[int, Matrix] = {number: matrix for matrix, number in COLORSPACES.items()} | {5: "bt601"}
-_BY_PRIMARIES = 12  # the matrix is computed from the primaries
-_OF_PRIMARIES: dict[int, Matrix] = {1: "bt709", 9: "bt2020"}
-# Codings that FFmpeg names and nobody here reads.
-_UNREADABLE = {10: "BT.2020 of constant luminance", 11: "SMPTE ST 2085", 12: "a matrix of its own primaries",
-              13: "constant luminance of its own primaries", 14: "ICtCp", 15: "IPT-PQ-C2", 16: "YCgCo-Re",
-              17: "YCgCo-Ro"}  # fmt: skip
 
 _PRIMARIES, _TRANSFERS = set(ColorPrimaries), set(ColorTrc)  # others are reserved
 
@@ -119,7 +110,7 @@ class Reformatter:
 
     def picture(self, frame: av.VideoFrame, display: Display = UPRIGHT) -> Picture:
         """Return `frame`, of any format, as an upright Picture."""
-        if _is_rgb(frame):
+        if is_rgb(frame):
             image = np.ascontiguousarray(display.turned(self._stored_rgb(frame)))
             return Picture.from_rgb(image).shown_as(frame, display.upright())
         coding = coding_of(frame)
@@ -145,7 +136,7 @@ class Reformatter:
         size = (frame.width, frame.height) if display.lies_down else (frame.height, frame.width)
         height, width = height or size[0], width or size[1]
         stored = (width, height) if display.lies_down else (height, width)
-        if _is_rgb(frame):
+        if is_rgb(frame):
             small = resize_frame(self._stored_rgb(frame), *stored)
         elif frame.height * frame.width <= _CONVERTED_FIRST:
             small = resize_frame(self._decoded(frame, coding_of(frame), frame.height, frame.width), *stored)
@@ -177,27 +168,6 @@ class Reformatter:
             frame = self._whole(frame, "rgb24")
         image = _view(frame.planes[0], 3).reshape(frame.height, frame.width, 3)
         return image if frame.format.name == "rgb24" else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-
-
-def coding_of(frame: av.VideoFrame) -> ColourCoding:
-    """Return how the colours of `frame` are coded: as it says, or as players guess it for its size."""
-    matrix = _OF_PRIMARIES.get(frame.color_primaries) if frame.colorspace == _BY_PRIMARIES else None
-    matrix = matrix or _MATRICES.get(frame.colorspace) or usual_matrix(frame.height, frame.width)
-    if is_grey(frame):  # in full range unless it says that it is not
-        return ColourCoding(matrix, full_range=frame.color_range != ColorRange.MPEG)
-    return ColourCoding(matrix, full_range=frame.color_range == ColorRange.JPEG or has_always_full_range(frame))
-
-
-def unreadable(frame: av.VideoFrame) -> str | None:
-    """Return the name of a coding of colours that cannot be read, None if that of `frame` can."""
-    if _is_rgb(frame) or (frame.colorspace == _BY_PRIMARIES and frame.color_primaries in _OF_PRIMARIES):
-        return None
-    return _UNREADABLE.get(frame.colorspace)
-
-
-def _is_rgb(frame: av.VideoFrame) -> bool:
-    kind = frame.format
-    return kind.is_rgb or kind.has_palette or kind.is_bayer or kind.name.startswith("xyz")
 
 
 def _mixed(fine: cv2.typing.MatLike, affine: Affine) -> npt.NDArray[np.uint16]:

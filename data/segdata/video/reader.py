@@ -15,10 +15,11 @@ from av.video.stream import VideoStream
 
 from segdata.addresses import without_passwords
 from segdata.errors import InputError
+from segdata.video.frame_coding import unreadable
 from segdata.video.frame_decoder import Decoded as Decoded  # what a reader yields, for those that import it
 from segdata.video.frame_decoder import FrameDecoder
 from segdata.video.frame_times import FrameTimes
-from segdata.video.picture import Reformatter, unreadable
+from segdata.video.picture import Reformatter
 from segdata.video.recorded import recorded
 from segdata.video.sound import AnyPacket
 from segdata.video.sound import AudioPacket as AudioPacket

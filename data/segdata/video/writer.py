@@ -9,15 +9,13 @@ from types import TracebackType
 from typing import Literal, cast
 
 import av
-from av.codec.context import Flags
-from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
 from segdata.errors import InputError
 from segdata.video.copied_sound import UNTIMED_SOUND, Copied, longest_packet, reason_not_copied
+from segdata.video.description import FieldMarker, describe
 from segdata.video.encoded_sound import Encoded
-from segdata.video.fields import FIELD_ORDERS, FieldMarker
-from segdata.video.picture import COLORSPACES, Picture, Reformatter
+from segdata.video.picture import Picture, Reformatter
 from segdata.video.reader import reason
 from segdata.video.sound import AnyPacket, AudioPacket, AudioPolicy, SoundStream, SoundTrack
 
@@ -124,10 +122,10 @@ class VideoWriter:
 
         Raises InputError if FFmpeg cannot write it.
         """
-        picture = self._fitted(picture)
-        frame = self._marker(picture.frame) if self._marker else picture.frame
+        frame = self._fitted(picture).frame
         ticks = round(pts * self._source_base / self._time_base)
         with self._one_line_errors():
+            frame = self._marker(frame) if self._marker else frame
             if self._last is None:
                 self._first_ticks = ticks
             else:
@@ -225,20 +223,8 @@ class VideoWriter:
         if self._first is None:
             self._first = picture
             self._stream.height, self._stream.width = picture.height, picture.width
-            self._describe(picture)
+            self._marker = describe(self._stream.codec_context, picture)
         return self._reformatter.fitted(picture, self._first)
-
-    def _describe(self, picture: Picture) -> None:
-        """Have the file say how its pictures are shown: not yet after it has begun, and so all as the first."""
-        context = self._stream.codec_context
-        context.colorspace = COLORSPACES[picture.coding.matrix]
-        context.color_range = ColorRange.JPEG if picture.coding.full_range else ColorRange.MPEG
-        context.color_primaries, context.color_trc = picture.light
-        context.sample_aspect_ratio = picture.display.pixel_aspect
-        if picture.display.fields != "none" and self.encoder == "libx264":  # graphics cards have given it up
-            context.flags |= Flags.interlaced_dct
-            context.field_order = FIELD_ORDERS[picture.display.fields]
-            self._marker = FieldMarker(picture.display.fields, picture.frame)
 
     @contextmanager
     def _one_line_errors(self) -> Iterator[None]:
