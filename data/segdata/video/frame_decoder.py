@@ -80,7 +80,7 @@ class FrameDecoder:
         self._step = round(1 / (rate * self.time_base))
         # The container's word goes before the stream's: it may be the only one, or was corrected later.
         self._pixel_aspect = Fraction(stream.sample_aspect_ratio or 1)
-        self._fields = _FIELDS.get(self._context.field_order, "none")
+        self._fields = _FIELDS.get(getattr(self._context, "field_order", 0), "none")  # PyAV 17 does not tell
         self._rotation: int | None = None
         self.start_anew()
 

@@ -6,7 +6,7 @@ from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from segdata.errors import InputError
 
 _BT709 = 1  # for both sides: the numbers are not to be changed, whatever colours they stand for
-_MEAN_OF_AREA = Interpolation.AREA | Interpolation.ACCURATE_RND
+_MEAN_OF_AREA = Interpolation.AREA | 1 << 18  # SWS_ACCURATE_RND, which PyAV 17 does not name
 
 
 class Scaler:
