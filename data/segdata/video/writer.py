@@ -1,6 +1,5 @@
 """Writes videos through PyAV: H.264 with the sound of a source, playable however the writing ends."""
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
@@ -11,6 +10,7 @@ from typing import Literal, cast
 import av
 from av.video.stream import VideoStream
 
+from segdata.cores import usable_cores
 from segdata.errors import InputError
 from segdata.video.copied_sound import UNTIMED_SOUND, Copied, longest_packet, reason_not_copied
 from segdata.video.description import FieldMarker, describe
@@ -22,11 +22,13 @@ from segdata.video.sound import AnyPacket, AudioPacket, AudioPolicy, SoundStream
 Encoder = Literal["auto", "libx264", "h264_nvenc"]
 
 # Half of the cores: decoding and the network work at the same time.
-_THREADS = str(max(1, (os.cpu_count() or 1) // 2))
+_THREADS = str(max(1, usable_cores() // 2))
 _OPTIONS = {
     "libx264": {"preset": "ultrafast", "crf": "23", "threads": _THREADS},
     "h264_nvenc": {"preset": "p1", "cq": "23"},
 }
+
+_ANYWHERE = ("libx264",)  # encoders that need no graphics card
 
 # A file cut off at any byte plays up to the last second, and one that is finished is like any other.
 _PLAYABLE_WHEN_CUT = {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "1000000"}
@@ -232,6 +234,11 @@ class VideoWriter:
             yield
         except (av.FFmpegError, ValueError) as error:
             self.failed = True
+            if self.encoder not in _ANYWHERE and not self.frames_written:
+                raise InputError(
+                    f"{self.encoder} cannot encode here ({reason(error)}); it needs an NVIDIA card and its driver: take "
+                    "--encoder libx264, or auto"
+                ) from error
             raise InputError(f"cannot write {self.path} ({reason(error)}); try another place or format") from error
 
 
