@@ -144,7 +144,7 @@ LABEL_SPACES = {space.name: space for space in (CITYSCAPES_29, CITYSCAPES_19, CI
 
 
 def label_space(name: str) -> LabelSpace:
-    """Return the label space called `name`; raise InputError with the names there are if it is none of them."""
+    """Return the label space called `name`; raise InputError with the known names if it is not among them."""
     try:
         return LABEL_SPACES[name]
     except KeyError:

@@ -357,7 +357,7 @@ def test_odd_files_are_read_or_refused(real_data: Path, refused: Refused, name: 
         shapes, last = set(), Fraction(-1)
         reformatter = Reformatter()
         for frame in reader.frames():
-            shapes.add(reformatter.picture(frame.frame, frame.rotation).y.shape)
+            shapes.add(reformatter.picture(frame.frame, frame.display).y.shape)
             assert frame.seconds > last
             last = frame.seconds
         assert len(shapes) == 1

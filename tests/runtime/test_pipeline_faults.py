@@ -4,10 +4,11 @@ import gc
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 
 import av
 import numpy as np
@@ -36,7 +37,8 @@ class CountingSource:
     """Gives grey frames, each a shade lighter, 25 a second; breaks, stalls or goes on for ever as it is told."""
 
     name, rate, time_base, starts_at = "counting", Fraction(25), Fraction(1, 25), Fraction(0)
-    pixel_aspect, audio, corrupt_packets, bursts = Fraction(1), None, 0, 0
+    audio, corrupt_packets, bursts = None, 0, 0
+    recorded: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
         self, count: int = FRAMES, *, live: bool = False, fail_at: int | None = None, stall_at: int | None = None

@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
-from os import cpu_count
 
 import numpy as np
 import numpy.typing as npt
 
+from segdata.cores import usable_cores
 from segdata.coverage import coverage_remarks
 from segdata.errors import InputError
 from segdata.labels import IGNORE_INDEX, LabelSpace
@@ -64,7 +64,7 @@ def check(options: CheckOptions, progress: Progress = SILENT) -> CheckReport:
     frames = [(split, pair) for split, pairs in found.splits.items() for pair in pairs]
     progress.start(len(frames))
     looked = []
-    with ThreadPoolExecutor(cpu_count()) as executor:
+    with ThreadPoolExecutor(usable_cores()) as executor:
         for result in executor.map(partial(_look, space), frames):
             looked.append(result)
             progress.advance()

@@ -8,13 +8,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from os import cpu_count
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from segdata.arrays import create_array, open_array
+from segdata.cores import usable_cores
 from segdata.coverage import dataset_remarks
 from segdata.dataset import (
     CALIBRATION_SPLIT,
@@ -140,7 +140,7 @@ def _fill(folder: Path, plan: Plan, journal: Journal, progress: Progress) -> Non
     }
     left = ((name, index, pair) for name, index, pair in plan.frames() if (name, index) not in journal.done)
     # Decoding, resizing and counting run outside Python's lock, so threads use every core.
-    with ThreadPoolExecutor(workers := cpu_count() or 1) as executor:
+    with ThreadPoolExecutor(workers := usable_cores()) as executor:
         running: set[Future[PreparedFrame]] = set()
         try:
             for name, index, pair in left:

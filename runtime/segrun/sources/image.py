@@ -2,9 +2,10 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 
 import cv2
 
@@ -31,7 +32,7 @@ class ImageSource:
 
     live, bursts = False, 0
     audio: SoundStream | None = None
-    pixel_aspect = Fraction(1)
+    recorded: Mapping[str, str] = MappingProxyType({})
     rate = _RATE
     time_base = 1 / _RATE
     starts_at = Fraction(0)
