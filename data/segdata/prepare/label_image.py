@@ -16,15 +16,8 @@ from segdata.image_file import PNG, decode_image, is_lossy
 _PNG_KINDS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey and alpha", 6: "RGBA"}
 _PNG_GREY = 0
 
-_ODD_FILES = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    LookupError,
-    TypeError,
-    OverflowError,
-    UserWarning,
-)  # what Pillow raises
+# What Pillow raises of odd files.
+_ODD_FILES = (OSError, ValueError, SyntaxError, LookupError, TypeError, OverflowError, UserWarning)
 # It warns of odd tags, on lines of their own; where warnings are errors, these are, too.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
