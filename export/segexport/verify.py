@@ -85,7 +85,7 @@ class Agreement:
 def proof_of(
     reference_of: Callable[[Frames], Labels], spec: ModelSpec, dataset: Dataset | None, progress: Progress
 ) -> Proof:
-    """Run the float32 model, as `Source.reference` gives it, on the dataset's evaluation frames, or on generated scenes if there is no dataset.
+    """Run the float32 model, as `Source.reference` gives it, on evaluation frames, or on generated scenes without any.
 
     Raises InputError if the dataset is of another size or other classes than the model.
     """

@@ -3,6 +3,7 @@
 import copy
 
 import onnx
+from onnxruntime.quantization.onnx_model import ONNXModel
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from segexport.graph.contract import check_contract
@@ -23,6 +24,9 @@ def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
     found: onnx.ModelProto = convert_float_to_float16(
         copy.deepcopy(model), keep_io_types=True, node_block_list=kept, disable_shape_infer=False
     )
+    sorted_model = ONNXModel(found)
+    sorted_model.topological_sort()  # the converter appends its casts behind those that read them
+    found = sorted_model.model
     del found.graph.value_info[:]
     rename_values(found.graph)
     found = onnx.shape_inference.infer_shapes(found)

@@ -111,6 +111,23 @@ def measure_ranges(
     progress: Progress,
 ) -> CalibrationRanges:
     """Run the float32 `model`, of batch 1, on `frames`, of its size, and return the range of each activation."""
+    try:
+        found = _ranges(model, frames, method, progress)
+    except ValueError:  # a value that hardly varies has no histogram: as in a branch that a network does not use
+        method = "minmax"
+        found = _ranges(model, frames, method, progress)
+    return CalibrationRanges(
+        weights_sha256=weights_sha256,
+        frames_sha256=hash_of_frames(frames.sha256),
+        frames=tuple(sorted(frame_id(sha256) for sha256 in frames.sha256)),
+        method=method_text(method),
+        ranges=found,
+    )
+
+
+def _ranges(
+    model: onnx.ModelProto, frames: SplitArrays, method: CalibrationMethodName, progress: Progress
+) -> dict[str, tuple[float, float]]:
     kind, settings = _METHODS[method]
     progress.start(len(frames))
     reader = _FrameReader(frames.images, progress)
@@ -128,13 +145,7 @@ def measure_ranges(
             while reader.next_chunk():
                 calibrator.collect_data(reader)
             data = calibrator.compute_data()
-    return CalibrationRanges(
-        weights_sha256=weights_sha256,
-        frames_sha256=hash_of_frames(frames.sha256),
-        frames=tuple(sorted(frame_id(sha256) for sha256 in frames.sha256)),
-        method=method_text(method),
-        ranges={name: _as_pair(tensor.range_value) for name, tensor in sorted(data.data.items())},
-    )
+    return {name: _as_pair(tensor.range_value) for name, tensor in sorted(data.data.items())}
 
 
 def method_text(method: CalibrationMethodName) -> str:
