@@ -1,5 +1,6 @@
 """Pictures of a video as FFmpeg holds them: planes of luma and of halved chroma, read and written without a copy."""
 
+from collections.abc import Iterator
 from typing import cast
 
 import av
@@ -25,6 +26,7 @@ _HALVED_FULL_RANGE = "yuvj420p"  # FFmpeg's older way to say full range
 # Colours are computed in 16 bits, and rounded once. A number has 256 times its value there.
 _FINE, _FINER = "yuv444p16le", 256
 _CONVERTED_FIRST = 1 << 17  # pixels; in 0.3 ms
+_STRIP = 64  # rows
 
 
 class Picture:
@@ -80,11 +82,12 @@ class Picture:
         height, width = image.shape[:2]
         picture = cls.blank(height, width, coding or ColourCoding(usual_matrix(height, width), full_range=False))
         affine = picture.coding.from_rgb_affine()
-        fine = np.multiply(image, _FINER, dtype=np.uint16)
-        picture.y[:] = _rounded(cv2.extractChannel(_mixed(fine, affine), 0))
-        even = cv2.copyMakeBorder(fine, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-        halved = cv2.resize(even, picture.u.shape[::-1], interpolation=cv2.INTER_AREA)
-        _, picture.u[:], picture.v[:] = cv2.split(_rounded(_mixed(halved, affine)))
+        for rows in _strips(height):
+            picture.y[rows] = _rounded(cv2.extractChannel(_mixed(_fine(image[rows]), affine), 0))
+        if height % 2 or width % 2:
+            image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        halved = cv2.resize(image, picture.u.shape[::-1], interpolation=cv2.INTER_AREA)
+        _, picture.u[:], picture.v[:] = cv2.split(_rounded(_mixed(_fine(halved), affine)))
         return picture
 
     def even(self) -> "Picture":
@@ -111,8 +114,8 @@ class Reformatter:
     def picture(self, frame: av.VideoFrame, display: Display = UPRIGHT) -> Picture:
         """Return `frame`, of any format, as an upright Picture."""
         if is_rgb(frame):
-            image = np.ascontiguousarray(display.turned(self._stored_rgb(frame)))
-            return Picture.from_rgb(image).shown_as(frame, display.upright())
+            image = display.turned(_red_first(frame, self._interleaved(frame)))
+            return Picture.from_rgb(np.ascontiguousarray(image)).shown_as(frame, display.upright())
         coding = coding_of(frame)
         stored = frame if frame.format.name in (_HALVED, _HALVED_FULL_RANGE) else self._whole(frame, _HALVED)
         if stored is frame and display.upright() == display:
@@ -137,7 +140,7 @@ class Reformatter:
         height, width = height or size[0], width or size[1]
         stored = (width, height) if display.lies_down else (height, width)
         if is_rgb(frame):
-            small = resize_frame(self._stored_rgb(frame), *stored)
+            small = _red_first(frame, resize_frame(self._interleaved(frame), *stored))
         elif frame.height * frame.width <= _CONVERTED_FIRST:
             small = resize_frame(self._decoded(frame, coding_of(frame), frame.height, frame.width), *stored)
         else:
@@ -160,14 +163,32 @@ class Reformatter:
             frame = self._whole(frame, _HALVED if is_grey(frame) else "yuv444p")
         fine = self._small(frame, _FINE, height, width)
         planes = [_view(plane, 2).view(np.uint16) for plane in fine.planes]
-        return _rounded(_mixed(cv2.merge(planes), coding.to_rgb_affine(frame.format.components[0].bits)))
+        affine = coding.to_rgb_affine(frame.format.components[0].bits)
+        image = np.empty((height, width, 3), np.uint8)
+        for rows in _strips(height):
+            image[rows] = _rounded(_mixed(cv2.merge([plane[rows] for plane in planes]), affine))
+        return image
 
-    def _stored_rgb(self, frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
-        """Return the RGB, uint8 [H, W, 3], of a frame that has some: a view of it where it is laid out so."""
+    def _interleaved(self, frame: av.VideoFrame) -> Plane:
+        """Return what is RGB as uint8 [H, W, 3], but blue first where `frame` has it so: a view of it then."""
         if frame.format.name not in ("rgb24", "bgr24"):
             frame = self._whole(frame, "rgb24")
-        image = _view(frame.planes[0], 3).reshape(frame.height, frame.width, 3)
-        return image if frame.format.name == "rgb24" else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+        return _view(frame.planes[0], 3).reshape(frame.height, frame.width, 3)
+
+
+def _red_first(frame: av.VideoFrame, image: Plane) -> Plane:
+    return (
+        cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False) if frame.format.name == "bgr24" else image
+    )
+
+
+def _strips(height: int) -> Iterator[slice]:
+    """Yield rows that belong together: what is made of a few fits into a core's cache, in a third of the time."""
+    return (slice(top, top + _STRIP) for top in range(0, height, _STRIP))
+
+
+def _fine(image: cv2.typing.MatLike) -> npt.NDArray[np.uint16]:
+    return np.multiply(image, _FINER, dtype=np.uint16)
 
 
 def _mixed(fine: cv2.typing.MatLike, affine: Affine) -> npt.NDArray[np.uint16]:
