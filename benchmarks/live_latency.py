@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segdata.video.reader import Decoded, VideoReader
+from segdata.video.reader import Decoded, SoundStream, VideoReader
 from segrun.drawing.drawing import Drawing
 from segrun.pipeline.pipeline import Pipeline
 from segrun.runners.open import open_runner
@@ -28,7 +28,9 @@ class Camera:
     """Gives the frames of a video at 30 a second, whether or not anyone is ready for them."""
 
     live, bursts, rate, time_base = True, 0, Fraction(RATE), Fraction(1, RATE)
-    starts_at, pixel_aspect, expected_frames, audio, corrupt_packets = Fraction(0), Fraction(1), None, None, 0
+    starts_at, pixel_aspect, corrupt_packets = Fraction(0), Fraction(1), 0
+    expected_frames: int | None = None
+    audio: SoundStream | None = None
 
     def __init__(self, video: Path, seconds: float) -> None:
         self.name, self._video, self._count = str(video), video, round(seconds * RATE)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from helpers.images import read_image
 from helpers.progress import Told
 from segdata.labels import CITYSCAPES_29
 from segdata.options import CheckOptions
@@ -63,12 +64,15 @@ def ids_become(label_id: int, rows: int) -> Plant:
 
 
 def truncated(file: str) -> Plant:
-    return lambda source: (source / file).write_bytes((source / file).read_bytes()[:-20]) and None
+    def plant(source: Path) -> None:
+        (source / file).write_bytes((source / file).read_bytes()[:-20])
+
+    return plant
 
 
 def half_a_jpeg(source: Path) -> None:
     jpeg = (source / IMAGE).with_suffix(".jpg")
-    cv2.imwrite(str(jpeg), cv2.imread(str(source / IMAGE)))
+    cv2.imwrite(str(jpeg), read_image(source / IMAGE))
     jpeg.write_bytes(jpeg.read_bytes()[: jpeg.stat().st_size // 2])
     (source / IMAGE).unlink()
 

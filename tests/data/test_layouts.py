@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import pytest
 
+from helpers.images import read_image
 from segdata.prepare.layouts import Pair, find_layout, find_pairs
 
 Refused = Callable[..., AbstractContextManager[None]]
@@ -43,7 +44,7 @@ def test_pairs_are_found_by_split_and_sorted_by_name(tmp_path: Path, write_pair:
 def test_image_and_labels_may_be_of_different_formats(tmp_path: Path, write_pair: WritePair) -> None:
     write_pair(tmp_path / "train", "0001")
     image = tmp_path / "train/leftImg/0001.png"
-    cv2.imwrite(str(image.with_suffix(".JPG")), cv2.imread(str(image)))
+    cv2.imwrite(str(image.with_suffix(".JPG")), read_image(image))
     image.unlink()
     assert find_pairs(tmp_path)["train"][0].image.name == "0001.JPG"
 

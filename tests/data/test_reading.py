@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from helpers.images import decode_image
 from segdata.labels import CITYSCAPES_8, CITYSCAPES_19, CITYSCAPES_29, LABEL_SPACES, LabelSpace
 from segdata.prepare.layouts import Encoding, Pair
 from segdata.prepare.reading import describe, read_pair, read_rgb
@@ -118,7 +119,7 @@ def test_colours_need_no_ids(tmp_path: Path) -> None:
     ],
 )
 def test_unknown_labels_are_counted_and_ignored_until_they_are_too_many(
-    tmp_path: Path, refused: Refused, encoding: Encoding, labels: Array, strange: object, words: str
+    tmp_path: Path, refused: Refused, encoding: Encoding, labels: Array, strange: int | tuple[int, int, int], words: str
 ) -> None:
     def planted(count: int) -> Pair:
         mask = labels.copy()
@@ -250,7 +251,7 @@ def test_a_truncated_jpeg_with_a_thumbnail_is_refused(tmp_path: Path, refused: R
     Image.fromarray(SCENE.image).resize((16, 16)).save(thumbnail, "JPEG")
     note = thumbnail.getvalue()
     file.write_bytes(content[:2] + b"\xff\xe5" + (len(note) + 2).to_bytes(2, "big") + note + content[2:])
-    assert np.array_equal(read_rgb(file), cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB))
+    assert np.array_equal(read_rgb(file), decode_image(content, cv2.IMREAD_COLOR_RGB))
     cut(file, 0.8)
     file.write_bytes(file.read_bytes() + bytes(1_000_000))
     with refused("a.jpg: not a whole image"):

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from helpers.images import read_image
 from segdata.dataset import Dataset
 from segdata.labels import CITYSCAPES_29
 from segdata.options import PrepareOptions, ShowOptions
@@ -39,15 +40,14 @@ def streets(tmp_path_factory: pytest.TempPathFactory, write_pair: WritePair) -> 
 def read_png(file: Path) -> npt.NDArray[np.uint8]:
     """Return the RGB pixels of what must be a PNG."""
     assert file.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
-    image = cv2.imread(str(file), cv2.IMREAD_COLOR_RGB)
-    assert image is not None
+    image = read_image(file, cv2.IMREAD_COLOR_RGB)
     assert min(image.shape[:2]) > 100
     return image
 
 
 def packed(colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     """Return RGB colours as one number each."""
-    return colours.astype(np.int64) @ np.asarray([65536, 256, 1])
+    return np.asarray(colours.astype(np.int64) @ [65536, 256, 1])
 
 
 def titles(dataset: Dataset, frames: list[int]) -> list[str]:
