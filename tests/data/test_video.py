@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from helpers.pyav import add_audio
 from segdata.labels import CITYSCAPES_29
 from segdata.synth import drive
 from segdata.video.picture import Picture, Reformatter

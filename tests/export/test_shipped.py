@@ -14,6 +14,7 @@ from segdata.metrics import accuracy, confusion_matrix
 from segdata.prepare.layouts import find_pairs
 from segdata.prepare.prepare import prepare_pair
 from segdata.shipped import DEFAULT_SIZE, SHIPPED_SIZES, shipped_checkpoint, shipped_onnx
+from segdata.size import Size
 from segexport.graph.contract import check_contract
 from segexport.quantise.calibrate import read_ranges
 from segexport.quantise.int8 import ranges_path
@@ -59,7 +60,7 @@ def test_it_is_as_good_as_its_card_says(real_data: Path, size: int) -> None:
     matrix = np.zeros((29, 29), dtype=np.int64)
     with OpenVINORunner(shipped_onnx(size)) as runner:
         for pair in find_pairs(real_data / "cityscapes256")["val"][::10]:
-            frame = prepare_pair(pair, CITYSCAPES_29, ((size, size),))
+            frame = prepare_pair(pair, CITYSCAPES_29, (Size(size, size),))
             matrix += confusion_matrix(frame.labels[0], runner(frame.images[0][None])[0], 29)
         figures = accuracy(matrix, runner.spec.class_names)
     least_miou, least_accuracy = LEAST[size]

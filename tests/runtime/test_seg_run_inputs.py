@@ -86,7 +86,7 @@ def test_a_surprise_is_one_line_and_the_next_input_has_its_turn(seg_run: SegRun,
 
 
 def test_debug_shows_where_a_surprise_came_from(seg_run: SegRun) -> None:
-    command = [sys.executable, "-c", BROKEN_SOURCE, "odd", "--debug", "--model", seg_run.model]
+    command: list[str | Path] = [sys.executable, "-c", BROKEN_SOURCE, "odd", "--debug", "--model", seg_run.model]
     done = subprocess.run(command, cwd=seg_run.folder, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert "in surprise\nZeroDivisionError: a division" in done.stderr
 
