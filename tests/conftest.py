@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -47,6 +48,9 @@ TRAINING_STEPS = 40
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a background job of a shell: children would ignore Ctrl-C, too
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# What runs fastest is remembered from one run to the next: not from a test to what the user has, nor back.
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="edgeseg-tests-")
 
 torch.set_num_threads(1)  # where other work has the cores, more threads wait for each other: seven times slower
 

@@ -8,7 +8,7 @@ from importlib.metadata import version
 import pytest
 
 SURFACE = {
-    "segdata": {"Dataset", "EdgeSegError", "LabelSpace", "ModelSpec", "accuracy", "confusion_matrix"},
+    "segdata": {"Dataset", "EdgeSegError", "LabelSpace", "ModelSpec", "accuracy", "confusion_matrix", "read_labels"},
     "segtrain": {"TrainOptions", "UNet", "load_checkpoint", "save_checkpoint"},
     "segexport": {"EngineOptions", "ExportOptions", "inspect_file", "to_onnx"},
     "segrun": {"RunOptions", "Runner", "Segmented", "Segmenter", "open_runner"},

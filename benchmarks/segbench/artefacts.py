@@ -33,8 +33,11 @@ def artefacts_of(
     ranges beside it. Raises InputError if a checkpoint cannot be exported.
     """
     if not named:
-        shipped = shipped_checkpoint if _can_export() else shipped_onnx
-        named = [shipped(size) for size in SHIPPED_SIZES if data is None or _has_size(data, size)]
+        sizes_here = [size for size in SHIPPED_SIZES if data is None or _has_size(data, size)]
+        if _can_export():
+            named = [shipped_checkpoint(size) for size in sizes_here]
+        else:
+            named = [path for size in sizes_here for path in shipped_onnx(size)]
         if not named:
             sizes = ", ".join(map(str, SHIPPED_SIZES))
             raise InputError(f"{data}: has none of the sizes of the shipped models ({sizes}); name your artefacts")

@@ -11,8 +11,18 @@ if TYPE_CHECKING:
     from segdata.labels import LabelSpace
     from segdata.metrics import accuracy, confusion_matrix
     from segdata.spec import ModelSpec
+    from segdata.video.label_video import read_labels
 
-__all__ = ["Dataset", "EdgeSegError", "LabelSpace", "ModelSpec", "__version__", "accuracy", "confusion_matrix"]
+__all__ = [
+    "Dataset",
+    "EdgeSegError",
+    "LabelSpace",
+    "ModelSpec",
+    "__version__",
+    "accuracy",
+    "confusion_matrix",
+    "read_labels",
+]
 __version__ = version("edgeseg")
 
 # Imported when they are asked for: `seg-run --help` needs none of their libraries.
@@ -23,6 +33,7 @@ _PLACES = {
     "ModelSpec": "segdata.spec",
     "accuracy": "segdata.metrics",
     "confusion_matrix": "segdata.metrics",
+    "read_labels": "segdata.video.label_video",
 }
 
 # OpenCV reads it when it is loaded, after this. A PNG of a few kilobytes may say it has a thousand million pixels,

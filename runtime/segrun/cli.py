@@ -58,7 +58,13 @@ def _run_all(options: RunOptions, interrupts: Interrupts) -> None:
     options = replace(options, inputs=tuple(expand(options.inputs)))
     throughput = not any(is_live(word) for word in options.inputs)
     failures = []
-    with open_runner(options.model, options.runner, trust=options.trust, throughput=throughput) as runner:
+    with open_runner(
+        options.model,
+        options.runner,
+        trust=options.trust,
+        throughput=throughput,
+        arithmetic=options.arithmetic,
+    ) as runner:
         for word in options.inputs:
             try:
                 _run(options, word, runner, interrupts)
@@ -98,6 +104,8 @@ def _run(options: RunOptions, word: str, runner: "Runner", interrupts: Interrupt
     one = replace(options, inputs=(word,), outputs=output_names(options, word))
     with progress_bar("Segmenting", "frames") as bar:
         report = run(one, runner, bar, on_address=lambda address: say(f"Watch it at {address}"), interrupts=interrupts)
+    if runner.chosen:
+        say(f"chose {runner.chosen}")
     say(
         f"{report.frames_read} frames read = {report.frames_shown} shown + {report.frames_dropped} dropped, "
         f"{report.fps:.1f} FPS end to end on {runner.name} ({runner.device}, {runner.computes})"

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le
 
 from segdata.option import argument, flag, option
-from segdata.shipped import DEFAULT_ONNX
 
 RunnerName = Literal["auto", "openvino", "onnxruntime"]
+Arithmetic = Literal["auto", "f32", "bf16", "f16"]
 View = Literal["overlay", "mask", "side-by-side"]
 Encoder = Literal["auto", "libx264", "h264_nvenc"]
 MaskValues = Literal["ids", "colours"]
@@ -19,8 +19,9 @@ Audio = Literal["copy", "encode", "none"]
 _OUTPUT = (
     "Where the result goes; any number. NAME.mp4 (.mkv, .mov, .avi): a video. NAME.gif: moving picture, at most 640 "
     "pixels wide. NAME.jpg (.png, .webp, .bmp, .tiff): an image a frame. NAME.jsonl: a line of facts a frame, with the "
-    "source's times. NAME/: a PNG mask a frame. -: raw labels on standard output. none: nothing. {name} stands for the "
-    "input's name, in names of images {frame} for the frame's.  [default: {name}.seg.mp4; an image for an image]"
+    "source's times. NAME.labels.mkv: the class ids as a lossless video. NAME/: a PNG mask a frame. -: raw labels on "
+    "standard output. none: nothing. {name} stands for the input's name, in names of images {frame} for the frame's.  "
+    "[default: {name}.seg.mp4; an image for an image]"
 )
 
 
@@ -30,10 +31,11 @@ class RunOptions:
 
     `inputs` are videos, images, patterns of them, folders of images or videos, the number of a webcam, addresses (rtsp,
     http, rtmp, udp and others), pipes or "-" for standard input; each is a run of its own. `outputs` are files and
-    folders, told apart by their names: a video, an image (.jpg, .png and others), a .gif, a .jsonl of facts, a folder
-    (with "/" at its end) of PNG masks, "-" for raw labels on standard output, "none". In them, `{name}` stands for the
-    input's name and, in names of images, `{frame}` for each frame's. The default is NAME.seg.mp4 for a video,
-    NAME.seg.png for NAME.png, and a folder NAME.seg of images for a folder NAME of images.
+    folders, told apart by their names: a video, an image (.jpg, .png and others), a .gif, a .jsonl of facts, a
+    .labels.mkv of class ids, a folder (with "/" at its end) of PNG masks, "-" for raw labels on standard output,
+    "none". In them, `{name}` stands for the input's name and, in names of images, `{frame}` for each frame's. The
+    default is NAME.seg.mp4 for a video, NAME.seg.png for NAME.png, and a folder NAME.seg of images for a folder NAME of
+    images.
 
     `view` is what videos, windows and previews show; `alpha` the share of the classes' colours in the overlay, 0 to 1;
     `audio` says what becomes of sound: copied where the file can hold it, else left out ("copy") or re-encoded
@@ -48,10 +50,11 @@ class RunOptions:
 
     inputs: tuple[str, ...] = argument(metavar="INPUT...")
     outputs: tuple[str, ...] = option((), _OUTPUT, "-o", "--output", metavar="NAME")
-    model: Path = option(
-        DEFAULT_ONNX, "The artefact to run, written by seg-export.", metavar="FILE", show_default="the shipped model"
+    model: Path | None = option(
+        None, "The artefact to run, written by seg-export.", metavar="FILE", show_default="the shipped model"
     )
     runner: RunnerName = option("auto", "What runs an .onnx; auto is OpenVINO.")
+    arithmetic: Arithmetic = option("auto", "What floats are computed in on a CPU; auto is the fastest here, measured.")
     trust: bool = flag("Run a TensorRT engine whose hash is not its manifest's.")
     view: View = option("overlay", "What videos, windows and previews show.")
     alpha: Annotated[float, Ge(0), Le(1)] = option(0.5, "How strongly the classes' colours cover the frame.")

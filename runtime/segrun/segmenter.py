@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from segdata.errors import InputError
 from segdata.resize import enlarge_labels, resize_frame
-from segdata.shipped import DEFAULT_ONNX
+from segdata.video.label_video import read_labels
 from segdata.video.reader import Decoded
 from segrun.frame import Frame, FrameMaker, Segmented
-from segrun.options import RunnerName, RunOptions
+from segrun.options import Arithmetic, RunnerName, RunOptions
 from segrun.runners.base import Frames
 from segrun.runners.open import open_runner
 from segrun.sources.excerpt import excerpt
@@ -26,16 +26,22 @@ class Segmenter:
 
     Any number of threads may share one, as the handlers of a web server do; the one that opened it closes it.
 
-    `classes` are the names that the ids in labels stand for, `colours` their RGB colours.
+    `classes` are the names that the ids in labels stand for, `colours` their RGB colours, `chosen` which way to run the
+    network was the fastest here ("" where there was but one).
     """
 
-    def __init__(self, model: Path | str = DEFAULT_ONNX, runner: RunnerName = "auto") -> None:
+    def __init__(
+        self, model: Path | str | None = None, runner: RunnerName = "auto", arithmetic: Arithmetic = "auto"
+    ) -> None:
         """Open an artefact of one frame written by seg-export; the shipped one if none is named.
+
+        It runs in the fastest way there is here, which is measured once; `arithmetic` pins what floats are computed in.
 
         Raises what `open_runner` does, and InputError if the artefact takes several frames at once.
         """
-        self._runner = open_runner(Path(model), runner)
+        self._runner = open_runner(None if model is None else Path(model), runner, arithmetic=arithmetic)
         self.spec = self._runner.spec
+        self.chosen = self._runner.chosen
         self.classes, self.colours = self.spec.class_names, self.spec.colours
         if self._runner.batch != 1:
             self.close()
@@ -53,13 +59,20 @@ class Segmenter:
         return enlarge_labels(labels, *image.shape[:2])
 
     def video(
-        self, video: Path | str, *, start: float = 0, duration: float | None = None, every: int = 1
+        self,
+        video: Path | str,
+        *,
+        start: float = 0,
+        duration: float | None = None,
+        every: int = 1,
+        labels: Path | str | None = None,
     ) -> Iterator[Segmented]:
         """Yield each frame of `video` with its labels: a file, an image folder, a webcam's number or an address.
 
         `start` and `duration` are seconds, `every` takes every Nth frame. `frame.picture.to_rgb()` of what comes is the
         image, `labels` the classes at the network's size, `shares` how much of it each class covers. A frame of a live
-        source is given before the next is read. Raises InputError if there is no such video.
+        source is given before the next is read. `labels` is a NAME.labels.mkv that seg-run wrote of the same frames:
+        they are read instead of computed. Raises InputError if there is no such video, or no such labels.
         """
         source = open_source(str(video), RunOptions(inputs=(str(video),)))
         waiting: deque[Frame] = deque()
@@ -74,10 +87,13 @@ class Segmenter:
                     started = time.perf_counter()
 
         small = small_images()
-        stream = (self._runner(image) for image in small) if source.live else self._runner.stream(small)
+        if labels is not None:
+            stream = (stored.labels[None] for _, stored in zip(small, read_labels(Path(labels)), strict=False))
+        else:
+            stream = (self._runner(image) for image in small) if source.live else self._runner.stream(small)
         try:
-            for labels in stream:
-                yield Segmented(waiting.popleft(), labels[0], self.classes, time.perf_counter())
+            for found in stream:
+                yield Segmented(waiting.popleft(), found[0], self.classes, time.perf_counter())
         finally:
             source.close()
 

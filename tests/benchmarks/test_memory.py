@@ -28,7 +28,7 @@ def test_the_peak_is_of_a_process_that_only_runs_the_artefact(artefacts: "Artefa
 
 def test_a_larger_model_takes_more() -> None:
     """Twelve times the pixels and the same libraries."""
-    assert peak_of(shipped_onnx(256)) > peak_of(shipped_onnx(64))
+    assert peak_of(shipped_onnx(256)[0]) > peak_of(shipped_onnx(64)[0])
 
 
 def test_a_process_that_fails_has_no_peak(tmp_path: Path) -> None:

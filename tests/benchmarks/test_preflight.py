@@ -311,14 +311,14 @@ def test_the_real_builder_builds_every_precision_of_the_shipped_model_without_a_
     real = Surroundings()
     here = replace(machine.surroundings(), load=real.load, write_models=write_models, build=build, clock=real.clock)
     steps: list[str] = []
-    found = preflight(DEFAULT_ONNX, steps.append, replace(here, open_on_cpu=real.open_on_cpu), seconds=0.1)
+    found = preflight(DEFAULT_ONNX[0], steps.append, replace(here, open_on_cpu=real.open_on_cpu), seconds=0.1)
     assert [engine.problem for engine in found.engines] == [None] * 3
     assert all(engine.flavour == "tensorrt-rtx" and engine.build_seconds for engine in found.engines)
     assert steps == [
         "look for a GPU", "look for TensorRT", "build fp32", "build fp16", "build int8", "time the CPU",
     ]  # fmt: skip
     assert all(each.rate is not None and each.rate.median > 0 for each in found.cpu)
-    assert found.model == DEFAULT_ONNX.name
+    assert found.model == DEFAULT_ONNX[0].name
 
 
 @pytest.mark.gpu

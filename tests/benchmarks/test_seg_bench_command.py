@@ -164,7 +164,7 @@ def test_a_page_that_cannot_be_made_is_told_before_anything_is_measured(monkeypa
     monkeypatch.setattr(segbench.bench, "bench", measured)
     monkeypatch.delitem(sys.modules, "segbench.report.page", raising=False)
     monkeypatch.setitem(sys.modules, "jinja2", None)
-    done = CliRunner().invoke(bench_command, [str(DEFAULT_ONNX), "--html", "report.html"])
+    done = CliRunner().invoke(bench_command, [str(DEFAULT_ONNX[0]), "--html", "report.html"])
     assert (done.exit_code, done.stdout) == (5, "")
     assert done.stderr == "Error: jinja2 is not installed; run: pip install 'edgeseg[report]'\n"
 

@@ -65,8 +65,8 @@ def real_engine(onnx_file: Path, folder: Path) -> Path:
 def open_one(request: pytest.FixtureRequest, artefacts: "Artefacts", tmp_path: Path) -> Iterator[Open]:
     path = artefacts.onnx["fp32"]
     openers: dict[str, Open] = {
-        "openvino": lambda: OpenVINORunner(path, float_precision="f32"),
-        "openvino, throughput": lambda: OpenVINORunner(path, float_precision="f32", throughput=True),
+        "openvino": lambda: OpenVINORunner(path, arithmetic="f32"),
+        "openvino, throughput": lambda: OpenVINORunner(path, arithmetic="f32", throughput=True),
         "onnxruntime": lambda: OnnxRuntimeRunner(path),
     }
     if request.param in openers:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -19,12 +19,19 @@ from helpers.images import read_image
 from helpers.segmented_frames import HEIGHT, RATE, WIDTH, content, segmented, write, write_all, write_until_full
 from segdata.errors import InputError
 from segdata.labels import CITYSCAPES_29
+from segdata.video.label_video import read_labels
 from segrun.frame import Segmented
+from segrun.options import RunOptions
+from segrun.run import run
+from segrun.segmenter import Segmenter
 from segrun.sinks.base import Sink
 from segrun.sinks.gif import GifSink
 from segrun.sinks.json import JsonSink
 from segrun.sinks.png import PngSink
 from segrun.sinks.raw import RawSink
+
+if TYPE_CHECKING:
+    from conftest import Artefacts
 
 Mounted = Callable[[Path, str], AbstractContextManager[None]]
 Refused = Callable[..., AbstractContextManager[None]]
@@ -323,3 +330,23 @@ def test_raw_labels_are_not_sent_to_a_terminal(refused: Refused) -> None:
     other, terminal = os.openpty()
     with os.fdopen(other, "rb"), os.fdopen(terminal, "wb") as stream, refused("standard output is a terminal"):
         RawSink(stream)
+
+
+def test_labels_are_kept_as_a_video_and_read_instead_of_computed(
+    artefacts: "Artefacts", street_video: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "street.LABELS.mkv"
+    options = RunOptions(inputs=(str(street_video),), outputs=(str(path),), model=artefacts.onnx["fp32"])
+    with Segmenter(artefacts.onnx["fp32"]) as segmenter:
+        run(options, segmenter._runner)
+        computed = list(segmenter.video(street_video))
+    with Segmenter(artefacts.onnx["int8"]) as other:
+        stored = list(other.video(street_video, labels=path))
+    assert len(computed) == len(stored) == 12
+    for one, again in zip(computed, stored, strict=True):
+        assert (one.labels == again.labels).all()
+        assert one.frame.seconds == again.frame.seconds
+    assert [each.seconds for each in read_labels(path)] == pytest.approx(
+        [one.frame.seconds for one in computed], abs=1e-3
+    )
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]

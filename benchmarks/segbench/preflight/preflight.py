@@ -51,7 +51,7 @@ def preflight(
     ContractError for a `model` that cannot be read or is not edgeseg's; nothing else that lacks is an error.
     """
     here = here or Surroundings()
-    path = model or DEFAULT_ONNX
+    path = model or DEFAULT_ONNX[0]
     if path.suffix != ".onnx" or not path.is_file():
         raise InputError(f"{path}: need an .onnx file of seg-export that is there")
     on_step("look for a GPU")

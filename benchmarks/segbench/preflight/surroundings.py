@@ -52,7 +52,7 @@ def write_models(path: Path, folder: Path) -> dict[Precision, Path]:
         from segexport.graph.onnx_file import read_onnx
     except ImportError as error:
         raise missing_dependency(error) from None
-    shipped = path == DEFAULT_ONNX
+    shipped = path == DEFAULT_ONNX[0]
     files = artefacts_of([shipped_checkpoint() if shipped else path], True, folder)
     return {read_onnx(file).contract.precision: file for file in files}
 

@@ -26,7 +26,8 @@ class Runner(ABC):
     `spec` is the artefact's ModelSpec, `precision` what its graph says it computes in, `computes` what the runner
     computes the float part of it in here, `calibration_frames` the `frame_id` of each frame that calibrated its INT8,
     `weights` the SHA-256 of the checkpoint it was exported from ("" in artefacts of edgeseg 0.1), `device` what it runs
-    on, in words, `batch` how many frames it takes.
+    on, in words, `batch` how many frames it takes. `chosen` says what was measured where this was the fastest of
+    several ways, "" where there was one.
     """
 
     name: str
@@ -37,12 +38,26 @@ class Runner(ABC):
     batch: int
     calibration_frames: frozenset[str]
     weights = ""
+    chosen = ""
     _closed = False
 
     @classmethod
-    def opened(cls, path: Path, *, trust: bool, throughput: bool) -> "Runner":
-        """Return the runner of an artefact; see `segrun.runners.open.open_runner`, whose options these are."""
+    def opened(cls, path: Path, *, trust: bool, throughput: bool, arithmetic: str | None) -> "Runner":
+        """Return the runner of an artefact; see `segrun.runners.open.open_runner`, whose options these are.
+
+        `arithmetic` is one of `arithmetics`, None where it has none.
+        """
         raise NotImplementedError
+
+    @classmethod
+    def arithmetics(cls) -> tuple[str, ...]:
+        """Return what the float part of a network can be computed in here; empty if that is not for us to say."""
+        return ()
+
+    @classmethod
+    def platform(cls) -> str:
+        """Return what runs the network here, processor and library with its version, in words."""
+        return cls.name
 
     def __call__(self, frames: Frames) -> Labels:
         """Return the labels of `frames`; the result belongs to the caller.

@@ -1,10 +1,12 @@
 """Runs ONNX artefacts on the CPU with ONNX Runtime: float32 stays float32, so it is the reference."""
 
+import platform
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 
+from segdata.cores import usable_cores
 from segdata.errors import ContractError, InputError
 from segdata.text import short
 from segrun.runners.base import Frames, Labels, Runner
@@ -21,6 +23,7 @@ class OnnxRuntimeRunner(Runner):
         """Load `path`; raise InputError if it is no ONNX file, ContractError if it breaks the graph contract."""
         check_onnx(path)
         options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = usable_cores()
         options.log_severity_level = 3  # errors only: its warnings are about its own optimisations
         try:
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -34,9 +37,19 @@ class OnnxRuntimeRunner(Runner):
         self.device = "CPU"
 
     @classmethod
-    def opened(cls, path: Path, *, trust: bool, throughput: bool) -> "OnnxRuntimeRunner":
+    def opened(cls, path: Path, *, trust: bool, throughput: bool, arithmetic: str | None) -> "OnnxRuntimeRunner":
         """Return the runner of an ONNX file."""
         return cls(path)
+
+    @classmethod
+    def arithmetics(cls) -> tuple[str, ...]:
+        """Return float32: ONNX Runtime widens float16 on a CPU."""
+        return ("f32",)
+
+    @classmethod
+    def platform(cls) -> str:
+        """Return the library with its version, and the processor's kind."""
+        return f"{cls.name} {onnxruntime.__version__} on {platform.processor() or platform.machine()}"
 
     def _free(self) -> None:
         del self._session

@@ -1,11 +1,18 @@
 """Which runner runs a file."""
 
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
-from segdata.errors import InputError
-from segrun.options import RunnerName
+from segdata.cores import usable_cores
+from segdata.errors import EdgeSegError, InputError
+from segdata.files import sha256_of
+from segdata.shipped import DEFAULT_ONNX
+from segrun.options import Arithmetic, RunnerName
 from segrun.registry import class_at
 from segrun.runners.base import Runner
+from segrun.runners.fastest import Opener, open_fastest
 
 RUNNERS: dict[str, dict[RunnerName, str]] = {
     ".onnx": {
@@ -18,20 +25,63 @@ RUNNERS: dict[str, dict[RunnerName, str]] = {
 """The runners by suffix and name, "auto" the one for every other name. A new one is a file and a line here."""
 
 
-def open_runner(path: Path, runner: RunnerName = "auto", *, trust: bool = False, throughput: bool = False) -> Runner:
-    """Return the runner for an artefact.
+ENGINES = Path("exports")
+"""Where seg-export leaves engines unless it is told otherwise; one of the shipped model is taken from there."""
+
+
+def open_runner(
+    path: Path | None = None,
+    runner: RunnerName = "auto",
+    *,
+    trust: bool = False,
+    throughput: bool = False,
+    arithmetic: Arithmetic = "auto",
+) -> Runner:
+    """Return the runner for an artefact, in the fastest way that there is to run it here; see its `chosen`.
 
     An .engine runs on TensorRT or TensorRT-RTX, as its manifest says; an .onnx on the CPU, by OpenVINO ("auto") or by
-    ONNX Runtime. `trust` takes an engine of other bytes than its manifest says; only for one you built yourself.
-    `throughput` has OpenVINO give `stream` more frames a second at the price of each one's latency.
+    ONNX Runtime. Without `path` it is the shipped model: an engine of it in `exports`, if there is a GPU that runs it,
+    else the faster of its float16 and INT8 files. `arithmetic` pins what floats are computed in on a CPU. `trust` takes
+    an engine of other bytes than its manifest says; only for one you built yourself. `throughput` has OpenVINO give
+    `stream` more frames a second at the price of each one's latency.
 
-    Raises InputError if there is no such file or no runner for its suffix, ContractError if the file breaks the graph
-    contract or does not match its manifest or this machine, MissingDependencyError if a library or driver is missing.
+    Raises InputError if there is no such file, no runner for its suffix, or no such arithmetic here, ContractError if
+    the file breaks the graph contract or does not match its manifest or this machine, MissingDependencyError if a
+    library or driver is missing.
     """
+    if path is not None:
+        return _open([path], runner, trust, throughput, arithmetic)
+    engines = sorted(ENGINES.glob(f"{DEFAULT_ONNX[0].name.split('.')[0]}.*.engine"))
+    if engines and (runner, arithmetic) == ("auto", "auto"):
+        with suppress(EdgeSegError):  # no GPU, or another one: the CPU does it
+            return _open(engines, runner, trust, throughput, arithmetic)
+    return _open(DEFAULT_ONNX, runner, trust, throughput, arithmetic)
+
+
+def _open(paths: Sequence[Path], runner: RunnerName, trust: bool, throughput: bool, arithmetic: Arithmetic) -> Runner:
+    ways: dict[str, Opener] = {}
+    key = [str(usable_cores()), str(throughput)]
+    for path in paths:
+        kind = _class_of(path, runner)
+        able = kind.arithmetics()
+        if arithmetic != "auto" and arithmetic not in able:
+            here = f"{kind.name} has {', '.join(able)} here" if able else f"{path} was built in its own"
+            raise InputError(f"got arithmetic {arithmetic}, but {here}; take one of these, or auto")
+        for each in [arithmetic] if arithmetic != "auto" else able or [None]:
+            name = f"{path.name} in {each}" if each else path.name
+            ways[name] = partial(kind.opened, path, trust=trust, throughput=throughput, arithmetic=each)
+        if len(ways) > 1:
+            key += [kind.platform(), sha256_of(path)]
+    opened, found = open_fastest(ways, key)
+    opened.chosen = str(found or "")
+    return opened
+
+
+def _class_of(path: Path, runner: RunnerName) -> type[Runner]:
     if not path.is_file():
         raise InputError(f"{path}: no such file; need an artefact written by seg-export")
     if path.suffix.lower() not in RUNNERS:
         raise InputError(f"{path}: got a {path.suffix or 'file without suffix'}, need .onnx or .engine from seg-export")
     places = RUNNERS[path.suffix.lower()]
-    found: Runner = class_at(places.get(runner, places["auto"])).opened(path, trust=trust, throughput=throughput)
+    found: type[Runner] = class_at(places.get(runner, places["auto"]))
     return found

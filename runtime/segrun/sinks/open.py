@@ -19,6 +19,7 @@ STANDARD_OUTPUT, NONE = "-", "none"
 
 # The sinks, as MODULE:CLASS, which is imported when it is asked for. A new one is a file and a line here.
 BY_SUFFIX = {
+    ".labels.mkv": "segrun.sinks.labels:LabelSink",
     ".gif": "segrun.sinks.gif:GifSink",
     ".jsonl": "segrun.sinks.json:JsonSink",
     **dict.fromkeys(IMAGES, "segrun.sinks.image:ImageSink"),
@@ -101,7 +102,7 @@ def _place_of(name: str) -> str:
         return FOLDER
     if name.endswith(IMAGE_AS_GIVEN):
         return BY_SUFFIX[".png"]
-    return BY_SUFFIX.get(path.suffix.lower(), VIDEO)
+    return next((place for suffix, place in BY_SUFFIX.items() if name.lower().endswith(suffix)), VIDEO)
 
 
 def _default_outputs(options: RunOptions, word: str) -> tuple[str, ...]:

@@ -78,8 +78,8 @@ class TensorRTRunner(Runner):
             raise
 
     @classmethod
-    def opened(cls, path: Path, *, trust: bool, throughput: bool) -> "TensorRTRunner":
-        """Return the runner of an engine."""
+    def opened(cls, path: Path, *, trust: bool, throughput: bool, arithmetic: str | None) -> "TensorRTRunner":
+        """Return the runner of an engine, whose arithmetic was settled when it was built."""
         return cls(path, trust=trust)
 
     def _start(self, path: Path, depth: int, graphs: bool, libraries: Libraries) -> None:

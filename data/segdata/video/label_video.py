@@ -1,0 +1,122 @@
+"""Labels as a video: FFV1, lossless, in grey, a class id a pixel, with the times of the frames, in Matroska.
+
+Any tool that reads video has them as numbers: `ffmpeg -i NAME.labels.mkv -f rawvideo -` gives a byte a pixel.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.video.stream import VideoStream
+
+from segdata.errors import InputError
+from segdata.video.reader import reason
+
+SUFFIX = ".labels.mkv"
+
+_CLASSES = "CLASSES"  # the tag of the file that has their names, as a JSON list
+_OPTIONS = {"level": "3", "coder": "1", "context": "1", "g": "1", "slices": "4", "slicecrc": "1"}
+
+
+@dataclass(frozen=True)
+class TimedLabels:
+    """The labels of one frame, uint8 [H, W], shown at `seconds`."""
+
+    seconds: float
+    labels: npt.NDArray[np.uint8]
+
+
+class LabelVideoWriter:
+    """Writes labels of one size. Use it in a `with` block, or close it; `frames_written` counts them."""
+
+    def __init__(
+        self, path: Path, rate: Fraction, time_base: Fraction, classes: tuple[str, ...], shown_as: Path | None = None
+    ) -> None:
+        """Open `path`; raise InputError if it cannot be written.
+
+        `rate` is frames a second, about, `time_base` the unit of their times in seconds (Matroska rounds to a
+        thousandth), `classes` what the ids stand for. Errors speak of `shown_as` where `path` is only temporary.
+        """
+        self._shown_as = shown_as or path
+        self._time_base = time_base
+        self.frames_written = 0
+        self._failed = False
+        with self._one_line_errors():
+            self._container = av.open(str(path.absolute()), "w", format="matroska")
+            self._container.metadata[_CLASSES] = json.dumps(classes)
+            self._stream: VideoStream = self._container.add_stream("ffv1", rate=rate, options=_OPTIONS)
+        self._stream.pix_fmt = "gray"
+        self._stream.time_base = time_base
+
+    def __enter__(self) -> "LabelVideoWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def write(self, labels: npt.NDArray[np.uint8], pts: int) -> None:
+        """Write labels, uint8 [H, W], shown at `pts` of the time base; raise InputError if FFmpeg cannot."""
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(labels), format="gray")
+        frame.pts, frame.time_base = pts, self._time_base
+        with self._one_line_errors():
+            if not self.frames_written:
+                self._stream.height, self._stream.width = labels.shape
+            self._container.mux(self._stream.encode(frame))
+        self.frames_written += 1
+
+    def close(self) -> None:
+        """Finish the file; raise InputError if FFmpeg cannot."""
+        with self._one_line_errors():
+            if self.frames_written and not self._failed:
+                self._container.mux(self._stream.encode())
+            self._container.close()
+
+    @contextmanager
+    def _one_line_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (av.FFmpegError, ValueError, OSError) as error:
+            self._failed = True
+            raise InputError(f"cannot write {self._shown_as} ({reason(error)}); choose another place") from error
+
+
+def read_labels(path: Path) -> Iterator[TimedLabels]:
+    """Yield the labels of each frame of a file that seg-run wrote as NAME.labels.mkv.
+
+    Raises InputError if it is none, or is broken.
+    """
+    classes = len(label_classes(path))
+    try:
+        with av.open(str(path.absolute())) as container:
+            for frame in container.decode(container.streams.video[0]):
+                labels = np.asarray(frame.to_ndarray(format="gray"), dtype=np.uint8)
+                if labels.max() >= classes:
+                    raise InputError(
+                        f"{path}: has class {labels.max()}, its list ends at {classes - 1}; write it again"
+                    )
+                yield TimedLabels(float(frame.time or 0), labels)
+    except av.FFmpegError as error:
+        raise InputError(f"{path}: broken ({reason(error)}); write it again with seg-run") from None
+
+
+def label_classes(path: Path) -> tuple[str, ...]:
+    """Return what the ids in a video of labels stand for; raise InputError if `path` is no such video."""
+    try:
+        with av.open(str(path.absolute())) as container:
+            names = json.loads(container.metadata[_CLASSES])
+            codec = container.streams.video[0].codec_context
+            fits = (codec.name, codec.pix_fmt) == ("ffv1", "gray")
+    except (av.FFmpegError, OSError, KeyError, IndexError, ValueError):
+        names, fits = None, False
+    if not fits or not isinstance(names, list) or not 1 <= len(names) <= 254:
+        raise InputError(f"{path}: no video of labels; need a NAME{SUFFIX} that seg-run wrote")
+    return tuple(map(str, names))

@@ -1,0 +1,44 @@
+"""How many cores a process may use, by its affinity and by its container's share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from segdata.cores import usable_cores
+
+MANY = 64
+
+
+@pytest.fixture(autouse=True)
+def on_many_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(MANY)), raising=False)
+
+
+def write(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({}, MANY),
+        ({"cpu.max": "max 100000\n"}, MANY),
+        ({"cpu.max": "150000 100000\n"}, 2),
+        ({"cpu.max": "50000 100000\n"}, 1),
+        ({"cpu.max": "9900000 100000\n"}, MANY),
+        ({"cpu.max": "something else\n"}, MANY),
+        ({"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, MANY),
+    ],
+)
+def test_the_share_of_a_container_counts(tmp_path: Path, files: dict[str, str], cores: int) -> None:
+    assert usable_cores(write(tmp_path, files)) == cores
+
+
+def test_the_affinity_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3})
+    assert usable_cores(write(tmp_path, {"cpu.max": "400000 100000\n"})) == 1
