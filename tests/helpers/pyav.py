@@ -11,6 +11,10 @@ from av.frame import Frame
 from segdata.video.sound import AnyPacket
 
 
+class NoTimeError(ValueError):
+    """A frame or packet does not say when it is."""
+
+
 def add_video(
     container: OutputContainer,
     codec: str,
@@ -36,17 +40,19 @@ def add_audio(
 
 
 def shown(item: Frame | AnyPacket) -> Fraction:
-    """Return when a frame or packet that says so is shown, in seconds."""
-    assert item.pts is not None
-    assert item.time_base is not None
-    return item.pts * item.time_base
+    """Return when a frame or packet is shown, in seconds; raise NoTimeError if it does not say so."""
+    return _seconds(item.pts, item.time_base)
 
 
 def decoded(item: Frame | AnyPacket) -> Fraction:
-    """Return when a frame or packet that says so is decoded, in seconds."""
-    assert item.dts is not None
-    assert item.time_base is not None
-    return item.dts * item.time_base
+    """Return when a frame or packet is decoded, in seconds; raise NoTimeError if it does not say so."""
+    return _seconds(item.dts, item.time_base)
+
+
+def _seconds(time: int | None, time_base: Fraction | None) -> Fraction:
+    if time is None or time_base is None:
+        raise NoTimeError(f"no time: {time} of {time_base} s")
+    return time * time_base
 
 
 def mux_in_order(container: OutputContainer, packets: Iterable[AnyPacket]) -> None:
