@@ -35,11 +35,11 @@ class FakeNvml:
         if query in self.absent:
             raise AttributeError(query)
 
-        def answer(*arguments: object) -> object:
+        def answer(*arguments: int | str) -> object:
             if query in self.lacking:
                 raise NVMLError("Not Supported")
             if query == "nvmlDeviceGetClockInfo":
-                return {0: 1770, 2: 6001}[arguments[1]]  # type: ignore[index]
+                return {0: 1770, 2: 6001}[int(arguments[1])]
             return answers[query]
 
         return answer

@@ -8,7 +8,7 @@ import cv2
 import pytest
 
 from helpers.images import read_image
-from segdata.prepare.layouts import Pair, find_layout, find_pairs
+from segdata.prepare.layouts import Encoding, Pair, find_layout, find_pairs
 
 Refused = Callable[..., AbstractContextManager[None]]
 WritePair = Callable[..., None]
@@ -65,11 +65,11 @@ def test_official_frames_are_found_by_split_and_sorted_by_name(tmp_path: Path) -
     ],
 )
 def test_official_labels_are_the_most_exact_there_are(
-    tmp_path: Path, there: tuple[str, ...], taken: str, encoding: str
+    tmp_path: Path, there: tuple[str, ...], taken: str, encoding: Encoding
 ) -> None:
     touch(tmp_path, *official("train", "a", *there))
     image, labels = (tmp_path / name for name in official("train", "a", taken))
-    assert find_pairs(tmp_path)["train"] == [Pair("a", image, labels, encoding)]  # type: ignore[arg-type]
+    assert find_pairs(tmp_path)["train"] == [Pair("a", image, labels, encoding)]
 
 
 @pytest.mark.parametrize(("folder", "split"), [("", "all"), ("train/", "train")])

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -158,10 +159,10 @@ def test_frames_of_any_shape_are_drawn(tmp_path: Path, write_pair: WritePair, wi
     ],
 )
 def test_what_cannot_be_shown_is_refused(
-    streets: dict[str, Path], tmp_path: Path, refused: Refused, change: dict[str, object], message: str
+    streets: dict[str, Path], tmp_path: Path, refused: Refused, change: dict[str, Any], message: str
 ) -> None:
     with refused(message):
-        show(ShowOptions(dataset=streets["64"], output=tmp_path / "shown", **change))  # type: ignore[arg-type]
+        show(ShowOptions(dataset=streets["64"], output=tmp_path / "shown", **change))
     assert not (tmp_path / "shown").exists()
 
 

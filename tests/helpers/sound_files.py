@@ -32,9 +32,11 @@ from segtrain.state import Position, save_state
 
 SIDE = 32
 FRAMES = 8  # of the small video
-OPTIONS: dict[str, int | str] = {
-    "width": 4, "depth": 1, "widest": 8, "block": "plain", "upsample": "transpose", "stem_stride": 1
-}  # fmt: skip
+SPEC = ModelSpec(
+    SIDE, SIDE, CITYSCAPES_29.name, CITYSCAPES_29.names, CITYSCAPES_29.colours, "unet",
+    {"width": 4, "depth": 1, "widest": 8, "block": "plain", "upsample": "transpose", "stem_stride": 1},
+    metrics={"miou": 0.5},
+)  # fmt: skip
 
 
 def write_sound_files(folder: Path) -> None:
@@ -76,15 +78,11 @@ def _write_videos(folder: Path) -> None:
 
 
 def _write_models(folder: Path) -> None:
-    spec = ModelSpec(
-        SIDE, SIDE, CITYSCAPES_29.name, CITYSCAPES_29.names, CITYSCAPES_29.colours, "unet", OPTIONS,
-        metrics={"miou": 0.5},
-    )  # fmt: skip
     checkpoints, models, engines, run = (folder / name for name in ("checkpoint", "onnx", "engine", "run"))
     for made in (checkpoints, models, engines, run):
         made.mkdir()
     checkpoint = checkpoints / "tiny.safetensors"
-    save_checkpoint(checkpoint, build_network(spec), spec)
+    save_checkpoint(checkpoint, build_network(SPEC), SPEC)
     network, spec = load_checkpoint(checkpoint)
     float_model = to_onnx(network, spec, "fp32")
     ranges = CalibrationRanges(
