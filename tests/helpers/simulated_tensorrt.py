@@ -100,7 +100,6 @@ def libraries_of(
 
 
 def _tensorrt_of(simulation: Simulation, load: Any, logger: Logger, flavour: str, uncapturable: bool) -> Any:  # noqa: ANN401
-
     def fails(name: str) -> bool:
         if simulation.fails(name):
             logger.errors.append(f"{name}: an injected\nfailure" if not simulation.dead else "the device is dead")
