@@ -1,8 +1,9 @@
 """Which frames and which method calibrate INT8 best: mIoU of each choice on the frames that calibrate nothing.
 
-    python benchmarks/calibration.py CHECKPOINT DATASET
+    python benchmarks/calibration.py CHECKPOINT DATASET [FRAMES]
 
-Prints a Markdown table. Noise and ten frames are there to show what they cost, if anything.
+Prints a Markdown table, of FRAMES evaluation frames if given. Noise and ten frames are there to show what they cost, if
+anything.
 """
 
 import sys
@@ -41,6 +42,8 @@ def main() -> None:
     dataset = Dataset(Path(sys.argv[2]))
     model = to_onnx(network, spec, "fp32")
     evaluation, calibration, train = dataset.evaluation(), dataset.calibration(), dataset.split("train")
+    if len(sys.argv) > 3:
+        evaluation = some(evaluation, int(sys.argv[3]))
     choices: list[tuple[str, SplitArrays, CalibrationMethodName]] = [
         *((f"{len(calibration)} of val", calibration, method) for method in METHODS),
         ("32 of val", some(calibration, 32), "percentile"),

@@ -7,9 +7,10 @@ import gc
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 
 from segdata.video.reader import Decoded, SoundStream, VideoReader
 from segrun.drawing.drawing import Drawing
@@ -26,8 +27,9 @@ STEPS = 10
 class Loop:
     """Plays a video over and over, up to a number of frames."""
 
-    live, bursts, starts_at, pixel_aspect, corrupt_packets = False, 0, Fraction(0), Fraction(1), 0
+    live, bursts, starts_at, corrupt_packets = False, 0, Fraction(0), 0
     audio: SoundStream | None = None
+    recorded: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, video: Path, count: int) -> None:
         self.name, self._video, self._count = str(video), video, count
@@ -42,7 +44,7 @@ class Loop:
         while index < self._count:
             with VideoReader(self._video) as reader:
                 for item in reader.frames():
-                    yield Decoded(item.frame, index, self.time_base, item.rotation)
+                    yield Decoded(item.frame, index, self.time_base, item.display)
                     index += 1
                     if index % (self._count // STEPS) == 0:
                         self.memory.append(resident_mb())

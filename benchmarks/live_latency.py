@@ -9,9 +9,10 @@ frame took from its arrival (decoded) to the file, and how many were dropped.
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -28,9 +29,10 @@ class Camera:
     """Gives the frames of a video at 30 a second, whether or not anyone is ready for them."""
 
     live, bursts, rate, time_base = True, 0, Fraction(RATE), Fraction(1, RATE)
-    starts_at, pixel_aspect, corrupt_packets = Fraction(0), Fraction(1), 0
+    starts_at, corrupt_packets = Fraction(0), 0
     expected_frames: int | None = None
     audio: SoundStream | None = None
+    recorded: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, video: Path, seconds: float) -> None:
         self.name, self._video, self._count = str(video), video, round(seconds * RATE)
@@ -42,7 +44,7 @@ class Camera:
             with VideoReader(self._video) as reader:
                 for item in reader.frames():
                     time.sleep(max(0.0, start + index / RATE - time.perf_counter()))
-                    yield Decoded(item.frame, index, self.time_base, item.rotation)
+                    yield Decoded(item.frame, index, self.time_base, item.display)
                     index += 1
                     if index == self._count:
                         return

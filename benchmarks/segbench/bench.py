@@ -156,7 +156,7 @@ def check_options(options: BenchOptions) -> None:
     if options.video is not None and not options.video.is_file():
         raise InputError(f"{options.video}: no such file; need a video")
     if options.data is not None and not list(options.data.glob(f"**/{DATASET_FILE}")):
-        Dataset(options.data)  # says what it lacks
+        Dataset(options.data)  # raises what is wrong with it
 
 
 def _accuracy(

@@ -27,7 +27,7 @@ def bench_command(options: BenchOptions) -> None:
     A checkpoint stands for its exports in every precision. Engine FPS is the network alone, end-to-end FPS is all that
     seg-run does: decode, shrink, network, overlay, encode.
 
-    seg-bench preflight says what this machine can run and what it lacks; seg-bench compare A.json B.json what changed
+    seg-bench preflight says what this machine can run and what is missing; seg-bench compare A.json B.json what changed
     between two reports.
     """
     from segbench.artefacts import artefacts_of
@@ -38,7 +38,7 @@ def bench_command(options: BenchOptions) -> None:
     device = None if options.estimate is None else device_named(options.estimate)
     check_options(options)
     if options.html:
-        import segbench.report.page  # noqa: F401 - what it needs and lacks is told before minutes of measuring
+        import segbench.report.page  # noqa: F401 - a missing library is reported before minutes of measuring
     with tempfile.TemporaryDirectory() as folder:
         with progress_bar("Exporting", "models") as bar:
             paths = artefacts_of(options.artefacts, options.all_precisions, Path(folder), options.data, bar)
@@ -80,10 +80,11 @@ def _write(report: "BenchReport", options: BenchOptions) -> None:
 @click.command("preflight", cls=Command)
 @click.argument("model", type=_PATH, required=False)
 def preflight_command(model: Path | None) -> None:
-    """Say, in under two minutes, what this machine can run, what it lacks, and what to export for it.
+    """Say, in under two minutes, what this machine can run, what is missing, and what to export for it.
 
     Looks at what is installed, for an NVIDIA driver and GPU, and for TensorRT; builds MODEL (an .onnx file; the shipped
-    model if not given) in each precision and times what runs. What lacks is shown with the command that mends it.
+    model if not given) in each precision and times what runs. What is missing is shown with the command to
+    install it.
     """
     from segbench.preflight.preflight import preflight
     from segbench.preflight.table import print_preflight

@@ -39,6 +39,8 @@ _PLACES = {
 # OpenCV reads it when it is loaded, after this. A PNG of a few kilobytes may say it has a thousand million pixels,
 # OpenCV's own limit, and take 3 GB.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 26))
+# What is wrong with a file is told in one line; OpenCV would add its own, with the places in its source.
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any of the names above

@@ -17,16 +17,24 @@ def main() -> None:
 
 
 SOURCE_HELP = """
-    SOURCE is recognised by itself as one of these layouts, of JPEG or PNG files:
+    SOURCE is recognised by itself as one of these layouts, if its label files
+    hold labels (BMP, JPEG, PNG, PPM, TIFF or WebP):
 
     \b
     official      leftImg8bit/SPLIT/CITY/*_leftImg8bit.png with
                   gtFine/SPLIT/CITY/*_gtFine_labelIds.png
                   (or _labelTrainIds, or _color)
-    pairs         SPLIT/leftImg/NAME with SPLIT/labelIds/NAME in colours
+    pairs         SPLIT/leftImg/NAME with SPLIT/labelIds/NAME
+    plain         images/NAME with masks/NAME, labels/ or annotations/;
+                  img_dir/NAME with ann_dir/NAME; SPLIT/ before or behind
+    VOC           JPEGImages/NAME with SegmentationClass/NAME
+    CamVid        SPLIT/NAME with SPLITannot/NAME, or SPLIT_labels/NAME_L
+    one folder    SPLIT/NAME with SPLIT/NAME_mask
     side by side  SPLIT/NAME: the image left, its colours right
-    plain         images/NAME with masks/NAME of ids (official labelIds, for
-                  the Cityscapes label spaces), also below SPLIT/
+
+    \b
+    Masks hold ids (grey, palette) or colours of the label space; valid and
+    validation are val.
 """
 
 
@@ -45,8 +53,8 @@ def prepare(options: PrepareOptions) -> None:
     Labels shrink by majority vote. A fifth of val is set apart to calibrate INT8. An interrupted run goes on when
     started again.
     """
+    from segdata.prepare.decoding import describe
     from segdata.prepare.prepare import prepare as prepare_dataset
-    from segdata.prepare.reading import describe
 
     with progress_bar("Preparing", "frames") as bar:
         report = prepare_dataset(options, bar)
@@ -54,6 +62,8 @@ def prepare(options: PrepareOptions) -> None:
         click.echo(f"{report.resumed} frames were there already")
     if report.unknown:
         click.echo(f"unknown labels became ignore: {describe(report.unknown)}", err=True)
+    for line in report.remarks:
+        click.echo(line, err=True)
     for dataset in report.datasets:
         facts = dataset.facts
         counts = ", ".join(f"{name} {len(split.names)}" for name, split in facts.splits.items())
@@ -75,6 +85,8 @@ def check(options: CheckOptions) -> None:
         report = check_source(options, bar)
     counts = ", ".join(f"{name} {count}" for name, count in report.frames.items())
     click.echo(f"layout {report.layout}: {counts} frames, {len(report.problems)} problems")
+    for line in report.remarks:
+        click.echo(line)
     if report.problems:
         table = Table("problem", "where")
         for problem in report.problems:

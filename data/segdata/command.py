@@ -139,7 +139,7 @@ def _extra_of(module: str) -> str | None:
 
 
 def missing_dependency(error: ImportError) -> EdgeSegError:
-    """Say what to install for a failed import; raise the error itself if it is none of our dependencies."""
+    """Say what to install for a failed import; raise the error itself if it is not one of our dependencies."""
     module = (error.name or "").split(".")[0]
     if isinstance(error, ModuleNotFoundError) and (extra := _extra_of(module)):
         return MissingDependencyError(f"{module} is not installed; run: pip install 'edgeseg[{extra}]'")

@@ -115,7 +115,7 @@ class Dataset:
     """Read access to a prepared dataset."""
 
     def __init__(self, folder: Path) -> None:
-        """Open the dataset in `folder`; raise InputError if it is none, or if its arrays are not what it says."""
+        """Open the dataset in `folder`; raise InputError if there is none, or if its arrays do not fit its facts."""
         self.folder = folder
         file = folder / DATASET_FILE
         if not file.is_file():
@@ -128,7 +128,7 @@ class Dataset:
             raise InputError(f"{file}: {first_problem(error)}; prepare the dataset again") from None
 
     def split(self, name: str) -> SplitArrays:
-        """Open one split; raise InputError if the dataset lacks it, or if its arrays are not what it says."""
+        """Open one split; raise InputError if the dataset does not have it, or if its arrays do not fit its facts."""
         if name not in self.facts.splits:
             raise InputError(
                 f"{self.folder} has the splits {short(', '.join(self.facts.splits))}; need {name}; name another dataset"

@@ -22,13 +22,17 @@ Colour = tuple[int, int, int]
 class LabelSpace:
     """An ordered set of classes; a class id is a position in `names`.
 
-    `label_ids[c]` are the official Cityscapes labelIds that class `c` takes; ids that no class takes are ignored.
+    `label_ids[c]` are the ids (for Cityscapes' spaces the official labelIds) that class `c` takes. `ignored_ids` and
+    `ignored_colours` are known and stand for no class. Any other id or colour is unknown: it becomes ignore, too, but
+    only few pixels of a label image may be so (`segdata.prepare.decoding`).
     """
 
     name: str
     names: tuple[str, ...]
     colours: tuple[Colour, ...]
     label_ids: tuple[tuple[int, ...], ...]
+    ignored_ids: tuple[int, ...] = ()
+    ignored_colours: tuple[Colour, ...] = ()
 
     @property
     def class_count(self) -> int:
@@ -140,7 +144,7 @@ LABEL_SPACES = {space.name: space for space in (CITYSCAPES_29, CITYSCAPES_19, CI
 
 
 def label_space(name: str) -> LabelSpace:
-    """Return the label space called `name`; raise InputError with the names there are if it is none of them."""
+    """Return the label space called `name`; raise InputError with the known names if it is not among them."""
     try:
         return LABEL_SPACES[name]
     except KeyError:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from segdata.option import argument, option
 from segdata.size import Size
@@ -9,6 +10,10 @@ from segdata.size import Size
 DEFAULT_LABEL_SPACE = "cityscapes-29"
 """The classes that a colour image of Cityscapes can tell apart."""
 
+Ids = Literal["auto", "label", "train"]
+"""What ids of Cityscapes are: labelIds, trainIds, or labelIds unless they look like trainIds."""
+
+_IDS = "What masks of Cityscapes' ids hold: labelIds or trainIds."
 _SPACES = "Classes: cityscapes-29, -19 or -8, or a .toml or .json file that defines them."
 _SIZE = "N|WxH"
 
@@ -26,16 +31,18 @@ class PrepareOptions:
     target: Path = argument()
     sizes: tuple[Size, ...] = option((Size(128, 128),), "Pixels; several make a folder each.", "--size", metavar=_SIZE)
     label_space: str = option(DEFAULT_LABEL_SPACE, _SPACES)
+    ids: Ids = option("auto", _IDS)
     val_fraction: float = option(0.1, "Share that becomes val if SOURCE has no splits.")
     seed: int = option(0, "Seed of val, and of the choice of calibration frames.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckOptions:
-    """The options of `check`: the same source and label space that `prepare` takes."""
+    """The options of `check`: the same source, label space and ids that `prepare` takes."""
 
     source: Path = argument()
     label_space: str = option(DEFAULT_LABEL_SPACE, _SPACES)
+    ids: Ids = option("auto", _IDS)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -120,6 +120,6 @@ def _shortened(name: str) -> str:
 
 
 def _take_literally(legend: Legend) -> None:
-    """Draw dollar signs in names as such: to matplotlib they begin a formula."""
+    """Draw dollar signs in names as dollar signs: to matplotlib they begin a formula."""
     for text in legend.get_texts():
         text.set_parse_math(False)

@@ -11,7 +11,7 @@ import click
 
 from segdata.addresses import without_password
 from segdata.command import INTERRUPTED, Command, fixable
-from segdata.errors import EdgeSegError, IncompleteError
+from segdata.errors import EdgeSegError, IncompleteError, InputError
 from segdata.option import with_options
 from segdata.progress import progress_bar
 from segdata.text import one_line
@@ -55,6 +55,11 @@ def _run_all(options: RunOptions, interrupts: Interrupts) -> None:
     from segrun.runners.open import open_runner
     from segrun.sources.open import expand, is_live
 
+    if options.listed is not None:
+        _run_fleet(options, interrupts)
+        return
+    if not options.inputs:
+        raise click.UsageError("Missing argument 'INPUT...'.")
     options = replace(options, inputs=tuple(expand(options.inputs)))
     throughput = not any(is_live(word) for word in options.inputs)
     failures = []
@@ -78,6 +83,43 @@ def _run_all(options: RunOptions, interrupts: Interrupts) -> None:
         raise IncompleteError(
             f"{len(failures)} of {len(options.inputs)} inputs failed; each is named above"
         ) from failures[0]
+
+
+def _run_fleet(options: RunOptions, interrupts: Interrupts) -> None:
+    from rich.console import Console
+
+    from segrun.fleet.fleet import FAILED, checked_outputs, run_fleet
+    from segrun.fleet.receipt import Receipts
+    from segrun.fleet.shard import parse_shard
+    from segrun.fleet.table import as_table
+    from segrun.fleet.videos import find_videos
+    from segrun.runners.open import open_runner
+
+    if options.inputs:
+        raise InputError(f"got {without_password(options.inputs[0])} and --from {options.listed}; name one of them")
+    options = replace(options, outputs=checked_outputs(options.outputs or ("segmented/{path}.mp4",)))
+    listed, shard = find_videos(str(options.listed)), parse_shard(options.shard)
+    receipts = Receipts(options.receipts)
+    with (
+        open_runner(
+            options.model, options.runner, trust=options.trust, throughput=True, arithmetic=options.arithmetic
+        ) as runner,
+        progress_bar("Segmenting", "videos") as bar,
+    ):
+        tally = run_fleet(
+            options,
+            listed,
+            shard,
+            receipts,
+            runner,
+            bar,
+            on_failure=lambda line: click.echo(f"Error: {line}", err=True),
+            interrupts=interrupts,
+        )
+    Console().print(as_table(tally, shard))
+    if tally.failed:
+        named = f"each is named above, and in {options.receipts / FAILED}"
+        raise IncompleteError(f"{len(tally.failed)} of {len(listed.videos)} videos failed; {named}")
 
 
 def _named(error: Exception, word: str) -> EdgeSegError:

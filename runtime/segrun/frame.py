@@ -57,8 +57,8 @@ class FrameMaker:
     def __call__(self, item: Decoded, started: float) -> Frame:
         """Return the frame of `item`, which just now was decoded; `started` is when that began."""
         decoded = time.perf_counter()
-        picture = self._reformatter.picture(item.frame, item.rotation)
-        small = self._reformatter.shrunk(picture, self._height, self._width)
+        picture = self._reformatter.picture(item.frame, item.display)
+        small = self._reformatter.image(item.frame, item.display, self._height, self._width)
         self._count += 1
         return Frame(
             picture=picture,

@@ -45,10 +45,12 @@ class RunOptions:
     standard input has if it is raw: WIDTHxHEIGHT[:FORMAT][@RATE]. `timeout` is how many seconds an address may say
     nothing, `reconnect` how many seconds to keep trying after that. `serve` is HOST:PORT of a live preview, `token` the
     word it asks for. `trust` runs an engine of other bytes than its manifest says: a plan is executable content, so
-    only for one you built yourself.
+    only for one you built yourself. `listed` are many videos, instead of `inputs`: a list of paths, a folder or a
+    pattern; in `outputs`, `{path}` is a video's path below their root then. `receipts` is where it is kept what was
+    done, `shard` ("3/16") which share of them this run does.
     """
 
-    inputs: tuple[str, ...] = argument(metavar="INPUT...")
+    inputs: tuple[str, ...] = argument((), metavar="INPUT...")
     outputs: tuple[str, ...] = option((), _OUTPUT, "-o", "--output", metavar="NAME")
     model: Path | None = option(
         None, "The artefact to run, written by seg-export.", metavar="FILE", show_default="the shipped model"
@@ -82,6 +84,16 @@ class RunOptions:
         metavar="[HOST:PORT]",
         is_flag=False,
         flag_value="127.0.0.1:8080",
+    )
+    listed: str | None = option(
+        None,
+        "Do many videos, with a receipt for each: a list of paths, a folder, or a pattern.",
+        "--from",
+        metavar="LIST",
+    )
+    receipts: Path = option(Path("receipts"), "Where the receipts of --from are.", metavar="FOLDER")
+    shard: str | None = option(
+        None, "Of --from, do this share.", metavar="K/N", show_default="what Kubernetes or SLURM says, or all"
     )
     token: str | None = option(
         None, "What the browser must say; needed for addresses others can reach.", metavar="WORD"

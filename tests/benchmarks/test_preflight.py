@@ -18,7 +18,6 @@ from segbench.preflight.preflight import BUILD_SECONDS, ROUNDS, preflight, probe
 from segbench.preflight.surroundings import Surroundings, build, write_models
 from segbench.preflight.table import print_preflight
 from segdata.errors import EdgeSegError, MissingDependencyError
-from segdata.shipped import DEFAULT_ONNX
 from segdata.spec import Precision
 from segrun.options import RunnerName
 from segrun.runners.base import Frames, Labels, Runner
@@ -305,20 +304,20 @@ def test_a_model_is_built_in_the_precisions_that_lie_beside_it(artefacts: "Artef
     assert write_models(alone, tmp_path) == {"int8": alone}
 
 
-def test_the_real_builder_builds_every_precision_of_the_shipped_model_without_a_gpu() -> None:
+def test_the_real_builder_builds_every_precision_without_a_gpu(artefacts: "Artefacts") -> None:
     pytest.importorskip("tensorrt_rtx", reason="the builder is tensorrt_rtx, which is not installed")
     machine = Machine(gpu=None)
     real = Surroundings()
     here = replace(machine.surroundings(), load=real.load, write_models=write_models, build=build, clock=real.clock)
     steps: list[str] = []
-    found = preflight(DEFAULT_ONNX[0], steps.append, replace(here, open_on_cpu=real.open_on_cpu), seconds=0.1)
+    found = preflight(artefacts.onnx["fp16"], steps.append, replace(here, open_on_cpu=real.open_on_cpu), seconds=0.1)
     assert [engine.problem for engine in found.engines] == [None] * 3
     assert all(engine.flavour == "tensorrt-rtx" and engine.build_seconds for engine in found.engines)
     assert steps == [
         "look for a GPU", "look for TensorRT", "build fp32", "build fp16", "build int8", "time the CPU",
     ]  # fmt: skip
     assert all(each.rate is not None and each.rate.median > 0 for each in found.cpu)
-    assert found.model == DEFAULT_ONNX[0].name
+    assert found.model == artefacts.onnx["fp16"].name
 
 
 @pytest.mark.gpu

@@ -42,7 +42,14 @@ def test_contact_sheet_has_a_row_for_the_frames_and_one_a_model(
 def test_export_scripts_print_their_table(
     artefacts: "Artefacts", dataset: Dataset, tmp_path: Path, script: str, heading: str
 ) -> None:
-    words = [artefacts.checkpoint, dataset.folder, *([tmp_path / "out"] if script == "export_steps.py" else [])]
+    words = [artefacts.checkpoint, dataset.folder, tmp_path / "out" if script == "export_steps.py" else 8]
     said = run(SCRIPTS / script, *words)
     assert heading in said
     assert sum(line.startswith("| ") for line in said.splitlines()) > 5
+
+
+def test_what_encoding_costs_is_a_table(street_video: Path) -> None:
+    said = run(SCRIPTS / "encoding.py", street_video, 6)
+    rows = [line.split("|")[1:-1] for line in said.splitlines() if line.startswith("| ") and "---" not in line]
+    assert len(rows) == 1 + 3 * 3
+    assert all(float(row[4]) > 25 for row in rows[1:])

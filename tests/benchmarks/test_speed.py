@@ -139,11 +139,11 @@ def test_a_percentile_is_the_time_that_so_many_stayed_within() -> None:
 def test_frames_are_the_videos_at_the_models_size(street_video: Path) -> None:
     reformatter = Reformatter()
     with VideoReader(street_video) as reader:
-        pictures = [reformatter.picture(item.frame) for item in reader.frames()]
+        images = [reformatter.image(item.frame, item.display, 32, 48) for item in reader.frames()]
     frames = read_frames(street_video, SPEC, 5)
     assert frames.shape == (5, 32, 48, 3)
     assert frames.dtype == np.uint8
-    np.testing.assert_array_equal(frames, [reformatter.shrunk(picture, 32, 48) for picture in pictures[:5]])
+    np.testing.assert_array_equal(frames, images[:5])
 
 
 def test_a_short_video_gives_the_frames_it_has(street_video: Path) -> None:

@@ -24,6 +24,15 @@ LABEL_IDS = np.array([ids[0] for ids in CITYSCAPES_29.label_ids], dtype=np.uint8
 IMAGE, MASK = "train/images/1.png", "train/masks/1.png"
 
 
+TWO_TOML = """
+name = "two"
+classes = [
+  { name = "bg", colour = [0, 0, 0], ids = [0] },
+  { name = "thing", colour = [128, 0, 0], ids = [1] },
+]
+"""
+
+
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     """Three frames to train on and two of val, in the plain layout, without a defect."""
@@ -63,6 +72,12 @@ def ids_become(label_id: int, rows: int) -> Plant:
     return mask_becomes(change)
 
 
+def dark_photo(source: Path) -> None:
+    with Image.open(source / IMAGE) as image:
+        grey = np.array(image.convert("L")) // 8 + np.random.default_rng(0).integers(0, 3, (48, 64))
+    Image.fromarray(grey.astype(np.uint8)).save(source / MASK)
+
+
 def truncated(file: str) -> Plant:
     def plant(source: Path) -> None:
         (source / file).write_bytes((source / file).read_bytes()[:-20])
@@ -82,8 +97,8 @@ def same_image_in_val(source: Path) -> None:
 
 
 DEFECTS: dict[str, tuple[Plant, str, tuple[str, ...]]] = {
-    "no mask": (lambda source: (source / MASK).unlink(), "missing pair", (IMAGE, "lacks masks/1")),
-    "no image": (lambda source: (source / IMAGE).unlink(), "missing pair", (MASK, "lacks images/1")),
+    "no mask": (lambda source: (source / MASK).unlink(), "missing pair", (IMAGE, "lacks train/masks/1")),
+    "no image": (lambda source: (source / IMAGE).unlink(), "missing pair", (MASK, "lacks train/images/1")),
     "sizes": (
         mask_becomes(lambda mask: mask.crop((0, 0, 63, 48))),
         "unreadable",
@@ -92,13 +107,21 @@ DEFECTS: dict[str, tuple[Plant, str, tuple[str, ...]]] = {
     "truncated image": (truncated(IMAGE), "unreadable", (IMAGE, "not a whole image")),
     "truncated mask": (truncated(MASK), "unreadable", (MASK, "not a whole image")),
     "half a JPEG": (half_a_jpeg, "unreadable", ("train/images/1.jpg", "not a whole image")),
-    "RGBA": (mask_becomes(lambda mask: mask.convert("RGBA")), "unreadable", (MASK, "RGBA PNG of 8 bits")),
-    "16 bits": (
-        mask_becomes(lambda mask: Image.fromarray(np.array(mask).astype(np.uint16))),
+    "colours among ids": (
+        mask_becomes(lambda mask: Image.fromarray(np.dstack([np.array(mask), np.array(mask), np.zeros_like(mask)]))),
         "unreadable",
-        (MASK, "grey PNG of 16 bits"),
+        (MASK, "RGB PNG of 8 bits, need ids"),
     ),
-    "palette": (mask_becomes(lambda mask: mask.convert("P")), "unreadable", (MASK, "palette PNG of 8 bits")),
+    "a photo": (
+        lambda source: shutil.copyfile(source / IMAGE, source / MASK) and None,
+        "unreadable",
+        (MASK, "RGB PNG of 8 bits, need ids"),
+    ),
+    "a dark photo in grey": (
+        dark_photo,
+        "unreadable",
+        (MASK, "as a photo's"),
+    ),
     "in two splits": (same_image_in_val, "in two splits", (IMAGE, "val/images/0.png")),
     "empty labels": (ids_become(255, 48), "empty labels", (MASK, "no pixel is of any class")),
     "few unknown ids": (ids_become(77, 1), "unknown labels", (MASK, "id 77 (8 pixels)")),
@@ -109,7 +132,7 @@ DEFECTS: dict[str, tuple[Plant, str, tuple[str, ...]]] = {
 def test_a_clean_source_has_no_problems(source: Path) -> None:
     before, told = state(source), Told()
     report = check(CheckOptions(source=source), told)
-    assert report == CheckReport("plain", {"train": 3, "val": 2}, [])
+    assert report == CheckReport("plain", {"train": 3, "val": 2}, [], report.remarks)
     assert (told.totals, len(told.notes)) == ([5], 5)
     assert state(source) == before
 
@@ -158,4 +181,37 @@ def test_an_unknown_label_space_is_refused(source: Path, refused: Refused) -> No
 
 
 def test_the_official_frames_have_no_problems(real_data: Path) -> None:
-    assert looked_at(real_data / "cityscapes-official") == CheckReport("official", {"train": 6}, [])
+    report = looked_at(real_data / "cityscapes-official")
+    assert report == CheckReport("official", {"train": 6}, [], report.remarks)
+    assert report.remarks == ["train: no pixel is of parking, rail track, guard rail, bridge, tunnel and 5 more"]
+
+
+def test_classes_that_never_occur_and_what_is_ignored_are_told_by_split(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "space.toml").write_text(TWO_TOML)
+    for split, high in (("train", 1), ("val", 255)):
+        for file in (source / split / "masks").iterdir():
+            mask = np.zeros((48, 64), np.uint8)
+            mask[:12] = high
+            Image.fromarray(mask).save(file)
+    report = looked_at(source, str(tmp_path / "space.toml"))
+    assert report.problems == []
+    assert report.remarks == [
+        "val: no pixel is of thing, all are of bg: nothing to tell apart",
+        "val: 25.0% of the pixels are ignored (255); if 255 is a class in the masks, give it that id",
+    ]
+
+
+def test_a_source_of_one_class_is_a_problem(source: Path, tmp_path: Path) -> None:
+    """Masks of 0 and 255, whose 255 was meant as a class: accuracy would be 100 %."""
+    (tmp_path / "space.toml").write_text(TWO_TOML)
+    for file in source.rglob("masks/*"):
+        mask = np.zeros((48, 64), np.uint8)
+        mask[:12] = 255
+        Image.fromarray(mask).save(file)
+    report = looked_at(source, str(tmp_path / "space.toml"))
+    assert [(problem.kind, problem.detail) for problem in report.problems] == [
+        ("one class", "all pixels that are of a class are bg; nothing to tell apart")
+    ]
+    assert "train: 25.0% of the pixels are ignored (255)" in report.remarks[1]
+    (tmp_path / "space.toml").write_text(TWO_TOML.replace("[1]", "[255]"))
+    assert looked_at(source, str(tmp_path / "space.toml")).problems == []

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,14 @@ def test_toml_and_json_say_the_same(tmp_path: Path) -> None:
     assert find_label_space(str(tmp_path / "own.json")) == YARD
 
 
+@pytest.mark.parametrize("suffix", ["toml", "json"])
+def test_ids_and_colours_to_ignore_are_named_in_one_list(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"own.{suffix}"
+    line = "ignore = [1, [224, 224, 192], 7]\n"
+    path.write_text(line + TOML if suffix == "toml" else json.dumps(content() | {"ignore": [1, [224, 224, 192], 7]}))
+    assert find_label_space(str(path)) == replace(YARD, ignored_ids=(1, 7), ignored_colours=((224, 224, 192),))
+
+
 @pytest.mark.parametrize("name", ["cityscapes", "own.yaml", ""])
 def test_an_unknown_name_is_refused(refused: Refused, name: str) -> None:
     with refused(f"got label space '{name}', need one of cityscapes-29, "):
@@ -98,6 +107,13 @@ def test_a_broken_file_is_refused(tmp_path: Path, refused: Refused, suffix: str,
         ({"name": "yard"}, "classes: .*; need name and classes"),
         ({"classes": content()["classes"]}, "name: .*; need name and classes"),
         ({"name": "yard", "classes": []}, "classes: .*; need name and classes"),
+        (content() | {"ignore": 0}, "ignore: .*; need name and classes"),
+        (content() | {"ignore": [256]}, "ignore.0.*"),
+        (content() | {"ignore": [[0, 0]]}, "ignore.0.*"),
+        (content() | {"ignore": ["void"]}, "ignore.0.*"),
+        (content() | {"ignore": [1, 3]}, "the id 3 is that of a class, and to be ignored; leave one out"),
+        (content() | {"ignore": [[9, 9, 9]]}, r"the colour \(9, 9, 9\) is that of a class, and to be ignored"),
+        (content() | {"ignore": [[0, 0, n] for n in range(253)]}, "2 classes and 253 colours to ignore; need 254"),
         (content() | {"colour": 1}, "colour: .*; need name and classes"),
         (of_class(color=[1, 2, 3]), "classes.1.color: .*; need name and classes"),
         (without("name"), "classes.1.name: .*"),

@@ -5,20 +5,39 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from helpers.images import read_image
-from segdata.prepare.layouts import Encoding, Pair, find_layout, find_pairs
+from helpers.labelled_files import (
+    CITYSCAPES_29,
+    COLOURS,
+    LABEL_IDS,
+    TWO,
+    TWO_CLASSES,
+    photo,
+    save,
+    side_by_side,
+    write_files,
+)
+from segdata.prepare.layouts import find_layout, find_pairs
+from segdata.prepare.pair import Encoding, Pair
 
 Refused = Callable[..., AbstractContextManager[None]]
 WritePair = Callable[..., None]
 
 
 def touch(source: Path, *files: str) -> None:
-    """Make empty files: layouts go by names alone."""
+    """Make empty files, which nothing can be seen in: names alone decide."""
     for file in files:
         (source / file).parent.mkdir(parents=True, exist_ok=True)
         (source / file).touch()
+
+
+def write_folders(source: Path, images: str, masks: str, names: str = "123") -> None:
+    """Write photos and masks of labelIds: `{}` in the patterns is the frame's name."""
+    for name in names:
+        write_files(source, {images.format(name): photo(ord(name)), masks.format(name): LABEL_IDS})
 
 
 def official(split: str, name: str, *kinds: str) -> list[str]:
@@ -30,6 +49,9 @@ def official(split: str, name: str, *kinds: str) -> list[str]:
 
 def names(source: Path) -> dict[str, list[str]]:
     return {split: [pair.name for pair in pairs] for split, pairs in find_pairs(source).items()}
+
+
+# What is found
 
 
 def test_pairs_are_found_by_split_and_sorted_by_name(tmp_path: Path, write_pair: WritePair) -> None:
@@ -72,26 +94,83 @@ def test_official_labels_are_the_most_exact_there_are(
     assert find_pairs(tmp_path)["train"] == [Pair("a", image, labels, encoding)]
 
 
-@pytest.mark.parametrize(("folder", "split"), [("", "all"), ("train/", "train")])
+@pytest.mark.parametrize(("folder", "split"), [("", "all"), ("train/", "train"), ("Validation/", "val")])
 def test_side_by_side_images_are_found_with_and_without_splits(tmp_path: Path, folder: str, split: str) -> None:
-    touch(tmp_path, f"{folder}2.png", f"{folder}1.jpg")
-    first, second = tmp_path / f"{folder}1.jpg", tmp_path / f"{folder}2.png"
+    first, second = (
+        save(tmp_path / f"{folder}1.bmp", side_by_side(1)),
+        save(tmp_path / f"{folder}2.png", side_by_side(2)),
+    )
     assert find_layout(tmp_path).layout == "side by side"
     assert find_pairs(tmp_path) == {
         split: [Pair("1", first, first, "right half"), Pair("2", second, second, "right half")]
     }
 
 
-@pytest.mark.parametrize(("folder", "split"), [("", "all"), ("train/", "train")])
-def test_images_and_masks_are_found_with_and_without_splits(tmp_path: Path, folder: str, split: str) -> None:
-    touch(tmp_path, *(f"{folder}{name}" for name in ("images/2.jpg", "images/1.jpg", "masks/1.png", "masks/2.png")))
-    assert find_layout(tmp_path).layout == "plain"
-    assert find_pairs(tmp_path) == {
-        split: [
-            Pair(name, tmp_path / f"{folder}images/{name}.jpg", tmp_path / f"{folder}masks/{name}.png", "label ids")
-            for name in ("1", "2")
-        ]
-    }
+@pytest.mark.parametrize(
+    ("images", "masks", "layout"),
+    [
+        ("images/{}.jpg", "masks/{}.png", "plain"),
+        ("train/images/{}.jpg", "train/masks/{}.png", "plain"),
+        ("images/train/{}.jpg", "masks/train/{}.png", "plain"),
+        ("images/train/{}.jpg", "labels/train/{}.png", "images and labels"),
+        ("img_dir/train/{}.jpg", "ann_dir/train/{}.png", "img_dir and ann_dir"),
+        ("images/training/{}.jpg", "annotations/training/{}.png", "images and annotations"),
+        ("data/Images/Train/{}.jpg", "data/Masks/Train/{}.png", "plain"),
+        ("train/{}.png", "trainannot/{}.png", "CamVid"),
+        ("train/0001TP_{}.png", "train_labels/0001TP_{}_L.png", "CamVid"),
+        ("701_StillsRaw_full/{}.png", "LabeledApproved_full/{}_L.png", "CamVid"),
+        ("VOCdevkit/VOC2012/JPEGImages/{}.jpg", "VOCdevkit/VOC2012/SegmentationClass/{}.png", "VOC"),
+        ("images/{}_sat.jpg", "masks/{}_mask.png", "plain"),
+        ("images/road_{}.jpg", "masks/road_{}.png", "plain"),
+    ],
+)
+def test_folders_of_images_and_of_masks_are_found(tmp_path: Path, images: str, masks: str, layout: str) -> None:
+    write_folders(tmp_path, images, masks)
+    found = find_layout(tmp_path)
+    assert (found.layout, found.alone) == (layout, [])
+    split = "train" if "train" in images.lower() else "VOC2012" if "VOC" in images else "all"
+    expected = {(tmp_path / images.format(name), tmp_path / masks.format(name)) for name in "123"}
+    assert {split: expected} == {name: {(p.image, p.labels) for p in pairs} for name, pairs in found.splits.items()}
+    assert {pair.encoding for pair in found.pairs} == {"label ids"}
+
+
+def test_masks_in_the_folder_of_their_images_are_found(tmp_path: Path) -> None:
+    for split in ("train", "valid"):
+        write_folders(tmp_path, split + "/a-{}_jpg.rf.1.jpg", split + "/a-{}_jpg.rf.1_mask.png")
+    assert find_layout(tmp_path).layout == "one folder"
+    assert names(tmp_path) == {split: [f"a-{name}_jpg.rf.1" for name in "123"] for split in ("train", "val")}
+
+
+@pytest.mark.parametrize("word", ["valid", "validation", "val", "Valid"])
+@pytest.mark.parametrize("pattern", ["{split}/images/{{}}.png", "images/{split}/{{}}.png", "{split}/{{}}.png"])
+def test_whatever_validation_is_called_it_is_val(tmp_path: Path, word: str, pattern: str) -> None:
+    masks = pattern.replace("images/", "masks/") if "images/" in pattern else "{split}_labels/{{}}.png"
+    for split in ("training", word):
+        write_folders(tmp_path, pattern.format(split=split), masks.format(split=split))
+    assert names(tmp_path) == {"train": ["1", "2", "3"], "val": ["1", "2", "3"]}
+
+
+def test_two_folders_that_mean_one_split_are_refused(tmp_path: Path, refused: Refused) -> None:
+    for split in ("val", "valid"):
+        write_folders(tmp_path, split + "/images/{}.png", split + "/masks/{}.png")
+    with refused("val and valid both mean val; need one"):
+        find_pairs(tmp_path)
+
+
+def test_frames_of_towns_are_told_apart(tmp_path: Path) -> None:
+    for town in ("aachen", "bonn"):
+        write_folders(tmp_path, f"images/train/{town}/{{}}.jpg", f"labels/train/{town}/{{}}.png", "1")
+    assert names(tmp_path) == {"train": ["aachen_1", "bonn_1"]}
+
+
+def test_lists_say_the_splits_of_voc_and_images_without_masks_are_for_other_tasks(tmp_path: Path) -> None:
+    write_folders(tmp_path, "JPEGImages/{}.jpg", "SegmentationClass/{}.png", "1234")
+    write_files(tmp_path, {"JPEGImages/9.jpg": photo(), "SegmentationObject/1.png": LABEL_IDS})
+    assert names(tmp_path) == {"all": ["1", "2", "3", "4"]}
+    for split, listed in (("train", "3\n1\n"), ("val", "2\n"), ("trainval", "1\n2\n3\n")):
+        (tmp_path / "ImageSets/Segmentation").mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"ImageSets/Segmentation/{split}.txt").write_text(listed)
+    assert names(tmp_path) == {"train": ["1", "3"], "val": ["2"]}
 
 
 @pytest.mark.parametrize(
@@ -115,8 +194,14 @@ def test_what_is_hidden_is_left_alone(tmp_path: Path, write_pair: WritePair, hid
 def test_other_files_and_folders_are_left_alone(tmp_path: Path, write_pair: WritePair) -> None:
     write_pair(tmp_path / "train", "0001")
     touch(tmp_path, "train/leftImg/Thumbs.db", "drive.mp4")
-    (tmp_path / "notes").mkdir()
+    write_files(tmp_path, {"preview.png": photo(), "notes/sketch.jpg": photo(1)})
     (tmp_path / "train/leftImg/folder.png").mkdir()
+    assert names(tmp_path) == {"train": ["0001"]}
+
+
+def test_a_link_that_leads_round_ends(tmp_path: Path, write_pair: WritePair) -> None:
+    write_pair(tmp_path / "train", "0001")
+    (tmp_path / "train/again").symlink_to(tmp_path)
     assert names(tmp_path) == {"train": ["0001"]}
 
 
@@ -126,30 +211,86 @@ def test_other_files_and_folders_are_left_alone(tmp_path: Path, write_pair: Writ
     [
         ["leftImg8bit/s/c/{}_leftImg8bit.png", "gtFine/s/c/{}_gtFine_labelIds.png"],
         ["s/leftImg/{}.png", "s/labelIds/{}.png"],
-        ["s/{}.png"],
         ["s/images/{}.jpg", "s/masks/{}.png"],
     ],
-    ids=["official", "pairs", "side by side", "plain"],
+    ids=["official", "pairs", "plain"],
 )
 def test_names_may_be_long_and_of_any_script(tmp_path: Path, name: str, files: list[str]) -> None:
     touch(tmp_path, *(file.format(name) for file in files))
     assert names(tmp_path) == {"s": [name]}
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "layouts"),
-    [
-        (official("train", "a", "labelIds"), ["train/leftImg/1.png", "train/labelIds/1.png"], "official and pairs"),
-        (["train/leftImg/1.png", "train/labelIds/1.png"], ["val/1.png"], "pairs and side by side"),
-        (["1.png"], ["images/1.png", "masks/1.png"], "side by side and plain"),
-    ],
-)
-def test_two_layouts_in_one_folder_are_refused(
-    tmp_path: Path, refused: Refused, first: list[str], second: list[str], layouts: str
-) -> None:
-    touch(tmp_path, *first, *second)
-    with refused(f"{tmp_path}: has the layouts {layouts}; need one"):
+# What is refused
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+def test_photos_are_no_side_by_side_images(tmp_path: Path, refused: Refused, suffix: str) -> None:
+    """A folder of labelme: photos and JSON."""
+    for index in range(4):
+        save(tmp_path / f"f{index}.{suffix}", photo(index))
+        (tmp_path / f"f{index}.json").write_text('{"shapes": []}')
+    with refused(r"no labelled images found, .* taken as side by side, .*f0\..*: .*% of its pixels"):
         find_layout(tmp_path)
+
+
+def test_masks_alone_are_no_side_by_side_images(tmp_path: Path, refused: Refused) -> None:
+    for index in range(4):
+        save(tmp_path / f"train/f{index}.png", COLOURS)
+    with refused("both halves are labels; need an image in the left one"):
+        find_layout(tmp_path)
+
+
+def test_side_by_side_images_show_more_than_one_class(tmp_path: Path, refused: Refused) -> None:
+    """All of one colour, as the black border of photos, says nothing."""
+    save(tmp_path / "a.png", np.concatenate([photo(), np.zeros_like(photo())], axis=1))
+    with refused("right halves show one class alone"):
+        find_layout(tmp_path)
+
+
+@pytest.mark.parametrize("pixels", [photo(), photo()[..., 0]], ids=["RGB", "grey"])
+@pytest.mark.parametrize("masks", ["masks/{}.png", "masks/{}.jpg", "masks/{}.tif"])
+def test_photos_in_place_of_masks_are_refused_with_what_was_seen(
+    tmp_path: Path, refused: Refused, masks: str, pixels: np.ndarray
+) -> None:
+    for name in "123":
+        write_files(tmp_path, {f"images/{name}.jpg": photo(1), masks.format(name): pixels})
+    with refused("masks/1.*% of its pixels"):
+        find_layout(tmp_path)
+
+
+def test_cvat_is_refused_in_another_space_than_its_own(tmp_path: Path, refused: Refused) -> None:
+    for name in "123":
+        colours = TWO.palette()[TWO_CLASSES]
+        files = {
+            "JPEGImages/{}.jpg": photo(),
+            "SegmentationClass/{}.png": colours,
+            "SegmentationObject/{}.png": colours,
+        }
+        write_files(tmp_path, {pattern.format(name): pixels for pattern, pixels in files.items()})
+    with refused("SegmentationClass/1.png: 33.3% of its pixels are no class of cityscapes-29: colour 128,0,0"):
+        find_layout(tmp_path, CITYSCAPES_29)
+    found = find_layout(tmp_path, TWO)
+    assert (found.layout, found.splits.keys(), found.alone) == ("VOC", {"all"}, [])
+    assert {pair.labels.parent.name for pair in found.pairs} == {"SegmentationClass"}
+
+
+def test_two_layouts_in_one_folder_are_refused(tmp_path: Path, refused: Refused, write_pair: WritePair) -> None:
+    write_pair(tmp_path / "train", "1")
+    save(tmp_path / "val/1.png", side_by_side())
+    with refused(f"{tmp_path}: has the layouts pairs and side by side; need one"):
+        find_layout(tmp_path)
+    write_folders(tmp_path / "other", "images/{}.png", "masks/{}.png")
+    write_folders(tmp_path / "other", "images/{}.png", "labels/{}.png")
+    with refused("has the layouts images and labels and plain; need one"):
+        find_layout(tmp_path / "other")
+
+
+@pytest.mark.parametrize("masks", ["masks", "labels"])
+def test_the_folder_that_holds_labels_is_taken(tmp_path: Path, masks: str) -> None:
+    """Beside it one of pictures that show them to people, say."""
+    write_folders(tmp_path, "images/{}.png", masks + "/{}.png")
+    write_files(tmp_path, {f"{'labels' if masks == 'masks' else 'masks'}/{name}.png": photo(3) for name in "123"})
+    assert {pair.labels.parent.name for pair in find_layout(tmp_path).pairs} == {masks}
 
 
 @pytest.mark.parametrize(
@@ -157,9 +298,8 @@ def test_two_layouts_in_one_folder_are_refused(
 )
 def test_files_without_their_pair_are_refused(tmp_path: Path, refused: Refused, there: str, lacking: str) -> None:
     touch(tmp_path, *(f"train/{there}/{name}.png" for name in "123"), f"train/{lacking}/1.png")
-    with refused(
-        f"2 files without their pair, the first is {tmp_path}/train/{there}/2.png; add {lacking}/2 or remove it"
-    ):
+    first = f"{tmp_path}/train/{there}/2.png"
+    with refused(f"2 files without their pair, the first is {first}; add train/{lacking}/2 or remove it"):
         find_pairs(tmp_path)
 
 
@@ -171,16 +311,31 @@ def test_official_files_without_their_pair_are_refused(tmp_path: Path, refused: 
         find_pairs(tmp_path)
 
 
-def test_images_without_a_folder_of_labels_are_refused(tmp_path: Path, write_pair: WritePair, refused: Refused) -> None:
-    write_pair(tmp_path / "train", "0001")
-    (tmp_path / "train/labelIds").rename(tmp_path / "train/labels")
-    with refused("1 files without their pair, .*leftImg/0001.png; add labelIds/0001 or remove it"):
+@pytest.mark.parametrize(
+    ("there", "lacking"),
+    [
+        ("train/leftImg", "train/labelIds"),
+        ("images/train", "masks/train"),
+        ("JPEGImages", "SegmentationClass"),
+        ("img_dir/val", "ann_dir/val"),
+        ("ann_dir/val", "img_dir/val"),
+        ("labels", "images"),
+    ],
+)
+def test_a_folder_without_its_partner_says_which_that_is(
+    tmp_path: Path, refused: Refused, there: str, lacking: str
+) -> None:
+    save(tmp_path / there / "1.png", photo())
+    if there == "JPEGImages":  # some of whose images are for other tasks
+        (tmp_path / "ImageSets/Segmentation").mkdir(parents=True)
+        (tmp_path / "ImageSets/Segmentation/train.txt").write_text("1\n")
+    with refused(f"1 files without their pair, .*{there}/1.png; add {lacking}/1 or remove it"):
         find_pairs(tmp_path)
 
 
 @pytest.mark.parametrize("folder", ["train/leftImg", "train/labelIds", "images", "train"])
 def test_one_name_twice_in_a_folder_is_refused(tmp_path: Path, refused: Refused, folder: str) -> None:
-    touch(tmp_path, f"{folder}/0001.jpg", f"{folder}/0001.png", "masks/0001.png")
+    touch(tmp_path, f"{folder}/0001.jpg", f"{folder}/0001.png", *(["masks/0001.png"] if folder != "train" else []))
     with refused(f"{tmp_path / folder}: 0001.jpg and 0001.png have one name; remove one"):
         find_pairs(tmp_path)
 
@@ -192,8 +347,8 @@ def test_a_folder_without_images_is_refused_with_what_is_needed(
     for folder in folders:
         (tmp_path / folder).mkdir(parents=True)
     with refused(
-        f"{tmp_path}: no labelled images found; need leftImg8bit/ and gtFine/, SPLIT/leftImg/ and SPLIT/labelIds/, "
-        "SPLIT/ of side-by-side images, or images/ and masks/"
+        f"{tmp_path}: no labelled images found; need leftImg8bit/ and gtFine/, images/ and masks/, folders of other "
+        r"known names, or SPLIT/ of side-by-side images \(see seg-data prepare --help\)"
     ):
         find_pairs(tmp_path)
 

@@ -1,6 +1,4 @@
-"""Pictures: FFmpeg's planes seen without a copy, turned upright, made even, fitted, and shrunk for the network."""
-
-from collections.abc import Callable
+"""Pictures: FFmpeg's planes seen without a copy, made even, fitted, and shrunk for the network."""
 
 import av
 import cv2
@@ -10,7 +8,8 @@ from av.video.reformatter import ColorRange
 from numpy.typing import NDArray
 
 from segdata.synth import drive
-from segdata.video.picture import COLORSPACES, Picture, Reformatter
+from segdata.video.frame_coding import COLORSPACES
+from segdata.video.picture import Picture, Reformatter
 from segdata.video.yuv import ColourCoding, Matrix
 
 Image = NDArray[np.uint8]
@@ -79,29 +78,10 @@ def test_an_odd_size_is_whole_and_can_be_made_even(height: int, width: int) -> N
     assert even.even() is even
 
 
-@pytest.mark.parametrize(
-    ("rotation", "turn"),
-    [
-        (0, lambda image: image),
-        (90, lambda image: np.rot90(image, 1)),
-        (180, lambda image: np.rot90(image, 2)),
-        (-90, lambda image: np.rot90(image, 3)),
-        (270, lambda image: np.rot90(image, 3)),
-    ],
-)
-def test_a_turned_frame_comes_upright(street: Image, rotation: int, turn: Callable[[Image], Image]) -> None:
-    frame = coded(street, "yuv420p", "bt709", full_range=False)
-    picture = Reformatter().picture(frame, rotation)
-    for found, source in zip(picture.planes, Picture(frame, picture.coding).planes, strict=True):
-        np.testing.assert_array_equal(found, turn(source))
-    assert np.abs(picture.to_rgb().astype(int) - turn(street)).mean() < 3
-
-
 def test_the_network_sees_the_mean_of_each_area(street: Image) -> None:
     """As resize_frame does in training; a filter that skips pixels differs by more than twice that."""
     reformatter = Reformatter()
-    picture = reformatter.picture(coded(street, "yuv444p", "bt709", full_range=False))
-    small = reformatter.shrunk(picture, 32, 32)
+    small = reformatter.image(coded(street, "yuv444p", "bt709", full_range=False), height=32, width=32)
     assert small.shape == (32, 32, 3)
     assert small.dtype == np.uint8
     mean = cv2.resize(street, (32, 32), interpolation=cv2.INTER_AREA).astype(int)

@@ -14,8 +14,9 @@ from PIL import Image
 
 from helpers.images import decode_image
 from segdata.labels import CITYSCAPES_8, CITYSCAPES_19, CITYSCAPES_29, LABEL_SPACES, LabelSpace
-from segdata.prepare.layouts import Encoding, Pair
-from segdata.prepare.reading import describe, read_pair, read_rgb
+from segdata.prepare.decoding import describe
+from segdata.prepare.pair import Encoding, Pair
+from segdata.prepare.reading import read_pair, read_rgb
 from segdata.synth import scene
 
 Array = NDArray[np.uint8]
@@ -160,34 +161,6 @@ def test_colours_of_a_jpeg_are_never_unknown(tmp_path: Path) -> None:
         assert (frame.labels == SCENE.labels).mean() > 0.8
 
 
-def grey(bits: str) -> Image.Image:
-    return Image.fromarray(LABEL_IDS).convert(bits)
-
-
-@pytest.mark.parametrize(
-    ("image", "kind"),
-    [
-        (grey("RGBA"), "RGBA PNG of 8 bits"),
-        (grey("RGB"), "RGB PNG of 8 bits"),
-        (grey("LA"), "grey and alpha PNG of 8 bits"),
-        (Image.fromarray(LABEL_IDS.astype(np.uint16)), "grey PNG of 16 bits"),
-        (grey("P"), "palette PNG of 8 bits"),
-        (grey("1"), "grey PNG of 1 bits"),  # OpenCV would read 1 as 255
-    ],
-    ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "image",
-)
-def test_masks_that_hold_no_ids_are_refused(tmp_path: Path, refused: Refused, image: Image.Image, kind: str) -> None:
-    made = pair(tmp_path, "label ids", LABEL_IDS)
-    image.save(made.labels)
-    with refused(f"labels.png: {kind}, need a grey PNG of 8 bits that holds ids"):
-        read_pair(made, CITYSCAPES_29)
-
-
-def test_ids_in_a_jpeg_are_refused(tmp_path: Path, refused: Refused) -> None:
-    with refused("labels.jpg: no PNG, need a grey PNG of 8 bits"):
-        read_pair(pair(tmp_path, "label ids", LABEL_IDS, ".jpg"), CITYSCAPES_29)
-
-
 @pytest.mark.parametrize(("encoding", "labels"), [("label ids", LABEL_IDS), ("colours", COLOURS)])
 def test_sizes_that_differ_are_refused(tmp_path: Path, refused: Refused, encoding: Encoding, labels: Array) -> None:
     made = pair(tmp_path, encoding, labels[:-1])
@@ -272,6 +245,33 @@ def test_padding_after_the_end_is_allowed(tmp_path: Path, suffix: str, padding: 
     whole = read_rgb(file)
     file.write_bytes(file.read_bytes() + padding)
     assert np.array_equal(read_rgb(file), whole)
+
+
+@pytest.mark.parametrize("behind", ["video", "another photo", "noise", "a scan"])
+@pytest.mark.parametrize("way", [{}, {"progressive": True}, {"restart_marker_blocks": 2}], ids=str)
+def test_data_behind_a_jpeg_is_left_alone(
+    tmp_path: Path, refused: Refused, street_video: Path, behind: str, way: dict[str, object]
+) -> None:
+    """Motion photos have a video there, and phones' depth photos a second JPEG."""
+    Image.fromarray(SCENE.image).save(tmp_path / "a.jpg", **way)
+    photo = (tmp_path / "a.jpg").read_bytes()
+    whole = read_rgb(tmp_path / "a.jpg")
+    noise = np.random.default_rng(0).bytes(50_000)
+    rest = {"video": street_video.read_bytes(), "another photo": photo, "noise": noise, "a scan": b"\xff\xda" + noise}
+    (tmp_path / "a.jpg").write_bytes(photo + rest[behind])
+    assert np.array_equal(read_rgb(tmp_path / "a.jpg"), whole)
+
+
+@pytest.mark.parametrize("suffix", [".bmp", ".tif", ".tiff", ".webp", ".ppm"])
+@pytest.mark.parametrize("share", [0.3, 0.9, 0.99, 1])
+def test_other_formats_of_images_are_read_whole(tmp_path: Path, refused: Refused, suffix: str, share: float) -> None:
+    Image.fromarray(SCENE.image).save(tmp_path / f"a{suffix}", **({"lossless": True} if suffix == ".webp" else {}))
+    cut(tmp_path / f"a{suffix}", share)
+    if share == 1:
+        assert np.array_equal(read_rgb(tmp_path / f"a{suffix}"), SCENE.image)
+        return
+    with refused(f"a{suffix}: not a whole image; replace the file or remove the pair"):
+        read_rgb(tmp_path / f"a{suffix}")
 
 
 @pytest.mark.parametrize("progressive", [False, True])

@@ -11,6 +11,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.stream import Disposition
 from numpy.typing import NDArray
 
 from helpers.pyav import add_audio
@@ -252,6 +253,23 @@ def test_what_is_no_video_is_refused(tmp_path: Path, refused: Refused, kind: str
         VideoReader(path)
 
 
+@pytest.mark.parametrize("suffix", ["mp3", "flac"])
+def test_a_cover_picture_is_no_video(tmp_path: Path, refused: Refused, suffix: str) -> None:
+    path = tmp_path / f"song.{suffix}"
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("libmp3lame" if suffix == "mp3" else "flac", rate=44100, layout="mono")
+        cover = container.add_stream("mjpeg", rate=25, width=64, height=64, pix_fmt="yuvj420p")
+        cover.disposition = Disposition.attached_pic
+        container.mux(cover.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")))
+        kind = "fltp" if suffix == "mp3" else "s16"
+        silence = np.zeros((1, 1152), np.float32 if suffix == "mp3" else np.int16)
+        frame = av.AudioFrame.from_ndarray(silence, format=kind, layout="mono")
+        frame.sample_rate, frame.pts = 44100, 0
+        container.mux([*sound.encode(frame), *sound.encode()])
+    with refused(f"song.{suffix}: has a cover picture but no video; need a file with a video stream"):
+        VideoReader(path)
+
+
 @pytest.mark.parametrize("name", ["out.xyz", "out", "out.webm", "out.gif", "no/such/folder/out.mp4"])
 def test_a_name_that_cannot_be_written_is_refused(tmp_path: Path, refused: Refused, name: str) -> None:
     with refused(f"cannot write .*{name}"):
@@ -341,7 +359,7 @@ def test_odd_files_are_read_or_refused(real_data: Path, refused: Refused, name: 
         shapes, last = set(), Fraction(-1)
         reformatter = Reformatter()
         for frame in reader.frames():
-            shapes.add(reformatter.picture(frame.frame, frame.rotation).y.shape)
+            shapes.add(reformatter.picture(frame.frame, frame.display).y.shape)
             assert frame.seconds > last
             last = frame.seconds
         assert len(shapes) == 1

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange
 
-from segdata.video.picture import COLORSPACES
+from segdata.video.frame_coding import COLORSPACES
 from segdata.video.yuv import ColourCoding, Matrix, usual_matrix
 
-CODINGS = [ColourCoding(matrix, full) for matrix, full in itertools.product(get_args(Matrix), (False, True))]
+KNOWN = set(get_args(Matrix)) - {"ycgco"}  # to FFmpeg's swscale
+CODINGS = [ColourCoding(matrix, full) for matrix, full in itertools.product(sorted(KNOWN), (False, True))]
 
 
 @pytest.mark.parametrize("coding", CODINGS, ids=str)

@@ -40,7 +40,8 @@ def jpegs(count: int) -> list[bytes]:
 
 def number_of(item: Decoded) -> int:
     """Return which frame this is."""
-    return round((float(Reformatter().picture(item.frame).y.mean()) - 20) / 2)
+    brightness = float(Reformatter().image(item.frame).mean()) * 219 / 255 + 16
+    return round((brightness - 20) / 2)
 
 
 class Unseekable(io.BytesIO):

@@ -131,7 +131,7 @@ def copy(source: Path, target: Path, policy: AudioPolicy = "copy") -> VideoWrite
     ):
         for item in reader.read():
             if isinstance(item, Decoded):
-                writer.write(reformatter.picture(item.frame, item.rotation), item.pts)
+                writer.write(reformatter.picture(item.frame, item.display), item.pts)
             else:
                 writer.write_audio(item)
     return writer

@@ -94,8 +94,7 @@ def test_the_network_sees_the_frames_in_order_at_its_own_size(street_video: Path
     segment(street_video, runner, tmp_path / "out.mp4")
     reformatter = Reformatter()
     with VideoReader(street_video) as reader:
-        pictures = [reformatter.picture(item.frame) for item in reader.frames()]
-        wanted = [reformatter.shrunk(picture, 32, 48)[None] for picture in pictures]
+        wanted = [reformatter.image(item.frame, item.display, 32, 48)[None] for item in reader.frames()]
     np.testing.assert_array_equal(np.stack(runner.seen), np.stack(wanted))
 
 
@@ -131,7 +130,7 @@ def test_a_real_network_colours_a_street(artefacts: "Artefacts", street_video: P
         reformatter = Reformatter()
         with VideoReader(street_video) as source, VideoReader(tmp_path / "out.mp4") as result:
             first, drawn = next(source.frames()), next(result.images())
-        labels = runner(reformatter.shrunk(reformatter.picture(first.frame), 64, 64)[None])[0]
+        labels = runner(reformatter.image(first.frame, first.display, 64, 64)[None])[0]
     found = resize_frame(drawn, 64, 64).astype(int)
     inside = labels[8:56, 8:56]  # compare where the class is the same all around, away from smooth edges
     same = np.ones_like(inside, dtype=bool)
@@ -272,7 +271,7 @@ def test_odd_files_give_each_frame_once_upright_and_at_its_time(real_data: Path,
     video = real_data / "video" / "odd" / name
     with VideoReader(video) as reader:
         frames = list(reader.frames())
-        pictures = [Reformatter().picture(item.frame, item.rotation) for item in frames[:1]]
+        pictures = [Reformatter().picture(item.frame, item.display) for item in frames[:1]]
     report = segment(video, SkyAndPerson(), tmp_path / "out.mp4", alpha=0)
     assert (report.frames_read, report.frames_shown) == (len(frames), len(frames))
     found = contents(tmp_path / "out.mp4")

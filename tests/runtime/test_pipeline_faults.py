@@ -4,10 +4,11 @@ import gc
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 
 import av
 import numpy as np
@@ -36,8 +37,9 @@ class CountingSource:
     """Gives grey frames, each a shade lighter, 25 a second; breaks, stalls or goes on for ever as it is told."""
 
     name, rate, time_base, starts_at = "counting", Fraction(25), Fraction(1, 25), Fraction(0)
-    pixel_aspect, corrupt_packets, bursts = Fraction(1), 0, 0
+    corrupt_packets, bursts = 0, 0
     audio: SoundStream | None = None
+    recorded: Mapping[str, str] = MappingProxyType({})
     expected_frames: int | None
 
     def __init__(

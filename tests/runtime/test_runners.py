@@ -209,7 +209,7 @@ def with_unknown_operator(model: onnx.ModelProto) -> None:
         (with_float_frames, r"breaks the graph contract: got frames float(32)? \[1, 64, .*need frames uint8 \[1, 64,"),
         (with_free_batch, r"breaks the graph contract: got frames uint8 \[-1, 64, 64, 3\]"),
         (with_another_name, r"breaks the graph contract: got images uint8"),
-        (with_unknown_operator, "its operator 'Kast' is none that seg-export writes; export it again"),
+        (with_unknown_operator, "its operator 'Kast' is not one that seg-export writes; export it again"),
     ],
 )
 def test_a_graph_that_is_no_artefact_is_refused(

@@ -33,7 +33,7 @@ OPTIONS = RunOptions(inputs=())
 
 
 def rgb(item: Decoded) -> NDArray[np.uint8]:
-    return Reformatter().picture(item.frame, item.rotation).to_rgb()
+    return Reformatter().picture(item.frame, item.display).to_rgb()
 
 
 def test_patterns_become_the_files_that_match(tmp_path: Path, refused: Refused) -> None:

@@ -1,7 +1,10 @@
 """Video files: each output has the sound in sync, and one that fails takes no other file's place."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,8 +13,17 @@ from helpers.timed_media import beeps, flashes, make, shown_at, times
 from segdata.errors import InputError
 from segdata.video.picture import Reformatter
 from segdata.video.reader import Decoded, VideoReader
+from segdata.video.writer import working_encoder
+from segrun.options import RunOptions
+from segrun.run import run
+from segrun.runners.open import open_runner
 from segrun.sinks.video import VideoSink
 from segrun.sources.excerpt import excerpt
+
+if TYPE_CHECKING:
+    from conftest import Artefacts
+
+Refused = Callable[..., AbstractContextManager[None]]
 
 
 def test_several_outputs_of_a_part_are_each_in_sync(tmp_path: Path) -> None:
@@ -50,3 +62,14 @@ def test_an_output_that_fails_leaves_the_file_that_was_there(tmp_path: Path, suf
             sink.finish()
         sink.discard()
     assert target.read_bytes() == b"good"
+
+
+def test_the_encoder_of_a_card_says_what_it_needs_where_there_is_none(
+    artefacts: "Artefacts", street_video: Path, tmp_path: Path, refused: Refused
+) -> None:
+    if working_encoder() == "h264_nvenc":
+        pytest.skip("this machine has such a card")
+    options = RunOptions(inputs=(str(street_video),), outputs=(str(tmp_path / "out.mp4"),), encoder="h264_nvenc")
+    with open_runner(artefacts.onnx["fp32"]) as runner, refused(r"h264_nvenc cannot encode here .*--encoder libx264"):
+        run(options, runner)
+    assert list(tmp_path.iterdir()) == []

@@ -15,6 +15,7 @@ import torch
 from lightning_fabric import Fabric
 from safetensors.torch import load_file
 
+from helpers.labelled_files import photo, save
 from segdata.dataset import Dataset, SplitArrays
 from segdata.errors import EdgeSegError
 from segdata.metrics import accuracy
@@ -198,6 +199,33 @@ def test_no_overfitting_is_no_warning(dataset: Dataset, tmp_path: Path) -> None:
     warnings: list[str] = []
     train(options_for(dataset, tmp_path, epochs=8), dataset, watching(warnings))
     assert warnings == []
+
+
+def test_a_class_that_never_occurs_and_what_is_ignored_are_told(tmp_path: Path) -> None:
+    """Masks of 0 and 255 have one class, so any network is right everywhere."""
+    (tmp_path / "two.toml").write_text(
+        """name = "two"
+classes = [
+  { name = "bg", colour = [0, 0, 0], ids = [0] },
+  { name = "thing", colour = [128, 0, 0], ids = [1] },
+]"""
+    )
+    mask = np.zeros((32, 32), np.uint8)
+    mask[:8] = 255
+    for index in range(8):
+        save(tmp_path / f"source/images/{index}.png", photo(index, 32, 32))
+        save(tmp_path / f"source/masks/{index}.png", mask)
+    space, size = str(tmp_path / "two.toml"), (Size(32, 32),)
+    (made,) = prepare(
+        PrepareOptions(source=tmp_path / "source", target=tmp_path / "out", sizes=size, label_space=space)
+    ).datasets
+    warnings: list[str] = []
+    outcome = train(options_for(made, tmp_path / "run", epochs=2, batch_size=4), made, watching(warnings))
+    assert accuracy(outcome.evaluation.matrix, outcome.spec.class_names).miou == 1
+    assert warnings[:2] == [
+        "train: no pixel is of thing, all are of bg: nothing to tell apart",
+        "train: 25.0% of the pixels are ignored (255); if 255 is a class in the masks, give it that id",
+    ]
 
 
 # Evaluation

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from lightning_fabric import Fabric, seed_everything
 
+from segdata.coverage import dataset_remarks
 from segdata.dataset import Dataset, SplitArrays
 from segdata.errors import EdgeSegError
 from segdata.metrics import accuracy
@@ -86,6 +87,8 @@ def train(options: TrainOptions, dataset: Dataset, progress: Progress) -> Outcom
         trainer.time(clock)
         clock.check()
     tell = fabric.is_global_zero
+    for line in dataset_remarks(dataset.facts) if tell else []:
+        progress.on_warning(line)
     warned = parts_ways(history)
     while done < 1:
         epoch, best = len(history), best_of(history)

@@ -62,7 +62,7 @@ def shipped_recipes() -> list[str]:
 def load_recipe(name: str, beside: Path | None = None) -> Recipe:
     """Return the recipe in the file `name`, or the one of that name in `beside` or among the shipped ones.
 
-    Raises InputError if there is none, or for what is wrong in it.
+    Raises InputError if there is no such recipe, or for what is wrong in it.
     """
     path = Path(name)
     if path.suffix != ".toml":
@@ -88,7 +88,7 @@ def load_recipe(name: str, beside: Path | None = None) -> Recipe:
 
 
 def _options(path: Path, step: str, values: dict[str, Any]) -> TrainOptions:
-    """Return the options of a step; raise InputError for a key that is none, or a value that it cannot have."""
+    """Return the options of a step; raise InputError for an unknown key, or a value that it cannot have."""
     unknown = [key for key in values if key not in TrainOptions.__dataclass_fields__ or key in _NOT_A_STEPS]
     if unknown:
         raise InputError(

@@ -56,7 +56,10 @@ def save_state(
 
 
 def read_position(path: Path) -> Position:
-    """Return where the run in `path` stands; raise InputError if there is none, ContractError if it is not ours."""
+    """Return where the run in `path` stands.
+
+    Raises InputError if there is no run, ContractError if edgeseg did not write it.
+    """
     if not path.is_file():
         raise InputError(f"{path}: no such file, so there is no run to resume; leave out --resume")
     try:

@@ -196,7 +196,7 @@ class Trainer:
             self.module, self.wrapped_optimizer, max_norm=self.options.clip, error_if_nonfinite=False
         )
         self.wrapped_optimizer.step()
-        shown = cross_entropy + 0 * loss.detach()  # no number if either is none
+        shown = cross_entropy + 0 * loss.detach()  # NaN if either is
         return sum_of_processes(self.fabric, shown) / self.fabric.world_size, logits.detach()
 
 

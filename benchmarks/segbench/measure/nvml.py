@@ -15,12 +15,12 @@ _THROTTLES = {
 }
 
 
-def load_nvml() -> Any | None:  # noqa: ANN401 - a module that may lack
+def load_nvml() -> Any | None:  # noqa: ANN401 - a module that may be missing
     """Return the module pynvml, ready to use, or None without it or without a driver."""
     try:
         nvml = importlib.import_module("pynvml")
         nvml.nvmlInit()
-    except Exception:  # the module, the library or the driver lacks: each has an error of its own
+    except Exception:  # the module, the library or the driver is missing: each has an error of its own
         return None
     return nvml
 

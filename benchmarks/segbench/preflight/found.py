@@ -19,7 +19,7 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Library:
-    """A TensorRT and its version, or the problem with it and what mends it."""
+    """A TensorRT and its version, or the problem with it and how to fix it."""
 
     flavour: Flavour
     version: str | None
@@ -51,7 +51,7 @@ class CpuProbe:
 class Preflight:
     """All that was found. `target` says, in words, what the engines were built for; `advice` what follows.
 
-    `installed` are the parts of edgeseg. `gpu_problem` says why there is no GPU to use, and what mends it;
+    `installed` are the parts of edgeseg. `gpu_problem` says why there is no GPU to use, and how to fix that;
     `tensor_cores` is None then.
     """
 

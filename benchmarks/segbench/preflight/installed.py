@@ -13,12 +13,12 @@ EXTRAS = {
     "serve": "seg-run --serve",
     "report": "seg-bench --html",
 }
-"""What each extra is for; none at all is what everyone has. The two with TensorRT are tried, not looked up."""
+"""What each extra is for; "" is what everyone has. The two with TensorRT are tried, not looked up."""
 
 
 @dataclass(frozen=True)
 class Extra:
-    """An extra ("" is none), what it is for, the packages it needs with their versions, or what lacks and mends it."""
+    """An extra ("" for none), what it is for, its packages with their versions, or what is missing and the pip line."""
 
     name: str
     serves: str

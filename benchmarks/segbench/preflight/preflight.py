@@ -1,6 +1,6 @@
 """What this machine can do, found out in under two minutes: what is installed, the GPU, which precisions build and pay.
 
-Nothing that lacks is an error here: it is what a preflight is asked for.
+A missing part is not an error here: finding it is what a preflight is for.
 """
 
 import tempfile
@@ -48,7 +48,7 @@ def preflight(
 
     Each engine that builds is run for `seconds` on the GPU, each CPU library likewise; `on_step` is told what comes
     next. Without a GPU TensorRT-RTX builds for the GTX 1660 Ti, and no engine is timed. Raises InputError or
-    ContractError for a `model` that cannot be read or is not edgeseg's; nothing else that lacks is an error.
+    ContractError for a `model` that cannot be read or is not edgeseg's; nothing else that is missing is an error.
     """
     here = here or Surroundings()
     path = model or DEFAULT_ONNX[0]

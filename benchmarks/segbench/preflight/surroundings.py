@@ -21,7 +21,7 @@ from segrun.runners.tensorrt.manifest import Flavour
 
 
 def find_gpu() -> Gpu:
-    """Return the first GPU; raise MissingDependencyError, saying why and what mends it, if there is none to use."""
+    """Return the first GPU; raise MissingDependencyError, saying why and how to fix it, if none can be used."""
     name, compute_capability = first_device()
     version = load_driver().get_driver_version()  # 12040 is CUDA 12.4
     card = card_state(load_nvml())

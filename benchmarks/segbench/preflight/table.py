@@ -10,7 +10,7 @@ from segbench.results import Rate
 
 
 def as_table(found: Preflight) -> Table:
-    """Return one row a fact: what was checked, whether it is usable, and what was found or mends it."""
+    """Return one row a fact: what was checked, whether it is usable, and what was found or how to fix it."""
     table = Table(title=Text(f"Preflight with {found.model}"), box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("checked", no_wrap=True)
     table.add_column("usable", no_wrap=True)

@@ -28,7 +28,8 @@ def worst_strip(result: QualityResult, runner: Runner, reference: Runner, video:
     """Draw the worst frames of `result`, worst first, as RGB uint8 [H, W, 3].
 
     A row shows the frame, the reference's overlay, the artefact's, and in orange where they differ; below stand the
-    frame's time and agreement. Only these frames are run again. Raises InputError if `video` lacks one of them.
+    frame's time and agreement. Only these frames are run again. Raises InputError if `video`
+    does not have them.
     """
     wanted = {frame.seconds for frame in result.worst}
     rows: dict[float, Image] = {}

@@ -60,8 +60,8 @@ def still_pixels(before: npt.NDArray[np.uint8], after: npt.NDArray[np.uint8]) ->
     Nothing moved where the optical flow is below `STILL_FLOW` and the grey value changed by `STILL_GREY` or less: flow
     alone is blind where a lamp goes on. The flow is DIS (Kroeger et al. 2016, Fast Optical Flow using Dense Inverse
     Search). Farnebäck's (2003) stands still wherever there is little texture, as on a road driven along: of a street
-    shifted by one pixel it called 37 % still, DIS none, in half the time. In noise DIS sees motion that is none, but
-    that only leaves fewer pixels to judge by.
+    shifted by one pixel it called 37 % still, DIS none, in half the time. In noise DIS sees motion where there is none,
+    but that only leaves fewer pixels to judge by.
     """
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(before, after, np.empty((0,)))
     return (np.hypot(flow[..., 0], flow[..., 1]) < STILL_FLOW) & (cv2.absdiff(before, after) <= STILL_GREY)

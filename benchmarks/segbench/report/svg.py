@@ -37,7 +37,7 @@ def to_svg(name: str, label: str, plot: Callable[[], Figure]) -> str:
     """Return what `plot` draws as one <svg> element; `name` makes its ids its own in a page, `label` is read aloud."""
     file = io.BytesIO()
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
-        # The page's font is not the one that matplotlib measures with, which may lack a character of a name.
+        # The page's font is not the one that matplotlib measures with, which may not have every character of a name.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
         plot().savefig(file, format="svg", transparent=True, metadata={"Date": None})
     ElementTree.register_namespace("", _SVG)

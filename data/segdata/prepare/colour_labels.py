@@ -38,6 +38,19 @@ of every class it costs the poles, which are a pixel wide.
 LOSSY_SHARE = 0.02
 """The share of mixtures above which an image was stored by a lossy format; JPEGs of streets have 5 % and more."""
 
+FLAT_DISTANCE, FLAT_SHARE, STRAY_SHARE = 8.0, 0.2, 0.15
+"""How many pixels lie this near a palette colour at least, and have no clear one around them at most, in labels.
+
+Measured on 400 Cityscapes colour JPEGs: 51 % and more near, 3 % and less stray; on scenes of 64 pixels at quality 75,
+30 % and 3 %. On their photos: 13 % and less near, 22 % and more stray.
+"""
+
+EVEN_DISTANCE, EVEN_SHARE = 6.0, 0.9
+"""The same of an image near one class alone; photos made twelve times darker have up to 70 % so near to black."""
+
+SPECK = 0.01
+"""The share of the near pixels below which a class is a speck, and does not stand."""
+
 _NEIGHBOURHOOD = np.ones((5, 5), dtype=np.uint8)
 # Colours are looked up on a grid of 4 units: finer than the noise of a JPEG, and the table fits the cache.
 _GRID_SHIFT = 2
@@ -51,11 +64,10 @@ def decode_colours(image: npt.NDArray[np.uint8], space: LabelSpace) -> npt.NDArr
     an edge: it takes the nearest colour among the classes that stand clearly within its 5x5
     neighbourhood, and becomes ignore (255) if there is none.
     """
-    nearest, is_clear = _tables(space.colours)
-    cells = image >> _GRID_SHIFT
-    index = (cells[..., 0].astype(np.int32) << 12) | (cells[..., 1].astype(np.int32) << 6) | cells[..., 2]
+    nearest, distance = _tables(space.colours)
+    index = _cells(image)
     labels: npt.NDArray[np.uint8] = nearest[index]
-    mixed = ~is_clear[index]
+    mixed = distance[index] > CLEAR_DISTANCE
     if not mixed.any():
         return labels
     if mixed.mean() > LOSSY_SHARE:
@@ -63,6 +75,34 @@ def decode_colours(image: npt.NDArray[np.uint8], space: LabelSpace) -> npt.NDArr
     clear_labels = np.where(mixed, np.uint8(IGNORE_INDEX), labels)
     labels[mixed] = _nearest_neighbouring_class(image, clear_labels, mixed, space)
     return labels
+
+
+def why_no_labels(image: npt.NDArray[np.uint8], decoded: npt.NDArray[np.uint8], space: LabelSpace) -> str | None:
+    """Return what an RGB image of a lossy format, uint8 [H, W, 3], shows instead of labels; None if it shows labels.
+
+    `decoded` is what `decode_colours` makes of it, uint8 [H, W].
+    Labels are flat: `FLAT_SHARE` of their pixels or more lie within `FLAT_DISTANCE` of a palette colour, and few have
+    nothing clear around them. A dark photo is near to black alone, but not as evenly as one class would be.
+    """
+    nearest, distances = _tables(space.colours)
+    index = _cells(image)
+    distance = distances[index]
+    flat = distance <= FLAT_DISTANCE
+    near, stray = np.count_nonzero(flat) / flat.size, np.count_nonzero(decoded == IGNORE_INDEX) / flat.size
+    seen = f"{near:.1%} of its pixels are near colours of {space.name}, {stray:.1%} have none around them"
+    if near < FLAT_SHARE or stray > STRAY_SHARE:
+        return f"{seen}; labels have {FLAT_SHARE:.0%} or more, and {STRAY_SHARE:.0%} or less"
+    stands = np.bincount(nearest[index[flat]]) > SPECK * near * flat.size
+    even = np.count_nonzero(distance <= EVEN_DISTANCE) / flat.size
+    if np.count_nonzero(stands) < 2 and even < EVEN_SHARE:
+        return f"{seen}, all near one class, and only {even:.1%} of its very colour; need {EVEN_SHARE:.0%}"
+    return None
+
+
+def _cells(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
+    """Return the cell of the colour grid, int32 [H, W], that each pixel of `image` lies in."""
+    cells = image >> _GRID_SHIFT
+    return (cells[..., 0].astype(np.int32) << 12) | (cells[..., 1].astype(np.int32) << 6) | cells[..., 2]
 
 
 def _lone_pixels(
@@ -103,11 +143,11 @@ def _nearest_neighbouring_class(
 
 
 @lru_cache(maxsize=4)
-def _tables(colours: tuple[Colour, ...]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-    """Return, for each cell of the colour grid, its nearest class and whether that class stands there clearly."""
+def _tables(colours: tuple[Colour, ...]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+    """Return, for each cell of the colour grid, its nearest class and how far its middle is from that colour."""
     step = 1 << _GRID_SHIFT
     axis = np.arange(0, 256, step, dtype=np.float32) + (step - 1) / 2
     grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)  # [64**3, 3]
     palette = np.asarray(colours, dtype=np.float32)  # [C, 3]
     squared = (grid**2).sum(axis=1)[:, None] - 2 * grid @ palette.T + (palette**2).sum(axis=1)
-    return squared.argmin(axis=1).astype(np.uint8), squared.min(axis=1) <= CLEAR_DISTANCE**2
+    return squared.argmin(axis=1).astype(np.uint8), np.sqrt(np.maximum(squared.min(axis=1), 0)).astype(np.float32)

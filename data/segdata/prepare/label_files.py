@@ -20,6 +20,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+_MOST_COLOURS = 254  # of classes and ignored: as many as a byte tells apart, without 255
 _Byte = Annotated[int, Ge(0), Le(255)]
 
 
@@ -34,10 +35,11 @@ class ClassEntry:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class LabelSpaceFile:
-    """The whole file."""
+    """The whole file; `ignore` are ids and colours that stand for no class."""
 
     name: Name
     classes: Annotated[tuple[ClassEntry, ...], Len(1, 254)]
+    ignore: tuple[_Byte | tuple[_Byte, _Byte, _Byte], ...] = ()
 
 
 def find_label_space(name: str) -> LabelSpace:
@@ -67,6 +69,8 @@ def find_label_space(name: str) -> LabelSpace:
         names=tuple(entry.name for entry in entries.classes),
         colours=tuple(entry.colour for entry in entries.classes),
         label_ids=tuple(entry.ids for entry in entries.classes),
+        ignored_ids=tuple(value for value in entries.ignore if isinstance(value, int)),
+        ignored_colours=tuple(value for value in entries.ignore if isinstance(value, tuple)),
     )
 
 
@@ -88,3 +92,10 @@ def _check(path: Path, entries: LabelSpaceFile) -> None:
         twice = next((value for index, value in enumerate(values) if value in values[:index]), None)
         if twice is not None:
             raise InputError(f"{path}: the {what} {twice!r} stands for two classes; give each its own")
+        if (ignored := next((value for value in entries.ignore if value in values), None)) is not None:
+            raise InputError(f"{path}: the {what} {ignored!r} is that of a class, and to be ignored; leave one out")
+    colours = sum(isinstance(value, tuple) for value in entries.ignore)
+    if len(entries.classes) + colours > _MOST_COLOURS:
+        raise InputError(
+            f"{path}: {len(entries.classes)} classes and {colours} colours to ignore; need {_MOST_COLOURS}"
+        )

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,8 @@ from segdata.errors import InputError
 from segdata.labels import LabelSpace
 from segdata.options import PrepareOptions
 from segdata.prepare.label_files import find_label_space
-from segdata.prepare.layouts import Pair, Splits, find_pairs
+from segdata.prepare.layouts import complete, find_layout
+from segdata.prepare.pair import Pair, Splits
 from segdata.size import Size
 
 SMALLEST_SIDE = 16
@@ -20,12 +21,13 @@ SMALLEST_SIDE = 16
 
 @dataclass(frozen=True)
 class Plan:
-    """The frames of each split, the classes and the sizes of one preparation."""
+    """The frames of each split, the classes and the sizes of one preparation; what to know about its source."""
 
     splits: Splits
     space: LabelSpace
     sizes: tuple[Size, ...]
     seed: int
+    remarks: tuple[str, ...] = ()
 
     def frames(self) -> list[tuple[str, int, Pair]]:
         """Return split name, position in the split, and pair of every frame, in order."""
@@ -37,8 +39,7 @@ class Plan:
             (name, pair.name, pair.encoding, *_stamp(pair.image), *_stamp(pair.labels))
             for name, _, pair in self.frames()
         ]
-        space = (self.space.name, self.space.names, self.space.colours, self.space.label_ids)
-        text = json.dumps([files, space, self.sizes, self.seed])
+        text = json.dumps([files, astuple(self.space), self.sizes, self.seed])
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -54,10 +55,11 @@ def make_plan(options: PrepareOptions) -> Plan:
     if options.seed < 0:
         raise InputError(f"got seed {options.seed}, need 0 or more")
     space = find_label_space(options.label_space)
-    splits = {name: pairs for name, pairs in find_pairs(options.source).items() if pairs}
+    found = complete(options.source, find_layout(options.source, space, options.ids))
+    splits = {name: pairs for name, pairs in found.splits.items() if pairs}
     if len(splits) == 1 and CALIBRATION_SPLIT not in splits:
         splits = part_val(next(iter(splits.values())), options.val_fraction, options.seed)
-    plan = Plan(splits, space, options.sizes, options.seed)
+    plan = Plan(splits, space, options.sizes, options.seed, found.remarks)
     for name in (options.source.resolve().name, *splits, *(pair.name for _, _, pair in plan.frames())):
         _check_name(name)
     return plan

@@ -8,13 +8,14 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from os import cpu_count
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from segdata.arrays import create_array, open_array
+from segdata.cores import usable_cores
+from segdata.coverage import dataset_remarks
 from segdata.dataset import (
     CALIBRATION_SPLIT,
     DATASET_FILE,
@@ -30,7 +31,7 @@ from segdata.labels import LabelSpace
 from segdata.options import PrepareOptions
 from segdata.prepare.calibration_split import choose_calibration, hash_of_frames
 from segdata.prepare.journal import Done, Journal
-from segdata.prepare.layouts import Pair
+from segdata.prepare.pair import Pair
 from segdata.prepare.plan import Plan, make_plan
 from segdata.prepare.reading import read_pair
 from segdata.progress import SILENT, Progress
@@ -54,11 +55,15 @@ class PreparedFrame:
 
 @dataclass(frozen=True)
 class PrepareReport:
-    """The datasets, one a size; pixels whose id or colour was no class, by value; frames an earlier run had done."""
+    """The datasets, one a size; pixels whose id or colour was unknown, by value; frames an earlier run had done.
+
+    `remarks` say what else to know, a line each.
+    """
 
     datasets: list[Dataset]
     unknown: Counter[str]
     resumed: int
+    remarks: tuple[str, ...] = ()
 
 
 def prepare(options: PrepareOptions, progress: Progress = SILENT) -> PrepareReport:
@@ -73,7 +78,7 @@ def prepare(options: PrepareOptions, progress: Progress = SILENT) -> PrepareRepo
     with on_disk(options.target):
         exists = options.target.exists()
     if exists:
-        return PrepareReport(_existing(options.target, plan, sha256), Counter(), len(plan.frames()))
+        return _report(_existing(options.target, plan, sha256), plan, Counter(), len(plan.frames()))
     folder = options.target.with_name(f".{options.target.name}.partial")
     with _removed_on_error(folder), on_disk(options.target):
         with Journal(folder, sha256, partial(_is_of, plan)) as journal:
@@ -88,7 +93,17 @@ def prepare(options: PrepareOptions, progress: Progress = SILENT) -> PrepareRepo
     unknown: Counter[str] = Counter()
     for done in journal.done.values():
         unknown.update(done.unknown)
-    return PrepareReport(_existing(options.target, plan, sha256), unknown, resumed)
+    return _report(_existing(options.target, plan, sha256), plan, unknown, resumed)
+
+
+def _report(datasets: list[Dataset], plan: Plan, unknown: Counter[str], resumed: int) -> PrepareReport:
+    several = len(datasets) > 1
+    lines = [
+        f"{dataset.facts.size} {line}" if several else line
+        for dataset in datasets
+        for line in dataset_remarks(dataset.facts)
+    ]
+    return PrepareReport(datasets, unknown, resumed, (*plan.remarks, *lines))
 
 
 def prepare_pair(pair: Pair, space: LabelSpace, sizes: tuple[Size, ...], key: Key = ("", 0)) -> PreparedFrame:
@@ -125,7 +140,7 @@ def _fill(folder: Path, plan: Plan, journal: Journal, progress: Progress) -> Non
     }
     left = ((name, index, pair) for name, index, pair in plan.frames() if (name, index) not in journal.done)
     # Decoding, resizing and counting run outside Python's lock, so threads use every core.
-    with ThreadPoolExecutor(workers := cpu_count() or 1) as executor:
+    with ThreadPoolExecutor(workers := usable_cores()) as executor:
         running: set[Future[PreparedFrame]] = set()
         try:
             for name, index, pair in left:

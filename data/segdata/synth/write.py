@@ -11,7 +11,7 @@ from segdata.errors import InputError
 from segdata.files import replacing
 from segdata.labels import CITYSCAPES_29
 from segdata.options import SynthOptions
-from segdata.prepare.layouts import IMAGE_FOLDER, LABEL_FOLDER
+from segdata.prepare.folders import IMAGE_FOLDER, LABEL_FOLDER
 from segdata.progress import SILENT, Progress
 from segdata.size import Size
 from segdata.synth.camera import drive, scene

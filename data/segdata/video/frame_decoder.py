@@ -11,8 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from av.video.stream import VideoStream
 
+from segdata.video.display import UPRIGHT, Display, Fields
 from segdata.video.frame_times import DecodingOrder, FrameTimes
 from segdata.video.sound import AnyPacket
+
+# FFmpeg's AVFieldOrder names which field is coded first, too; that matters to nobody here.
+_FIELDS: dict[int, Fields] = {2: "top first", 3: "bottom first", 4: "bottom first", 5: "top first"}
 
 _FINEST_NEEDED = 1000  # ticks a second: in fewer there is no room for a frame between two others
 
@@ -30,7 +34,7 @@ class _Sent:
 
 @dataclass(frozen=True)
 class Decoded:
-    """One frame as FFmpeg decoded it, to be turned left by `rotation` degrees and shown at `pts * time_base` seconds.
+    """One frame as FFmpeg decoded it, to be shown as `display` says, at `pts * time_base` seconds.
 
     `name` is the name of the file it came from without its suffix, if it had one of its own. `shift` is how many
     seconds later the frame is shown than the source's own clock says, which may have started again or jumped.
@@ -39,7 +43,7 @@ class Decoded:
     frame: av.VideoFrame
     pts: int
     time_base: Fraction
-    rotation: int = 0
+    display: Display = UPRIGHT
     name: str | None = None
     shift: Fraction = Fraction(0)
 
@@ -74,6 +78,10 @@ class FrameDecoder:
         self._finer = math.ceil(time_base * _FINEST_NEEDED)
         self.time_base = time_base / self._finer
         self._step = round(1 / (rate * self.time_base))
+        # The container's word goes before the stream's: it may be the only one, or was corrected later.
+        self._pixel_aspect = Fraction(stream.sample_aspect_ratio or 1)
+        self._fields = _FIELDS.get(getattr(self._context, "field_order", 0), "none")  # PyAV 17 does not tell
+        self._rotation: int | None = None
         self.start_anew()
 
     def start_anew(self) -> None:
@@ -101,7 +109,9 @@ class FrameDecoder:
 
     def _with_times(self, frame: av.VideoFrame) -> Iterator[Decoded]:
         time, step = self._time_of(frame), frame.duration * self._finer or self._step
-        item = Decoded(frame, self._next if time is None else time, self.time_base, frame.rotation, shift=self._shift)
+        item = Decoded(
+            frame, self._next if time is None else time, self.time_base, self._display_of(frame), shift=self._shift
+        )
         if self._at_once:
             self._next = item.pts + step
             yield item
@@ -121,6 +131,13 @@ class FrameDecoder:
             return self._order.shown(self._ticks(sent.dts, sent.shift), frame.key_frame)
         time = sent.dts if self._by_dts else frame.pts
         return None if time is None else self._ticks(time, sent.shift)
+
+    def _display_of(self, frame: av.VideoFrame) -> Display:
+        # A frame whose side data was looked at is not freed before Python looks for circles: only as often as needed.
+        if frame.rotation != self._rotation:
+            self._rotation = frame.rotation
+            self._display = Display.of(frame, self._pixel_aspect, self._fields)
+        return self._display
 
     def _ticks(self, time: int, shift: Fraction) -> int:
         return time * self._finer + round(shift / self.time_base)

@@ -11,14 +11,17 @@ import av
 import numpy as np
 import numpy.typing as npt
 from av.audio.stream import AudioStream
+from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from segdata.addresses import without_passwords
 from segdata.errors import InputError
+from segdata.video.frame_coding import unreadable
 from segdata.video.frame_decoder import Decoded as Decoded  # what a reader yields, for those that import it
 from segdata.video.frame_decoder import FrameDecoder
 from segdata.video.frame_times import FrameTimes
 from segdata.video.picture import Reformatter
+from segdata.video.recorded import recorded
 from segdata.video.sound import AnyPacket
 from segdata.video.sound import AudioPacket as AudioPacket
 from segdata.video.sound import SoundStream as SoundStream
@@ -62,7 +65,7 @@ class VideoReader:
     for a stream without an end. `starts_at` is the time of the first frame in seconds. `corrupt_packets` counts what
     could not be decoded so far; the frames around it are still read. `broke_off` is why FFmpeg read no further, None
     if it came to the end. `timed` says that the frames carry times; else they are counted by the rate. `endless` says
-    that there is no end by nature, as of a camera.
+    that there is no end by nature, as of a camera. `recorded` is when and where it was (`segdata.video.recorded`).
     """
 
     live, bursts = False, 0
@@ -102,6 +105,9 @@ class VideoReader:
         if isinstance(stream, VideoStream) and stream.codec_context is None:
             self.close()
             raise InputError(f"{self.name}: its video is in no format FFmpeg here can decode; need another")
+        if isinstance(stream, VideoStream) and stream.disposition & Disposition.attached_pic:
+            self.close()  # FFmpeg takes one of these last
+            raise InputError(f"{self.name}: has a cover picture but no video; need a file with a video stream")
         if not isinstance(stream, VideoStream):
             kinds = ", ".join(sorted({other.type for other in self._container.streams})) or "no streams"
             self.close()
@@ -118,7 +124,7 @@ class VideoReader:
         self.audio = audio if isinstance(audio, AudioStream) else None
         self.rate = Fraction(stream.average_rate or stream.guessed_rate or FALLBACK_RATE)
         self.starts_at = (stream.start_time or 0) * Fraction(stream.time_base or 0)
-        self.pixel_aspect = Fraction(stream.codec_context.sample_aspect_ratio or 1)
+        self.recorded = recorded(self._container.metadata, stream.metadata)
         self.expected_frames = self._expected_frames()
         self.endless = isinstance(video, str) and self.expected_frames is None and self._has_no_end(video)
         # A thread a frame holds back as many frames as there are threads: too late for what is live.
@@ -237,7 +243,7 @@ class VideoReader:
     def images(self) -> Iterator[npt.NDArray[np.uint8]]:
         """Yield every frame in order of showing as RGB, uint8 [H, W, 3], upright."""
         reformatter = Reformatter()
-        return (reformatter.picture(item.frame, item.rotation).to_rgb() for item in self.frames())
+        return (reformatter.image(item.frame, item.display) for item in self.frames())
 
     def _read_placed(self, placed: Placed[AnyPacket]) -> Iterator[Decoded | AudioPacket]:
         packet = placed.item
@@ -257,16 +263,22 @@ class VideoReader:
         for packet, pts in self._sound_times.end():
             yield AudioPacket(packet, pts, packet.time_base)
 
-    def _decoded(self, packet: AnyPacket | None, shift: Fraction | None) -> list[Decoded]:
+    def _decoded(self, packet: AnyPacket | None, shift: Fraction | None) -> Iterator[Decoded]:
         with self._busy:
             try:
-                return [] if self._closed else self._decoder.decode(packet, shift)
+                decoded = [] if self._closed else self._decoder.decode(packet, shift)
             except av.FFmpegError:
                 self.corrupt_packets += 1
-                return []
+                decoded = []
             finally:
                 if self._closed:
                     self._container.close()
+        for item in decoded:
+            if coding := unreadable(item.frame):
+                raise InputError(
+                    f"{self.name}: its colours are coded as {coding}, which is not read; convert it to BT.709"
+                )
+            yield item
 
     def _has_no_end(self, address: str) -> bool:
         """Return whether an address that declares no duration is a camera or a broadcast, and not a file."""

@@ -1,7 +1,6 @@
 """Writes videos through PyAV: H.264 with the sound of a source, playable however the writing ends."""
 
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -11,21 +10,25 @@ from typing import Literal, cast
 import av
 from av.video.stream import VideoStream
 
+from segdata.cores import usable_cores
 from segdata.errors import InputError
 from segdata.video.copied_sound import UNTIMED_SOUND, Copied, longest_packet, reason_not_copied
+from segdata.video.description import FieldMarker, describe
 from segdata.video.encoded_sound import Encoded
-from segdata.video.picture import COLORSPACES, Picture, Reformatter
+from segdata.video.picture import Picture, Reformatter
 from segdata.video.reader import reason
 from segdata.video.sound import AnyPacket, AudioPacket, AudioPolicy, SoundStream, SoundTrack
 
 Encoder = Literal["auto", "libx264", "h264_nvenc"]
 
 # Half of the cores: decoding and the network work at the same time.
-_THREADS = str(max(1, (os.cpu_count() or 1) // 2))
+_THREADS = str(max(1, usable_cores() // 2))
 _OPTIONS = {
     "libx264": {"preset": "ultrafast", "crf": "23", "threads": _THREADS},
     "h264_nvenc": {"preset": "p1", "cq": "23"},
 }
+
+_ANYWHERE = ("libx264",)  # encoders that need no graphics card
 
 # A file cut off at any byte plays up to the last second, and one that is finished is like any other.
 _PLAYABLE_WHEN_CUT = {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "1000000"}
@@ -46,7 +49,8 @@ class VideoWriter:
     """Writes pictures as H.264 with the audio of a source, if any.
 
     Frames whose size is odd are padded by one repeated row or column: H.264 with halved chroma needs even sizes. The
-    first picture decides size and colours; later ones of others are made to fit. `frames_written` counts them.
+    first picture decides size, colours, the shape of pixels and whether there are fields; later ones of others are made
+    to fit. `frames_written` counts them.
     `audio_left_out` is why the sound is not in the file, None if it is. `failed` says that something could not be
     written, `usable` that what was written before plays.
     """
@@ -60,7 +64,7 @@ class VideoWriter:
         audio: SoundStream | None = None,
         policy: AudioPolicy = "copy",
         begins_at: Fraction | None = None,
-        pixel_aspect: Fraction = Fraction(1),
+        metadata: Mapping[str, str] | None = None,
         encoder: Encoder = "libx264",
         shown_as: Path | None = None,
     ) -> None:
@@ -68,7 +72,7 @@ class VideoWriter:
 
         Pictures come with times in units of `time_base`. The file begins at `begins_at` seconds of them: by default at
         zero, or with the first picture or sound if that is elsewhere. Errors speak of `shown_as`, where `path` is only
-        temporary.
+        temporary. `metadata` is what the file says about itself, such as its creation_time.
         """
         self.path = shown_as or path
         self.encoder = working_encoder() if encoder == "auto" else encoder
@@ -89,7 +93,7 @@ class VideoWriter:
         self._stream.pix_fmt = "yuv420p"
         self._stream.time_base = self._time_base
         self._stream.codec_context.time_base = self._time_base
-        self._stream.codec_context.sample_aspect_ratio = pixel_aspect
+        self._container.metadata.update(metadata or {})
         self._stream.codec_context.gop_size = max(1, round(rate * _SECONDS_BETWEEN_KEY_FRAMES))
         self._source_audio = audio if policy != "none" else None
         self._policy = policy
@@ -100,6 +104,7 @@ class VideoWriter:
         self._encoded: list[AnyPacket] = []
         self._started = False
         self._first: Picture | None = None
+        self._marker: FieldMarker | None = None
         self._first_ticks = self._last_ticks = 0
         self._last: av.VideoFrame | None = None
         self._reformatter = Reformatter()
@@ -122,6 +127,7 @@ class VideoWriter:
         frame = self._fitted(picture).frame
         ticks = round(pts * self._source_base / self._time_base)
         with self._one_line_errors():
+            frame = self._marker(frame) if self._marker else frame
             if self._last is None:
                 self._first_ticks = ticks
             else:
@@ -219,8 +225,7 @@ class VideoWriter:
         if self._first is None:
             self._first = picture
             self._stream.height, self._stream.width = picture.height, picture.width
-            self._stream.codec_context.colorspace = COLORSPACES[picture.coding.matrix]
-            self._stream.codec_context.color_range = picture.frame.color_range
+            self._marker = describe(self._stream.codec_context, picture)
         return self._reformatter.fitted(picture, self._first)
 
     @contextmanager
@@ -229,6 +234,11 @@ class VideoWriter:
             yield
         except (av.FFmpegError, ValueError) as error:
             self.failed = True
+            if self.encoder not in _ANYWHERE and not self.frames_written:
+                raise InputError(
+                    f"{self.encoder} cannot encode here ({reason(error)}); it needs an NVIDIA card and its driver: take "
+                    "--encoder libx264, or auto"
+                ) from error
             raise InputError(f"cannot write {self.path} ({reason(error)}); try another place or format") from error
 
 

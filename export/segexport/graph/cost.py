@@ -56,8 +56,8 @@ class GraphCost:
 def cost_of_onnx(model: onnx.ModelProto) -> GraphCost:
     """Count what `model`, which is under the graph contract, costs.
 
-    Raises ContractError, naming it, if a layer lacks an input, its shape is not static or it computes in another type
-    than float32, float16 and int8.
+    Raises ContractError, naming it, if an input of a layer is missing, its shape is not static or it computes in
+    another type than float32, float16 and int8.
     """
     graph = _Graph(model)
     layers = tuple(_cost_of(node, graph) for node in graph.nodes if node.op_type in _LAYERS)

@@ -33,13 +33,13 @@ class Overlay:
         """
         if self._view == "side-by-side":
             picture = picture.even()
-            drawn = Picture.blank(picture.height, 2 * picture.width, picture.coding)
+            drawn = picture.blank_alike(picture.height, 2 * picture.width)
             for target, source in zip(drawn.planes, picture.planes, strict=True):
                 target[:, : source.shape[1]] = source
             right = [target[:, target.shape[1] // 2 :] for target in drawn.planes]
             self._cover(picture, labels, right)
         else:
-            drawn = Picture.blank(picture.height, picture.width, picture.coding)
+            drawn = picture.blank_alike(picture.height, picture.width)
             self._cover(picture, labels, drawn.planes)
         return drawn
 

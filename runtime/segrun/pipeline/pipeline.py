@@ -230,7 +230,7 @@ class Pipeline:
         except Exception as error:
             self._errors.append(error)
         finally:
-            # Nobody takes frames any more: the stages before would wait for ever.
+            # Nobody takes frames any more: the stages before would wait forever.
             self._results.cancel()
             self._decoded.cancel()
             self._end_sinks()

@@ -62,7 +62,7 @@ def check_onnx(path: Path) -> None:
 
 
 class _DamagedError(Exception):
-    """What should be protobuf is none."""
+    """The bytes are not valid protobuf."""
 
 
 def _check_model(model: memoryview) -> None:
@@ -125,7 +125,7 @@ def _check_node(node: memoryview, known: set[str]) -> None:
             raise ContractError(f"its operator {operator[:80]!r} is of {_decoded(value)[:80]!r}, need ONNX's own")
     where = f"{operator[:80]} {name[:80]!r}"
     if operator not in _OPERATORS:
-        raise ContractError(f"its operator {operator[:80]!r} is none that seg-export writes")
+        raise ContractError(f"its operator {operator[:80]!r} is not one that seg-export writes")
     least, most = _OPERATORS[operator]
     if not least <= len(inputs) <= most or "" in inputs[: min(least, 2)]:
         raise ContractError(f"{where} has {len(inputs)} inputs, need {least} to {most}")

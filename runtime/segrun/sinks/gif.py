@@ -53,7 +53,7 @@ class GifSink(Sink):
             self._left_out += 1
             return
         self._last = hundredths
-        self._writer.write(self._reformatter.rgb(picture.frame, picture.coding, *self._size), hundredths)
+        self._writer.write(self._reformatter.rgb(picture, *self._size), hundredths)
 
     def finish(self) -> None:
         """Complete the file and move it into place; raise InputError if that cannot be done."""

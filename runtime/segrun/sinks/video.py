@@ -40,7 +40,7 @@ class VideoSink(Sink):
                 audio=source.audio,
                 policy=audio,
                 begins_at=source.starts_at + Fraction(str(shift)) if shift else None,
-                pixel_aspect=source.pixel_aspect,
+                metadata=source.recorded,
                 encoder=encoder,
                 shown_as=target,
             )

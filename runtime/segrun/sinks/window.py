@@ -62,7 +62,7 @@ class WindowSink(Sink):
             return
         shrink = min(1.0, MOST[0] / picture.height, MOST[1] / picture.width)
         height, width = max(1, round(picture.height * shrink)), max(1, round(picture.width * shrink))
-        image = self._reformatter.rgb(picture.frame, picture.coding, height, width)
+        image = self._reformatter.rgb(picture, height, width)
         message = SIZE.pack(height, width) + image[..., ::-1].tobytes()
         try:
             sent = 0

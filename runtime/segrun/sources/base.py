@@ -1,6 +1,6 @@
 """What a source promises: where frames come from."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
@@ -15,9 +15,9 @@ class Source(Protocol):
     `name` is what the user called it. `live` sources go on whether or not anyone reads: frames that nobody was ready
     for are dropped and counted, where a file waits. `rate` is frames a second, `time_base` the unit of the frames'
     `pts` in seconds, `starts_at` the time of the first frame in seconds, `expected_frames` how many will come, None if
-    nobody knows. `pixel_aspect` is width to height of a pixel. `audio` is the stream that audio packets belong to.
-    `corrupt_packets` counts what could not be decoded so far. `bursts` is how often a live source was called: each
-    time, it may send many frames at once that it had kept, and those are not too old.
+    nobody knows. `recorded` is when and where it was, as `segdata.video.recorded` says. `audio` is the stream that
+    audio packets belong to. `corrupt_packets` counts what could not be decoded so far. `bursts` is how often a live
+    source was called: each time, it may send many frames at once that it had kept, and those are not too old.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Source(Protocol):
     time_base: Fraction
     starts_at: Fraction
     expected_frames: int | None
-    pixel_aspect: Fraction
+    recorded: Mapping[str, str]
     audio: SoundStream | None
     corrupt_packets: int
     bursts: int

@@ -2,18 +2,19 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 
 import cv2
 
 from segdata.errors import InputError
-from segdata.image_file import decode_image
+from segdata.image_file import IMAGE_SUFFIXES, decode_image
 from segdata.video.reader import Decoded, SoundStream
 from segrun.sources.base import SourceKind
 
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+SUFFIXES = IMAGE_SUFFIXES
 """What names of images end in, in lower case."""
 
 _OWN_RESULT = ".seg"  # what the stem of a result ends in where the user named none: such files are no inputs
@@ -31,7 +32,7 @@ class ImageSource:
 
     live, bursts = False, 0
     audio: SoundStream | None = None
-    pixel_aspect = Fraction(1)
+    recorded: Mapping[str, str] = MappingProxyType({})
     rate = _RATE
     time_base = 1 / _RATE
     starts_at = Fraction(0)

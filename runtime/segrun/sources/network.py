@@ -3,7 +3,7 @@
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -51,7 +51,7 @@ class NetworkSource:
         self.rate = reader.rate
         self.time_base = TIME_BASE if self.live else reader.time_base
         self.starts_at = Fraction(0) if self.live else reader.starts_at
-        self.pixel_aspect = reader.pixel_aspect
+        self.recorded: Mapping[str, str] = {} if self.live else reader.recorded
         self.audio = None if self.live else reader.audio
         self.corrupt_packets = self.reconnects = 0
         self.bursts = 1  # cameras first send, all at once, what they have kept since the last key frame

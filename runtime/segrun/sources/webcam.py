@@ -2,9 +2,10 @@
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 
 import cv2
 import numpy as np
@@ -21,7 +22,7 @@ class WebcamSource:
 
     live, bursts = True, 0
     audio: SoundStream | None = None
-    pixel_aspect = Fraction(1)
+    recorded: Mapping[str, str] = MappingProxyType({})
     time_base = TIME_BASE
     starts_at = Fraction(0)
 

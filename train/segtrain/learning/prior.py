@@ -1,4 +1,4 @@
-"""Undoing part of the class balance: what training weighs up is drawn too fat, and a shift of the head's bias mends it.
+"""Undoing part of the class balance: classes that training weighs up are drawn too large; the bias is shifted back.
 
 Balanced training answers "which class, if all were as common as their weights say"; subtracting a share of the weights'
 logarithms from the logits goes back towards the street as it is (Menon et al. 2021, arXiv 2007.07314).

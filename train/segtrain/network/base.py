@@ -1,4 +1,4 @@
-"""What every network of edgeseg has in common: the rest of training and export knows no more of it."""
+"""The interface of every network here: training and export use nothing else."""
 
 from typing import ClassVar
 

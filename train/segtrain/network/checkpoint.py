@@ -21,7 +21,7 @@ from segtrain.network.unet import UNet
 
 
 def build_network(spec: ModelSpec) -> Network:
-    """Return an untrained network of the architecture `spec` names; raise ContractError if there is none such."""
+    """Return an untrained network of the architecture `spec` names; raise ContractError if it is unknown."""
     kinds: dict[str, type[Architecture] | type[LiteArchitecture]] = {
         kind.name: kind for kind in (Architecture, LiteArchitecture)
     }

@@ -1,0 +1,63 @@
+"""Which image of one folder and which mask of another belong together: by their names, and by VOC's lists."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from segdata.errors import InputError
+from segdata.image_file import IMAGE_SUFFIXES
+from segdata.prepare.pair import split_named
+
+_ENDING = re.compile(r"[_-][A-Za-z][A-Za-z0-9]*$")  # _L, _mask, _leftImg8bit; no number, which tells frames apart
+
+
+def is_image(name: str) -> bool:
+    """Return whether a file of this name is a visible image."""
+    return not name.startswith(".") and name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def images_by_name(folder: Path) -> dict[str, Path]:
+    """Return the visible image files of `folder` by their names without suffix.
+
+    Raises InputError if two have one name.
+    """
+    files: dict[str, Path] = {}
+    for file in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if not is_image(file.name) or file.is_dir():
+            continue
+        if file.stem in files:
+            raise InputError(f"{folder}: {files[file.stem].name} and {file.name} have one name; remove one of them")
+        files[file.stem] = file
+    return files
+
+
+def voc_lists(folder: Path) -> dict[str, list[str]]:
+    """Return the names of each split that VOC's lists in `folder` give; none where there are no lists of splits."""
+    lists = {}
+    for file in sorted((folder / "ImageSets" / "Segmentation").glob("*.txt")):
+        if (split := split_named(file.stem)) is not None and file.is_file():
+            lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+            lists[split] = sorted({line.split()[0] for line in lines if line.strip()})
+    return lists
+
+
+def matched(files: dict[str, Path], masks: dict[str, Path]) -> dict[str, tuple[Path, Path]]:
+    """Return image and mask by the image's name: of equal names or, if there are none, of names with other endings.
+
+    All images, or all masks, have to end in the same (a_leftImg8bit and a_mask).
+    """
+    for images in _without_endings(files):
+        for labels in _without_endings(masks):
+            if both := images.keys() & labels.keys():
+                return {images[name].stem: (images[name], labels[name]) for name in both}
+    return {}
+
+
+def _without_endings(files: dict[str, Path]) -> Iterator[dict[str, Path]]:
+    """Yield `files`, and again with each ending that all names have cut off."""
+    while files:
+        yield files
+        endings = {match[0] if (match := _ENDING.search(name)) else "" for name in files}
+        if len(endings) > 1 or endings == {""}:
+            return
+        files = {name.removesuffix(*endings): file for name, file in files.items()}

@@ -1,0 +1,270 @@
+"""Many videos: every one once, whole or not at all, with a receipt; several machines need no lock."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, suppress
+from pathlib import Path
+from shutil import copyfile
+from subprocess import DEVNULL
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.children import child
+from helpers.small_media import every, write_numbered
+from segrun.fleet.receipt import Receipts
+from segrun.fleet.shard import Shard, parse_shard
+from segrun.fleet.staging import staging, sweep
+from segrun.fleet.videos import Video, find_videos
+
+if TYPE_CHECKING:
+    from conftest import Artefacts
+
+Refused = Callable[..., AbstractContextManager[None]]
+SEG_RUN = Path(sys.executable).with_name("seg-run")
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Nine short videos in three folders, and one file that is none."""
+    folder = tmp_path_factory.mktemp("clips")
+    for number in range(9):
+        path = folder / f"day{number % 3}" / f"{number}.mp4"
+        path.parent.mkdir(exist_ok=True)
+        write_numbered(path, every(3 + number))
+    (folder / "day1/broken.mp4").write_bytes(b"no video" * 100)
+    return folder
+
+
+def fleet(model: Path, cwd: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    command = [SEG_RUN, "--model", model, *words]
+    return subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Return every file below a folder, receipts without what differs from run to run."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            content = path.read_bytes()
+            if path.suffix == ".json":
+                receipt = json.loads(content)
+                content = json.dumps(
+                    {name: receipt[name] for name in receipt if name not in ("seconds", "host")}
+                ).encode()
+            found[path.relative_to(folder).as_posix()] = content
+    return found
+
+
+def receipts_of(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+
+
+def test_every_video_is_done_once_and_what_failed_is_named(clips: Path, artefacts: "Artefacts", tmp_path: Path) -> None:
+    words = ("--from", clips, "-o", "out/{path}.mp4", "-o", "out/{path}.jsonl")
+    first = fleet(artefacts.onnx["fp32"], tmp_path, *words)
+    assert first.returncode == 7
+    assert first.stderr.splitlines()[-1] == (
+        "Error: 1 of 10 videos failed; each is named above, and in receipts/failed.txt"
+    )
+    assert sum("broken.mp4" in line for line in first.stderr.splitlines() if line.startswith("Error: ")) == 1
+    assert "Traceback" not in first.stderr
+    made = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert made == {f"day{n % 3}/{n}.{kind}" for n in range(9) for kind in ("mp4", "jsonl")}
+    states = [receipt["state"] for receipt in receipts_of(tmp_path / "receipts")]
+    assert sorted(map(str, states)) == ["done"] * 9 + ["failed"]
+    assert (tmp_path / "receipts/failed.txt").read_text().splitlines()[-1] == str(clips / "day1/broken.mp4")
+
+    before = tree(tmp_path)
+    again = fleet(artefacts.onnx["fp32"], tmp_path, *words)
+    assert again.returncode == 7
+    assert [word for word in again.stdout.split() if word.isdecimal()][:3] == ["0", "9", "1"]
+    assert tree(tmp_path) == before
+
+
+def test_the_list_of_the_failed_is_a_list(clips: Path, artefacts: "Artefacts", tmp_path: Path) -> None:
+    """Once mended, a video of it has the name and the receipt it would have had."""
+    copy = tmp_path / "clips"
+    for name in ("day0/0.mp4", "day1/broken.mp4"):
+        (copy / name).parent.mkdir(parents=True)
+        copyfile(clips / name, copy / name)
+    words = ("-o", "out/{path}.mp4")
+    assert fleet(artefacts.onnx["fp32"], tmp_path, "--from", copy, *words).returncode == 7
+    copyfile(clips / "day1/1.mp4", copy / "day1/broken.mp4")
+    second = fleet(artefacts.onnx["fp32"], tmp_path, "--from", "receipts/failed.txt", *words)
+    assert (second.returncode, (tmp_path / "out/day1/broken.mp4").is_file()) == (0, True)
+    third = fleet(artefacts.onnx["fp32"], tmp_path, "--from", copy, *words)
+    assert (third.returncode, [word for word in third.stdout.split() if word.isdecimal()][:3]) == (0, ["0", "2", "0"])
+    assert not (tmp_path / "receipts/failed.txt").exists()
+
+
+def test_a_video_that_changed_and_a_result_that_is_gone_are_done_again(
+    clips: Path, artefacts: "Artefacts", tmp_path: Path
+) -> None:
+    video = tmp_path / "clips/a.mp4"
+    video.parent.mkdir()
+    copyfile(clips / "day0/0.mp4", video)
+    words = ("--from", "clips", "-o", "{path}.jsonl")
+
+    def done() -> str:
+        run = fleet(artefacts.onnx["fp32"], tmp_path, *words)
+        assert run.returncode == 0, run.stderr
+        return next(word for word in run.stdout.split() if word.isdecimal())
+
+    assert (done(), done()) == ("1", "0")
+    os.utime(video, (1, 1))
+    assert (done(), done()) == ("1", "0")
+    (tmp_path / "a.jsonl").unlink()
+    assert (done(), done()) == ("1", "0")
+    assert (tmp_path / "a.jsonl").is_file()
+
+
+def test_killed_again_and_again_it_ends_as_if_undisturbed(clips: Path, artefacts: "Artefacts", tmp_path: Path) -> None:
+    """Three shares at a time, killed with -9 at random moments; then each to its end."""
+    words = ("--from", str(clips), "-o", "out/{path}.mp4", "--shard")
+    calm, wild = tmp_path / "calm", tmp_path / "wild"
+    for folder in (calm, wild):
+        folder.mkdir()
+    codes = {fleet(artefacts.onnx["fp32"], calm, *words, f"{share}/3").returncode for share in (1, 2, 3)}
+    random = np.random.default_rng(0)
+    for _ in range(2):
+        with ExitStack() as stack:
+            for share in (1, 2, 3):
+                command = [SEG_RUN, "--model", artefacts.onnx["fp32"], *words, f"{share}/3"]
+                process = stack.enter_context(child(command, cwd=wild, stdout=DEVNULL, stderr=DEVNULL))
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(float(random.uniform(0.8, 3)))
+                process.send_signal(signal.SIGKILL)
+    assert (
+        {fleet(artefacts.onnx["fp32"], wild, *words, f"{share}/3").returncode for share in (1, 2, 3)} == codes == {0, 7}
+    )
+    assert tree(wild) == tree(calm)
+    assert not list(wild.rglob(".seg-run-*"))
+
+
+def test_two_runs_of_one_list_at_once_do_no_harm(clips: Path, artefacts: "Artefacts", tmp_path: Path) -> None:
+    words = ["--model", artefacts.onnx["fp32"], "--from", clips, "-o", "out/{path}.mp4"]
+    with ExitStack() as stack:
+        quiet = {"cwd": tmp_path, "stdout": DEVNULL, "stderr": DEVNULL}
+        running = [stack.enter_context(child([SEG_RUN, *words], **quiet)) for _ in range(2)]
+        assert [process.wait(300) for process in running] == [7, 7]
+    assert len(list((tmp_path / "out").rglob("*.mp4"))) == 9
+    assert len(list((tmp_path / "receipts").glob("*.json"))) == 10
+    assert not list(tmp_path.rglob(".seg-run-*"))
+
+
+@given(st.lists(st.integers(0, 10**9), max_size=60), st.integers(1, 12))
+def test_shares_are_disjoint_complete_and_balanced(sizes: list[int], count: int) -> None:
+    videos = [Video(Path(f"{index}.mp4"), str(index), size) for index, size in enumerate(sizes)]
+    shares = [Shard(index, count).of(videos) for index in range(count)]
+    assert sorted((video.below for share in shares for video in share), key=int) == [video.below for video in videos]
+    loads = [sum(max(1, video.size) for video in share) for share in shares]
+    assert max(loads) - min(loads) <= max([max(1, size) for size in sizes], default=0)
+    assert all(share == sorted(share, key=lambda video: int(video.below)) for share in shares)
+
+
+@pytest.mark.parametrize(
+    ("text", "environment", "shard"),
+    [
+        ("3/16", {}, Shard(2, 16)),
+        ("1/1", {"SLURM_ARRAY_TASK_ID": "7"}, Shard(0, 1)),
+        (None, {}, Shard(0, 1)),
+        (None, {"JOB_COMPLETION_INDEX": "0", "JOB_COMPLETIONS": "4"}, Shard(0, 4)),
+        (None, {"SLURM_ARRAY_TASK_ID": "3", "SLURM_ARRAY_TASK_COUNT": "3", "SLURM_ARRAY_TASK_MIN": "1"}, Shard(2, 3)),
+    ],
+)
+def test_the_share_is_named_or_the_schedulers(text: str | None, environment: dict[str, str], shard: Shard) -> None:
+    assert parse_shard(text, environment) == shard
+
+
+@pytest.mark.parametrize(
+    ("text", "environment", "said"),
+    [
+        ("17/16", {}, "got shard 17/16, need K/N with K from 1 to N, as 3/16"),
+        ("0/3", {}, "got shard 0/3"),
+        ("a/b", {}, "got shard a/b"),
+        (None, {"JOB_COMPLETION_INDEX": "2"}, "JOB_COMPLETION_INDEX is set but JOB_COMPLETIONS is not a number"),
+        (None, {"JOB_COMPLETION_INDEX": "4", "JOB_COMPLETIONS": "4"}, "JOB_COMPLETION_INDEX is 4 of 4"),
+    ],
+)
+def test_a_share_that_cannot_be_is_refused(
+    text: str | None, environment: dict[str, str], said: str, refused: Refused
+) -> None:
+    with refused(said):
+        parse_shard(text, environment)
+
+
+def test_paths_below_the_root_of_a_list_a_folder_and_a_pattern(clips: Path, tmp_path: Path) -> None:
+    names = [f"day{n % 3}/{n}" for n in range(9)]
+    assert sorted(video.below for video in find_videos(str(clips)).videos) == sorted([*names, "day1/broken"])
+    assert sorted(video.below for video in find_videos(f"{clips}/*/[0-9].mp4").videos) == sorted(names)
+    listed = tmp_path / "list.txt"
+    listed.write_text(f"\ufeff# two of them\n\n{clips}/day0/0.mp4\n{clips}/day1/1.mp4\n", encoding="utf-8")
+    found = find_videos(str(listed))
+    assert (found.root, [video.below for video in found.videos]) == (clips, ["day0/0", "day1/1"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--from", "nowhere"], "nowhere: no such list, folder or pattern"),
+        (["--from", "clips", "-o", "out.mp4"], "got -o out.mp4 for many videos; put {path} into it"),
+        (["--from", "clips", "-o", "-"], "got -o -, which has no receipt"),
+        (["--from", "clips", "a.mp4"], "got a.mp4 and --from clips; name one of them"),
+        (["--from", "twice.txt", "-o", "{path}.mkv"], "whose results would have one name; rename one of them"),
+        (["--from", "clips", "--receipts", "file"], "file"),
+        (["--from", "clips", "--receipts", "foreign"], ".json: not a receipt of seg-run"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(
+    clips: Path, artefacts: "Artefacts", tmp_path: Path, words: list[str], said: str
+) -> None:
+    (tmp_path / "clips").mkdir()
+    copyfile(clips / "day0/0.mp4", tmp_path / "clips/a.mp4")
+    copyfile(clips / "day0/0.mp4", tmp_path / "clips/a.mkv")
+    (tmp_path / "twice.txt").write_text("clips/a.mp4\nclips/a.mkv\n")
+    (tmp_path / "clips/a.mkv").rename(tmp_path / "b.mkv") if "twice.txt" not in words else None
+    (tmp_path / "file").write_text("no folder")
+    if "foreign" in words:
+        assert fleet(artefacts.onnx["fp32"], tmp_path, *words, "-o", "{path}.jsonl").returncode == 0
+        (receipt,) = (tmp_path / "foreign").glob("*.json")
+        receipt.write_text('{"made by": "another"}')
+        words = [*words, "-o", "{path}.jsonl"]
+    done = fleet(artefacts.onnx["fp32"], tmp_path, *words)
+    assert done.returncode == 3
+    assert said in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_file_of_a_list_fails_alone(clips: Path, artefacts: "Artefacts", tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text(f"{clips}/day0/0.mp4\n{clips}/day0/gone.mp4\n")
+    done = fleet(artefacts.onnx["fp32"], tmp_path, "--from", "list.txt", "-o", "out/{path}.jsonl")
+    assert done.returncode == 7
+    assert "gone.mp4: no such file; remove it from the list, or bring it back" in done.stderr
+    assert [path.name for path in (tmp_path / "out").rglob("*.jsonl")] == ["0.jsonl"]
+
+
+def test_what_a_dead_process_left_is_swept_and_what_a_living_one_holds_is_not(tmp_path: Path) -> None:
+    dead = "import os, sys; from pathlib import Path; from segrun.fleet.staging import staging\n"
+    dead += "with staging(Path(sys.argv[1]) / 'a.mp4') as folder: os._exit(9)"
+    subprocess.run([sys.executable, "-c", dead, str(tmp_path)], check=False)
+    assert len(list(tmp_path.iterdir())) == 1
+    with staging(tmp_path / "b.mp4") as living:
+        sweep([tmp_path])
+        assert list(tmp_path.iterdir()) == [living]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_receipt_that_is_none_is_refused(tmp_path: Path, refused: Refused) -> None:
+    receipts = Receipts(tmp_path)
+    assert receipts.read("a") is None
+    (tmp_path / "a.json").write_text("[]")
+    with refused("a.json: not a receipt of seg-run"):
+        receipts.read("a")
