@@ -96,6 +96,10 @@ def same_image_in_val(source: Path) -> None:
     shutil.copyfile(source / IMAGE, source / "val/images/0.png")
 
 
+def photo_as_mask(source: Path) -> None:
+    shutil.copyfile(source / IMAGE, source / MASK)
+
+
 DEFECTS: dict[str, tuple[Plant, str, tuple[str, ...]]] = {
     "no mask": (lambda source: (source / MASK).unlink(), "missing pair", (IMAGE, "lacks train/masks/1")),
     "no image": (lambda source: (source / IMAGE).unlink(), "missing pair", (MASK, "lacks train/images/1")),
@@ -113,7 +117,7 @@ DEFECTS: dict[str, tuple[Plant, str, tuple[str, ...]]] = {
         (MASK, "RGB PNG of 8 bits, need ids"),
     ),
     "a photo": (
-        lambda source: shutil.copyfile(source / IMAGE, source / MASK) and None,
+        photo_as_mask,
         "unreadable",
         (MASK, "RGB PNG of 8 bits, need ids"),
     ),

@@ -10,7 +10,6 @@ import pytest
 
 from helpers.images import read_image
 from helpers.labelled_files import (
-    CITYSCAPES_29,
     COLOURS,
     LABEL_IDS,
     TWO,
@@ -20,6 +19,7 @@ from helpers.labelled_files import (
     side_by_side,
     write_files,
 )
+from segdata.labels import CITYSCAPES_29
 from segdata.prepare.layouts import find_layout, find_pairs
 from segdata.prepare.pair import Encoding, Pair
 
@@ -270,7 +270,7 @@ def test_cvat_is_refused_in_another_space_than_its_own(tmp_path: Path, refused: 
     with refused("SegmentationClass/1.png: 33.3% of its pixels are no class of cityscapes-29: colour 128,0,0"):
         find_layout(tmp_path, CITYSCAPES_29)
     found = find_layout(tmp_path, TWO)
-    assert (found.layout, found.splits.keys(), found.alone) == ("VOC", {"all"}, [])
+    assert (found.layout, set(found.splits), found.alone) == ("VOC", {"all"}, [])
     assert {pair.labels.parent.name for pair in found.pairs} == {"SegmentationClass"}
 
 

@@ -13,7 +13,6 @@ from PIL import Image
 
 from helpers.labelled_files import (
     CAR,
-    CITYSCAPES_29,
     CLASSES,
     COLOURS,
     HEIGHT,
@@ -25,7 +24,7 @@ from helpers.labelled_files import (
     photo,
     save,
 )  # fmt: skip
-from segdata.labels import CITYSCAPES_19, LabelSpace
+from segdata.labels import CITYSCAPES_19, CITYSCAPES_29, LabelSpace
 from segdata.prepare.layouts import find_layout
 from segdata.prepare.reading import read_pair
 from segdata.synth import scene

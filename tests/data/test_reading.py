@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -250,7 +251,7 @@ def test_padding_after_the_end_is_allowed(tmp_path: Path, suffix: str, padding: 
 @pytest.mark.parametrize("behind", ["video", "another photo", "noise", "a scan"])
 @pytest.mark.parametrize("way", [{}, {"progressive": True}, {"restart_marker_blocks": 2}], ids=str)
 def test_data_behind_a_jpeg_is_left_alone(
-    tmp_path: Path, refused: Refused, street_video: Path, behind: str, way: dict[str, object]
+    tmp_path: Path, refused: Refused, street_video: Path, behind: str, way: dict[str, Any]
 ) -> None:
     """Motion photos have a video there, and phones' depth photos a second JPEG."""
     Image.fromarray(SCENE.image).save(tmp_path / "a.jpg", **way)
@@ -265,7 +266,8 @@ def test_data_behind_a_jpeg_is_left_alone(
 @pytest.mark.parametrize("suffix", [".bmp", ".tif", ".tiff", ".webp", ".ppm"])
 @pytest.mark.parametrize("share", [0.3, 0.9, 0.99, 1])
 def test_other_formats_of_images_are_read_whole(tmp_path: Path, refused: Refused, suffix: str, share: float) -> None:
-    Image.fromarray(SCENE.image).save(tmp_path / f"a{suffix}", **({"lossless": True} if suffix == ".webp" else {}))
+    options: dict[str, Any] = {"lossless": True} if suffix == ".webp" else {}
+    Image.fromarray(SCENE.image).save(tmp_path / f"a{suffix}", **options)
     cut(tmp_path / f"a{suffix}", share)
     if share == 1:
         assert np.array_equal(read_rgb(tmp_path / f"a{suffix}"), SCENE.image)
