@@ -103,7 +103,7 @@ def bench(options: BenchOptions, artefacts: Sequence[Path], progress: Progress =
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         machine=replace(after, load=before.load),  # the load after is the benchmark's own
         video=_describe_video(options.video),
-        dataset=f"{evaluated} evaluation frames of {options.data.name}" if options.data else None,
+        dataset=_describe_dataset(options.data, evaluated, datasets, contenders) if options.data else None,
         results=results,
         warnings=(*warnings, *_doubts(results, before, after)),
         verdict=verdict(
@@ -114,6 +114,15 @@ def bench(options: BenchOptions, artefacts: Sequence[Path], progress: Progress =
         ),
         quality=tuple(found[one.path] for one in remaining if one.path in found),
     )
+
+
+def _describe_dataset(
+    data: Path, evaluated: int, datasets: dict[Path, Dataset], contenders: Sequence[Contender]
+) -> str:
+    """Return which frames measure, and by whose classes where the artefacts have others."""
+    spaces = {(datasets[one.path].facts.label_space, one.runner.spec.label_space) for one in contenders if datasets}
+    converted = [f", {own} as {theirs}" for own, theirs in sorted(spaces) if own != theirs]
+    return f"{evaluated} evaluation frames of {data.name}{''.join(converted)}"
 
 
 def _remaining(contenders: Sequence[Contender]) -> list[Contender]:

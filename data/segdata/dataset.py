@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass
 
 from segdata.arrays import open_array
 from segdata.errors import InputError
+from segdata.labels import LABEL_SPACES, conversion
 from segdata.size import Size
 from segdata.spec import ModelSpec, Name, Side
 from segdata.text import first_problem, short
@@ -155,18 +156,42 @@ class Dataset:
         return np.setdiff1d(frames, np.asarray(self.facts.calibration, dtype=np.int64))
 
     def check_fits(self, spec: ModelSpec) -> None:
-        """Raise InputError if the dataset is of another frame size or of other classes than the model."""
+        """Raise InputError if the dataset is of another frame size, or of classes that cannot become the model's."""
         facts = self.facts
         if (facts.height, facts.width) != (spec.height, spec.width):
             raise InputError(
                 f"{self.folder} holds {facts.width}x{facts.height} frames, the model takes {spec.width}x{spec.height}; "
                 f"prepare the dataset with --size {spec.size}"
             )
-        if facts.class_names != spec.class_names:
+        if self._table(spec) is None:
             raise InputError(
                 f"{self.folder} has the classes of {facts.label_space}, the model those of {spec.label_space}; "
                 "prepare it with the model's --label-space"
             )
+
+    def truth(self, labels: npt.NDArray[np.uint8], spec: ModelSpec) -> npt.NDArray[np.uint8]:
+        """Return labels of this dataset as ids of the model's classes, 255 where it has none for them.
+
+        A dataset of cityscapes-29 measures a model of cityscapes-19 so, by Cityscapes' own ids. Raises InputError as
+        `check_fits` does.
+        """
+        self.check_fits(spec)
+        if self.facts.class_names == spec.class_names:
+            return labels
+        table = self._table(spec)
+        assert table is not None, "checked above"
+        return table[labels]
+
+    def _table(self, spec: ModelSpec) -> npt.NDArray[np.uint8] | None:
+        """Return what brings a class id to the model's, uint8 [256]; None if nothing does."""
+        own, theirs = (LABEL_SPACES.get(name) for name in (self.facts.label_space, spec.label_space))
+        if self.facts.class_names == spec.class_names:
+            return np.arange(256, dtype=np.uint8)
+        if own is None or theirs is None or own.class_count < theirs.class_count:
+            return None
+        if (own.names, theirs.names) != (self.facts.class_names, spec.class_names):
+            return None
+        return conversion(own, theirs)
 
     def _array(self, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
         file = self.folder / name

@@ -50,7 +50,8 @@ class ModelSpec:
 
     `mean` and `std` are per RGB channel, for pixel values 0 to 255: the graph computes (frame - mean) / std.
     `metrics` are the figures measured when the weights were chosen, as fractions 0 to 1. `pretrained` names the weights
-    that training started from, with their licence; empty if it started from none.
+    that training started from, with their licence; empty if it started from none. A network from elsewhere has the
+    architecture "onnx", and the name and SHA-256 of its file, what made that, and its licence if that was said.
     """
 
     height: Side
@@ -67,6 +68,10 @@ class ModelSpec:
     metrics: dict[str, float] | None = None
     edgeseg_version: str = ""
     pretrained: Name = ""
+    source: Name = ""
+    source_sha256: Name = ""
+    producer: Name = ""
+    licence: Name = ""
 
     @model_validator(mode="after")
     def _consistent(self) -> "ModelSpec":

@@ -15,6 +15,7 @@ from segdata.option import with_options
 from segdata.progress import progress_bar
 from segdata.spec import Precision
 from segexport.options import ExportOptions
+from segexport.wrap.options import WrapOptions
 
 if TYPE_CHECKING:  # importing it takes seconds, which --help does not need
     from segexport.export import ExportReport
@@ -112,9 +113,28 @@ def inspect_command(file: Path, as_json: bool) -> None:
         Console().print(render(inspection))
 
 
+@click.command(cls=Command)
+@with_options(WrapOptions)
+def wrap_command(options: WrapOptions) -> None:
+    """Bring NETWORK, an .onnx from elsewhere, under the graph contract, so that all of edgeseg works for it.
+
+    What it takes and gives is found out: layout, sizes, scores or finished classes. What cannot be seen is asked for:
+    the classes and how pixels are normalised. The result is kept if it says what the original says.
+    """
+    from segexport.wrap.table import as_table
+    from segexport.wrap.wrap import wrap
+
+    made = wrap(options)
+    if made.normalisation.warning:
+        click.echo(f"Warning: {made.normalisation.warning}", err=True)
+    Console().print(as_table(made))
+    for path in filter(None, (made.file, made.check)):
+        click.echo(path)
+
+
 def main() -> None:
     """Run the command that the command line names."""
-    dispatch("seg-export", export_command, {"inspect": inspect_command})
+    dispatch("seg-export", export_command, {"inspect": inspect_command, "wrap": wrap_command})
 
 
 if __name__ == "__main__":

@@ -21,9 +21,7 @@ from segexport.engine.prove_engine import prove_engine
 from segexport.engine.settings import check_build_options
 from segexport.engine.to_engine import Provenance, Target, build_engine, choose_target, log_path
 from segexport.graph.cost import cost_of_onnx
-from segexport.graph.deployable import DeployableGraph
 from segexport.graph.onnx_file import OnnxFile, read_onnx, write_onnx
-from segexport.graph.to_onnx import to_onnx
 from segexport.options import ExportOptions
 from segexport.quantise.int8 import Int8Model, make_int8
 from segexport.source import Source, read_source
@@ -90,14 +88,14 @@ def export(options: ExportOptions, progress: Progress) -> ExportReport:
     for precision in precisions:
         _check_not_of_others(options.output / _file_name(source, precision), source, options)
     builder = _builder(options)
-    float_model = to_onnx(source.network, source.spec, "fp32", options.batch, source.weights)
+    float_model = source.model("fp32", options.batch)
     int8 = make_int8(source, float_model, options, progress) if "int8" in precisions else None
-    proof = proof_of(DeployableGraph(source.network, source.spec), source.spec, source.dataset, progress)
+    proof = proof_of(source.reference(), source.spec, source.dataset, progress)
     job = _Job(options, progress, source, builder, proof, int8)
     models = {"fp32": float_model, "int8": int8.model if int8 else None}
     exported = []
     for precision in precisions:
-        model = models.get(precision) or to_onnx(source.network, source.spec, precision, options.batch, source.weights)
+        model = models.get(precision) or source.model(precision, options.batch)
         exported.append(job.run(precision, model))
     return ExportReport(source.name, exported, proof.description, _told(builder, exported), int8)
 
@@ -156,7 +154,7 @@ class _Job:
             enforced=self.options.verify,
         )
         calibration = self.int8.ranges.frames_sha256 if self.int8 and precision == "int8" else None
-        rebuild = _rebuild_command(self.options, self.source.checkpoint, precision, self.builder.library)
+        rebuild = _rebuild_command(self.options, self.source.file, precision, self.builder.library)
         engine = f"{draft.path.stem}.{self.builder.target.tag}.engine"
         return build_engine(
             self.builder.library,
@@ -195,8 +193,7 @@ def _check_not_of_others(path: Path, source: Source, options: ExportOptions) -> 
         weights = ""  # damaged, or not one of ours: its owner may miss it all the same
     if weights != source.weights:
         raise InputError(
-            f"{path} is not an export of {source.checkpoint}; name another folder with -o, or replace it with "
-            "--overwrite"
+            f"{path} is not an export of {source.file}; name another folder with -o, or replace it with --overwrite"
         )
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from segdata.dataset import Dataset
 from segdata.errors import VerificationError
@@ -14,7 +13,6 @@ from segdata.metrics import Accuracy, accuracy, confusion_matrix
 from segdata.progress import Progress
 from segdata.spec import ModelSpec, Precision
 from segdata.synth import scene
-from segexport.graph.deployable import DeployableGraph
 from segrun.runners.base import Frames, Labels, Runner
 from segrun.runners.onnxruntime import OnnxRuntimeRunner
 from segrun.runners.openvino import OpenVINORunner
@@ -84,18 +82,19 @@ class Agreement:
     official_change: float
 
 
-def proof_of(graph: DeployableGraph, spec: ModelSpec, dataset: Dataset | None, progress: Progress) -> Proof:
-    """Run the float32 `graph` on the dataset's evaluation frames, or on generated scenes if there is no dataset.
+def proof_of(
+    reference_of: Callable[[Frames], Labels], spec: ModelSpec, dataset: Dataset | None, progress: Progress
+) -> Proof:
+    """Run the float32 model, as `Source.reference` gives it, on the dataset's evaluation frames, or on generated scenes if there is no dataset.
 
     Raises InputError if the dataset is of another size or other classes than the model.
     """
     description, frames, truth = _frames_of(spec, dataset)
     reference = np.empty_like(truth)
     progress.start(len(frames))
-    with torch.inference_mode():
-        for index, frame in enumerate(frames):
-            reference[index] = graph(torch.from_numpy(np.array(frame[None])))[0].numpy()
-            progress.advance("reference")
+    for index, frame in enumerate(frames):
+        reference[index] = reference_of(frame[None])[0]
+        progress.advance("reference")
     thresholds = THRESHOLDS if dataset else GENERATED_THRESHOLDS
     frames_sha256 = dataset.facts.evaluation_sha256 if dataset else None
     return Proof(description, frames_sha256, thresholds, frames, truth, reference, _figures(truth, reference, spec))
@@ -172,7 +171,7 @@ def _frames_of(spec: ModelSpec, dataset: Dataset | None) -> tuple[str, Frames, L
         return f"{SYNTHETIC_FRAMES} generated scenes", frames, labels
     dataset.check_fits(spec)
     split = dataset.evaluation()
-    return f"{len(split)} evaluation frames of {dataset.folder.name}", split.images, split.labels
+    return f"{len(split)} evaluation frames of {dataset.folder.name}", split.images, dataset.truth(split.labels, spec)
 
 
 def _figures(truth: Labels, prediction: Labels, spec: ModelSpec) -> Accuracy:

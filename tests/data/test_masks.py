@@ -5,12 +5,14 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from helpers.damage import damaged
 from helpers.labelled_files import (
     CAR,
     CLASSES,
@@ -24,7 +26,9 @@ from helpers.labelled_files import (
     photo,
     save,
 )  # fmt: skip
+from segdata.errors import InputError
 from segdata.labels import CITYSCAPES_19, CITYSCAPES_29, LabelSpace
+from segdata.prepare.label_image import read_label_image
 from segdata.prepare.layouts import find_layout
 from segdata.prepare.reading import read_pair
 from segdata.synth import scene
@@ -271,3 +275,24 @@ def test_a_space_of_ones_own_has_no_train_ids(tmp_path: Path, refused: Refused) 
     assert find_layout(tmp_path, TWO).remarks == ()
     with refused("got --ids train for two, whose file says what its ids are; leave it out"):
         find_layout(tmp_path, TWO, "train")
+
+
+# Damaged files
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".webp", ".jpg"])
+def test_a_damaged_mask_is_read_or_refused_in_one_line(tmp_path: Path, suffix: str) -> None:
+    mask = Image.fromarray(COLOURS) if suffix in (".webp", ".jpg") else indexed(LABEL_IDS, VOC_COLOURS)
+    sound = save(tmp_path / f"a{suffix}", mask, **({"lossless": True} if suffix == ".webp" else {})).read_bytes()
+    refusals: list[str] = []
+    for seed in range(80):
+        (tmp_path / f"a{suffix}").write_bytes(damaged(sound, Random(seed)))
+        try:
+            image = read_label_image(tmp_path / f"a{suffix}")
+        except InputError as error:
+            refusals.append(str(error))
+        else:
+            assert image.colours.shape[2] == 3
+            assert image.ids is None or image.ids.shape == image.colours.shape[:2]
+    assert refusals
+    assert not any("\n" in line for line in refusals)

@@ -31,7 +31,9 @@ def image_matrices(runner: Runner, dataset: Dataset, progress: Progress = SILENT
     split = dataset.evaluation()
     matrices = []
     for frame, labels in zip(split.images, split.labels, strict=True):
-        matrices.append(confusion_matrix(labels, runner(frame[None])[0], runner.spec.class_count))
+        matrices.append(
+            confusion_matrix(dataset.truth(labels, runner.spec), runner(frame[None])[0], runner.spec.class_count)
+        )
         progress.advance("accuracy")
     return np.stack(matrices)
 

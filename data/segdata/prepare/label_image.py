@@ -1,6 +1,7 @@
 """A label image as it was stored: ids, colours, or both readings of it."""
 
 import io
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,11 @@ from segdata.image_file import PNG, decode_image, is_lossy
 
 _PNG_KINDS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey and alpha", 6: "RGBA"}
 _PNG_GREY = 0
+
+# What Pillow raises of odd files.
+_ODD_FILES = (OSError, ValueError, SyntaxError, LookupError, TypeError, OverflowError, UserWarning)
+# It warns of odd tags, on lines of their own; where warnings are errors, these are, too.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 _Ids = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
@@ -77,7 +83,7 @@ def _stored_ids(path: Path, data: bytes, kind: str, colours: npt.NDArray[np.uint
             if "A" in image.getbands() and np.ptp(np.asarray(image.getchannel("A"))):
                 raise InputError(f"{path}: {kind} whose transparency differs; save it without an alpha channel")
             values = np.asarray(image) if mode in ("1", "L", "P", "I") or mode.startswith("I;16") else colours
-    except (OSError, ValueError, SyntaxError, LookupError, TypeError, OverflowError) as error:  # Pillow's, of odd files
+    except _ODD_FILES as error:
         raise InputError(f"{path}: {kind} that cannot be read ({type(error).__name__}); save it as a PNG") from None
     if mode == "1":
         return values.astype(np.uint8), mode

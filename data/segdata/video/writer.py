@@ -236,8 +236,8 @@ class VideoWriter:
             self.failed = True
             if self.encoder not in _ANYWHERE and not self.frames_written:
                 raise InputError(
-                    f"{self.encoder} cannot encode here ({reason(error)}); it needs an NVIDIA card and its driver: take "
-                    "--encoder libx264, or auto"
+                    f"{self.encoder} cannot encode here ({reason(error)}); it needs an NVIDIA card and its driver: "
+                    "take --encoder libx264, or auto"
                 ) from error
             raise InputError(f"cannot write {self.path} ({reason(error)}); try another place or format") from error
 

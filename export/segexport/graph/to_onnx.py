@@ -38,7 +38,7 @@ def to_onnx(
         )  # fmt: skip
     assert program is not None  # without a file name, the dynamo exporter always returns the program
     model: onnx.ModelProto = program.model_proto
-    _rename_values(model.graph)
+    rename_values(model.graph)
     del model.graph.value_info[:]
     for node in model.graph.node:
         del node.metadata_props[:]  # stack traces with the paths of this machine
@@ -65,7 +65,8 @@ def set_metadata(
     onnx.helper.set_model_props(model, properties)
 
 
-def _rename_values(graph: onnx.GraphProto) -> None:
+def rename_values(graph: onnx.GraphProto) -> None:
+    """Name values and nodes by operator and position, in place: `conv_3`."""
     renamed = {value.name: value.name for value in [*graph.input, *graph.output, *graph.initializer]}
     renamed[""] = ""  # how ONNX leaves out an optional input
     counts: Counter[str] = Counter()

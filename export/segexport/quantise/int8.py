@@ -10,7 +10,6 @@ from segdata.errors import ContractError, InputError
 from segdata.files import replacing
 from segdata.progress import Progress
 from segdata.spec import frame_id
-from segexport.graph.to_onnx import to_onnx
 from segexport.options import ExportOptions
 from segexport.quantise.calibrate import (
     CalibrationRanges,
@@ -47,7 +46,7 @@ def make_int8(source: Source, float_model: onnx.ModelProto, options: ExportOptio
         return Int8Model(to_int8(float_model, ranges), ranges)
     frames = calibration_frames(source.dataset, options.calibration_frames, options.seed)
     # Ranges and ranking take frames one by one. Value names, which ranges go by, are the same at every batch.
-    single = float_model if options.batch == 1 else to_onnx(source.network, source.spec, "fp32")
+    single = float_model if options.batch == 1 else source.model("fp32", 1)
     ranges = ranges_for(source, single, frames, options, progress)
     check_apart(ranges, source.dataset)
     if options.max_drop is None:
@@ -94,13 +93,13 @@ def ranges_path(name: str, folder: Path) -> Path:
 
 
 def _shipped_ranges(source: Source) -> CalibrationRanges:
-    beside = ranges_path(source.name, source.checkpoint.parent)
+    beside = ranges_path(source.name, source.file.parent)
     if not beside.is_file():
         raise InputError(
-            f"{source.checkpoint}: int8 needs real frames to calibrate on, or {beside.name} beside it; "
+            f"{source.file}: int8 needs real frames to calibrate on, or {beside.name} beside it; "
             "give --calibration DATASET, made with seg-data prepare"
         )
     ranges = read_ranges(beside)
     if ranges.weights_sha256 != source.weights:
-        raise ContractError(f"{beside} is of other weights than {source.checkpoint}; give --calibration DATASET")
+        raise ContractError(f"{beside} is of other weights than {source.file}; give --calibration DATASET")
     return ranges

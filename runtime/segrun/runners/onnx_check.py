@@ -10,6 +10,7 @@ from math import prod
 from pathlib import Path
 
 from segdata.errors import ContractError, InputError
+from segrun.runners.operators import OPERATORS, SEVERAL_OUTPUTS, SHAPED_BY
 
 _Field = tuple[int, int | memoryview]
 """A field's number, and its value: a number, or what bytes it has."""
@@ -26,24 +27,16 @@ _VALUE_NAME = 1
 
 _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
 
-# How many inputs each operator takes: those of every model that seg-export writes, and their simple relatives.
-_OPERATORS = {
-    "Add": (2, 2), "ArgMax": (1, 1), "AveragePool": (1, 1), "BatchNormalization": (5, 5), "Cast": (1, 1),
-    "Clip": (1, 3), "Concat": (1, 64), "Constant": (0, 0), "Conv": (2, 3), "ConvTranspose": (2, 3),
-    "DequantizeLinear": (2, 3), "Div": (2, 2), "Gather": (2, 2), "GlobalAveragePool": (1, 1), "HardSigmoid": (1, 1),
-    "HardSwish": (1, 1), "Identity": (1, 1), "LeakyRelu": (1, 1), "MatMul": (2, 2), "MaxPool": (1, 1), "Mul": (2, 2),
-    "PRelu": (2, 2), "QuantizeLinear": (2, 3), "Relu": (1, 1), "Reshape": (2, 2), "Resize": (1, 4),
-    "Sigmoid": (1, 1), "Slice": (3, 5), "Softmax": (1, 1), "Squeeze": (1, 2), "Sub": (2, 2), "Transpose": (1, 1),
-    "Unsqueeze": (1, 2),
-}  # fmt: skip
-
 _NEWEST = 100  # ONNX is at 25; OpenVINO looks at each version down from what the file says
 
 _POSITIVE = ("dilations", "group", "kernel_shape", "strides")
 _LARGEST_ATTRIBUTE = 1 << 16
+_LARGEST_SHAPE = 1 << 30
+_NONE = 1 << 20  # an input that no operator has
 _MOST_DIMENSIONS = 8
 
 # Bytes a value, by onnx.TensorProto.DataType: the types of weights, scales, zero points and shapes.
+_INT64 = 7
 _VALUE_BYTES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 16: 2}
 
 
@@ -88,11 +81,14 @@ def _check_version(operators: memoryview) -> None:
 def _check_graph(graph: memoryview) -> None:
     known: set[str] = {""}  # an input that is left out has no name
     nodes, outputs = [], []
+    sizes: dict[str, int] = {}
     for number, value in _fields(graph):
         if number == _GRAPH_SPARSE:
             raise ContractError("it has sparse weights, need plain ones")
         if number == _GRAPH_INITIALIZER:
-            known.add(_check_tensor(_bytes(value)))
+            name, values = _check_tensor(_bytes(value))
+            known.add(name)
+            sizes[name] = values
         elif number == _GRAPH_INPUT:
             known.add(_text(_bytes(value), _VALUE_NAME))
         elif number == _GRAPH_OUTPUT:
@@ -100,14 +96,17 @@ def _check_graph(graph: memoryview) -> None:
         elif number == _GRAPH_NODE:
             nodes.append(_bytes(value))
     for node in nodes:
-        _check_node(node, known)
+        _check_node(node, known, sizes)
     for output in outputs:
         if output not in known:
             raise ContractError(f"nothing makes its output {output[:80]!r}")
 
 
-def _check_node(node: memoryview, known: set[str]) -> None:
-    """Check that a node's operator is known and reads only what comes before it; add what it makes to `known`."""
+def _check_node(node: memoryview, known: set[str], sizes: dict[str, int]) -> None:
+    """Check that a node's operator is known and reads only what comes before it; add what it makes to `known`.
+
+    `sizes` has, of weights that may be a shape, the product.
+    """
     inputs, outputs, name, operator = [], [], "", ""
     attributes = []
     for number, value in _fields(node):
@@ -124,18 +123,21 @@ def _check_node(node: memoryview, known: set[str]) -> None:
         elif number == _NODE_DOMAIN and _decoded(value) not in ("", "ai.onnx"):
             raise ContractError(f"its operator {operator[:80]!r} is of {_decoded(value)[:80]!r}, need ONNX's own")
     where = f"{operator[:80]} {name[:80]!r}"
-    if operator not in _OPERATORS:
+    if operator not in OPERATORS:
         raise ContractError(f"its operator {operator[:80]!r} is not one that seg-export writes")
-    least, most = _OPERATORS[operator]
+    least, most = OPERATORS[operator]
     if not least <= len(inputs) <= most or "" in inputs[: min(least, 2)]:
         raise ContractError(f"{where} has {len(inputs)} inputs, need {least} to {most}")
-    if len(outputs) != 1 or not outputs[0] or outputs[0] in known:
+    made = [output for output in outputs if output]
+    if not made or known.intersection(made) or (len(outputs) > 1 and operator not in SEVERAL_OUTPUTS):
         raise ContractError(f"{where} makes no value of its own")
     if unknown := next((value for value in inputs if value not in known), None):
         raise ContractError(f"{where} reads {unknown[:80]!r}, which nothing before it makes")
     for attribute in attributes:
         _check_attribute(attribute, where)
-    known.add(outputs[0])
+    if any(sizes.get(value, 0) > _LARGEST_SHAPE for value in inputs[SHAPED_BY.get(operator, _NONE) :][:1]):
+        raise ContractError(f"{where} makes more than {_LARGEST_SHAPE} values")
+    known.update(made)
 
 
 def _check_attribute(attribute: memoryview, where: str) -> None:
@@ -155,8 +157,8 @@ def _check_attribute(attribute: memoryview, where: str) -> None:
         raise ContractError(f"{where} has {name[:80]} {numbers[:8]}, need {lowest} to {_LARGEST_ATTRIBUTE} each")
 
 
-def _check_tensor(tensor: memoryview) -> str:
-    """Return a tensor's name; its values must be in it, as many as its shape says."""
+def _check_tensor(tensor: memoryview) -> tuple[str, int]:
+    """Return a tensor's name, and the product of its values if it may be a shape; they must be as many as it says."""
     name, kind, raw = "", 0, None
     dims: list[int] = []
     for number, value in _fields(tensor):
@@ -178,7 +180,8 @@ def _check_tensor(tensor: memoryview) -> str:
     wanted = prod(dims) * _VALUE_BYTES[kind]
     if (raw is not None and len(raw) != wanted) or prod(dims) > len(tensor):
         raise ContractError(f"its weights {name[:80]!r} are not as many as their shape {dims} says")
-    return name
+    whole = kind == _INT64 and len(dims) <= 1 and raw is not None and len(raw) <= 2 * _MOST_DIMENSIONS * 8
+    return name, prod(max(1, abs(each)) for each in raw.cast("q")) if whole and raw is not None else 0
 
 
 def _fields(message: memoryview) -> Iterator[_Field]:

@@ -1,0 +1,1 @@
+"""A network that was made elsewhere, brought under the graph contract."""
