@@ -12,7 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
 
-from segdata.video.reader import Decoded, VideoReader
+from segdata.video.reader import Decoded, SoundStream, VideoReader
 from segrun.drawing.drawing import Drawing
 from segrun.options import RunOptions
 from segrun.pipeline.pipeline import Pipeline
@@ -27,11 +27,13 @@ STEPS = 10
 class Loop:
     """Plays a video over and over, up to a number of frames."""
 
-    live, bursts, starts_at, audio, corrupt_packets = False, 0, Fraction(0), None, 0
+    live, bursts, starts_at, corrupt_packets = False, 0, Fraction(0), 0
+    audio: SoundStream | None = None
     recorded: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, video: Path, count: int) -> None:
-        self.name, self._video, self.expected_frames = str(video), video, count
+        self.name, self._video, self._count = str(video), video, count
+        self.expected_frames: int | None = count
         self.memory: list[float] = []
         with VideoReader(video) as reader:
             self.rate, self.time_base = reader.rate, 1 / reader.rate
@@ -39,14 +41,14 @@ class Loop:
     def read(self) -> Iterator[Decoded]:
         """Yield the frames, and note the memory that the process has ten times on the way."""
         index = 0
-        while index < self.expected_frames:
+        while index < self._count:
             with VideoReader(self._video) as reader:
                 for item in reader.frames():
                     yield Decoded(item.frame, index, self.time_base, item.display)
                     index += 1
-                    if index % (self.expected_frames // STEPS) == 0:
+                    if index % (self._count // STEPS) == 0:
                         self.memory.append(resident_mb())
-                    if index == self.expected_frames:
+                    if index == self._count:
                         return
 
     def seek(self, seconds: Fraction) -> bool:

@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from segdata.video.reader import Decoded, VideoReader
+from segdata.video.reader import Decoded, SoundStream, VideoReader
 from segrun.drawing.drawing import Drawing
 from segrun.pipeline.pipeline import Pipeline
 from segrun.runners.open import open_runner
@@ -29,7 +29,9 @@ class Camera:
     """Gives the frames of a video at 30 a second, whether or not anyone is ready for them."""
 
     live, bursts, rate, time_base = True, 0, Fraction(RATE), Fraction(1, RATE)
-    starts_at, expected_frames, audio, corrupt_packets = Fraction(0), None, None, 0
+    starts_at, corrupt_packets = Fraction(0), 0
+    expected_frames: int | None = None
+    audio: SoundStream | None = None
     recorded: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, video: Path, seconds: float) -> None:

@@ -27,7 +27,7 @@ def plain_loop(
         more, frame = capture.read()
         if not more:
             break
-        labels = segment(cv2.resize(frame, (width, height)))
+        labels = segment(np.asarray(cv2.resize(frame, (width, height)), dtype=np.uint8))
         mask = cv2.resize(colours[labels], size, interpolation=cv2.INTER_NEAREST)
         writer.write(cv2.addWeighted(frame, 0.5, mask, 0.5, 0))
         frames += 1

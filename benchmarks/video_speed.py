@@ -16,11 +16,14 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from plain_loops import plain_loop, with_onnxruntime, with_torch
 from segdata.video.reader import VideoReader
 from segdata.video.writer import VideoWriter
 from segrun.drawing.overlay import Overlay
-from segrun.frame import FrameMaker
+from segrun.frame import Frame, FrameMaker
 from segrun.options import RunOptions
 from segrun.run import run
 from segrun.runners.base import Runner
@@ -60,10 +63,10 @@ def stage_costs(video: Path, runner: Runner, folder: Path) -> dict[str, float]:
     with VideoReader(video) as reader:
         items = list(islice(reader.frames(), STAGE_FRAMES))
         make = FrameMaker(runner.spec)
-        frames = []
+        frames: list[Frame] = []
         measured("shrink", lambda: frames.extend(make(item, 0) for item in items), len(items))
         smalls = [frame.small[None] for frame in frames]
-        labels = []
+        labels: list[npt.NDArray[np.uint8]] = []
         measured("network", lambda: labels.extend(item[0] for item in runner.stream(iter(smalls))), len(items))
         overlay = Overlay(runner.spec.colours, 0.5)
         drawn = [overlay.draw(frame.picture, label) for frame, label in zip(frames, labels, strict=True)]

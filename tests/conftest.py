@@ -32,8 +32,8 @@ from segdata.synth.write import write_synthetic
 from segexport.graph.to_onnx import to_onnx
 from segexport.quantise.calibrate import measure_ranges
 from segexport.quantise.to_int8 import to_int8
-from segtrain.network.checkpoint import load_checkpoint, save_checkpoint
-from segtrain.network.unet import UNet
+from segtrain.network.base import Network
+from segtrain.network.checkpoint import build_network, load_checkpoint, save_checkpoint
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -160,7 +160,7 @@ class Artefacts:
 
     checkpoint: Path
     spec: ModelSpec
-    network: UNet
+    network: Network
     onnx: dict[Precision, Path]
 
 
@@ -183,18 +183,20 @@ def artefacts(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Art
     checkpoint = folder / "small.safetensors"
     save_checkpoint(checkpoint, _trained(spec, dataset), spec)
     network, spec = load_checkpoint(checkpoint)
-    models = {precision: to_onnx(network, spec, precision) for precision in ("fp32", "fp16")}
+    models: dict[Precision, onnx.ModelProto] = {
+        "fp32": to_onnx(network, spec, "fp32"), "fp16": to_onnx(network, spec, "fp16")
+    }  # fmt: skip
     ranges = measure_ranges(models["fp32"], dataset.calibration(), "0" * 64, "percentile", Silent())
     models["int8"] = to_int8(models["fp32"], ranges)
-    paths: dict[Precision, Path] = {precision: folder / f"small.{precision}.onnx" for precision in models}
+    paths = {precision: folder / f"small.{precision}.onnx" for precision in models}
     for precision, path in paths.items():
         onnx.save(models[precision], path)
     return Artefacts(checkpoint, spec, network, paths)
 
 
-def _trained(spec: ModelSpec, dataset: Dataset) -> UNet:
+def _trained(spec: ModelSpec, dataset: Dataset) -> Network:
     torch.manual_seed(0)
-    network = UNet(spec.class_count, **spec.options).train()
+    network = build_network(spec).train()
     split = dataset.split("train")
     frames = torch.from_numpy(np.array(split.images)).permute(0, 3, 1, 2).float()
     inputs = (frames - torch.tensor(spec.mean).view(3, 1, 1)) / torch.tensor(spec.std).view(3, 1, 1)

@@ -15,6 +15,7 @@ HEARS = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_
 
 def test_a_child_that_does_not_end_is_killed() -> None:
     with child([sys.executable, "-c", DEAF], limit=0.2, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
     assert process.returncode == -signal.SIGKILL

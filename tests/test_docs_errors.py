@@ -11,10 +11,20 @@ from helpers.docs_pages import DOCS, PACKAGES, ROOT
 from segdata import errors
 
 
+def kinds() -> dict[str, type[errors.EdgeSegError]]:
+    """Every class of `segdata.errors`, each of which is an error with an exit code, by its name."""
+    found = {}
+    for name, kind in vars(errors).items():
+        if isinstance(kind, type):
+            assert issubclass(kind, errors.EdgeSegError)
+            found[name] = kind
+    return found
+
+
 @cache
 def error_patterns() -> list[tuple[int, re.Pattern[str]]]:
     """The exit code of each error that the packages raise, and its text, with `.+` for what only the moment tells."""
-    codes = {name: kind.exit_code for name, kind in vars(errors).items() if isinstance(kind, type)}
+    codes = {name: kind.exit_code for name, kind in kinds().items()}
     found = []
     for package in PACKAGES:
         for file in (ROOT / package).rglob("*.py"):
@@ -73,7 +83,6 @@ def test_each_quoted_error_is_raised_with_that_exit_code(code: int, line: str) -
 
 def test_every_exit_code_is_explained() -> None:
     page = (DOCS / "troubleshooting.md").read_text()
-    for kind in vars(errors).values():
-        if isinstance(kind, type):
-            assert f"| {kind.exit_code} |" in page
-            assert f"## Exit code {kind.exit_code}:" in page
+    for kind in kinds().values():
+        assert f"| {kind.exit_code} |" in page
+        assert f"## Exit code {kind.exit_code}:" in page

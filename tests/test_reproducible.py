@@ -49,7 +49,7 @@ def test_a_commit_gives_the_same_wheel_wherever_and_whenever(tmp_path: Path) -> 
 def test_a_seed_trains_the_same_weights_in_another_process(dataset: Dataset, tmp_path: Path) -> None:
     small = ["--arch", "nano", "--width", "8", "--depth", "2", "--batch-size", "8", "--epochs", "1", "--seed", "7"]
     for name in ("one", "two"):
-        command = [COMMAND, dataset.folder, "-o", tmp_path / name, *small]
+        command: list[str | Path] = [COMMAND, dataset.folder, "-o", tmp_path / name, *small]
         variables = clean_variables() | {"OMP_NUM_THREADS": "2"}  # their order is theirs
         done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=LIMIT)
         assert done.returncode == 0, done.stderr

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -66,7 +66,7 @@ class Segmenter:
         duration: float | None = None,
         every: int = 1,
         labels: Path | str | None = None,
-    ) -> Iterator[Segmented]:
+    ) -> Generator[Segmented, None, None]:
         """Yield each frame of `video` with its labels: a file, an image folder, a webcam's number or an address.
 
         `start` and `duration` are seconds, `every` takes every Nth frame. `frame.picture.to_rgb()` of what comes is the

@@ -103,7 +103,7 @@ def test_the_figures_are_those_of_the_predictions(artefacts: "Artefacts", datase
     one_by_one = [confusion_matrix(split.labels[index], ids, 29) for index, ids in zip(kept, predictions, strict=True)]
     np.testing.assert_array_equal(matrices, one_by_one)
     assert told.notes == ["accuracy"] * 128
-    found, expected = accuracy_of(matrices, NAMES, None), accuracy(sum(one_by_one), NAMES)
+    found, expected = accuracy_of(matrices, NAMES, None), accuracy(np.sum(one_by_one, axis=0), NAMES)
     assert (found.miou, found.miou_official) == (expected.miou, expected.miou_official)
     assert found.pixel_accuracy == expected.pixel_accuracy
     assert 0 < expected.miou < expected.pixel_accuracy < 1

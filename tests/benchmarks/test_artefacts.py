@@ -46,7 +46,7 @@ class Exports:
 @pytest.fixture
 def exports(monkeypatch: pytest.MonkeyPatch) -> Exports:
     exports = Exports()
-    monkeypatch.setattr(segbench.artefacts.subprocess, "run", exports)
+    monkeypatch.setattr("subprocess.run", exports)
     return exports
 
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import onnx
 import pytest
@@ -15,6 +14,7 @@ import pytest
 import segbench.bench
 import segbench.measure.contender
 from helpers.bench_runs import ORDER, options_for, quietly
+from helpers.images import read_image
 from helpers.progress import Told
 from segbench.bench import bench
 from segbench.measure.accuracy import accuracy_of, change_of, image_matrices
@@ -29,7 +29,7 @@ from segexport.graph.to_onnx import to_onnx
 from segrun.pipeline.account import RunReport
 from segrun.runners.base import Frames, Runner
 from segrun.runners.onnxruntime import OnnxRuntimeRunner
-from segtrain.network.unet import UNet
+from segtrain.network.checkpoint import build_network
 
 if TYPE_CHECKING:
     from conftest import Artefacts
@@ -201,10 +201,10 @@ def test_a_video_without_a_frame_is_refused(
 def odd(artefacts: "Artefacts", tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Artefacts that do not fit the others or the dataset: of other classes, of another size, of four frames."""
     folder = tmp_path_factory.mktemp("odd")
-    small = {"width": 16, "depth": 3}
+    small: dict[str, int | str] = {"width": 16, "depth": 3}
     eight = ModelSpec(64, 64, CITYSCAPES_8.name, CITYSCAPES_8.names, CITYSCAPES_8.colours, "unet", small)
     models = {
-        "eight": to_onnx(UNet(8, **small).eval(), eight, "fp32"),
+        "eight": to_onnx(build_network(eight).eval(), eight, "fp32"),
         "larger": to_onnx(artefacts.network, replace(artefacts.spec, height=128, width=128), "fp32"),
         "four": to_onnx(artefacts.network, artefacts.spec, "fp32", batch=4),
     }
@@ -278,8 +278,7 @@ def test_artefacts_are_compared_on_the_video_and_strips_are_written(
     strips = sorted(folder.iterdir())
     assert [path.name for path in strips] == ["small.fp16.onnx.worst.png", "small.int8.onnx.worst.png"]
     for path in strips:
-        picture = cv2.imread(str(path))
-        assert picture is not None
+        picture = read_image(path)
         assert picture.shape[0] > 100
         assert len(np.unique(picture)) > 50
 

@@ -16,7 +16,7 @@ from segbench.measure.contender import Contender
 from segbench.measure.energy import Counter, EnergyMeter
 from segbench.results import ArtefactResult, Energy
 from segdata.errors import EdgeSegError
-from segdata.spec import SPEC_KEY, WEIGHTS_KEY
+from segdata.spec import SPEC_KEY, WEIGHTS_KEY, Precision
 from segexport.graph.to_onnx import to_onnx
 from segrun.pipeline.account import RunReport
 from segrun.pipeline.stage_clock import Span
@@ -190,7 +190,8 @@ def test_artefacts_of_one_model_have_the_same_weights_whatever_they_are_called(
     artefacts: "Artefacts", tmp_path: Path, weights: tuple[str, str], same: bool
 ) -> None:
     models = []
-    for precision, of in zip(("fp32", "int8"), weights, strict=True):
+    precisions: tuple[Precision, ...] = ("fp32", "int8")
+    for precision, of in zip(precisions, weights, strict=True):
         model = onnx.load(artefacts.onnx[precision])
         if of:
             model.metadata_props.add(key=WEIGHTS_KEY, value=of)
@@ -204,7 +205,8 @@ def test_artefacts_of_one_model_have_the_same_weights_whatever_they_are_called(
 def test_an_old_artefact_of_another_training_is_no_reference(artefacts: "Artefacts", tmp_path: Path) -> None:
     """Of one name in one folder, but trained to other figures: an INT8 file gained 1.77 points over such a one."""
     models = []
-    for precision, miou in (("fp32", 0.3), ("int8", 0.4)):
+    trained: dict[Precision, float] = {"fp32": 0.3, "int8": 0.4}
+    for precision, miou in trained.items():
         model = onnx.load(artefacts.onnx[precision])
         for entry in model.metadata_props:
             if entry.key == SPEC_KEY:

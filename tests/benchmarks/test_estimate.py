@@ -94,8 +94,8 @@ def test_an_artefact_as_it_is_has_each_layer_in_its_own_precision(artefacts: "Ar
 
 
 def test_an_engine_is_estimated_by_the_onnx_file_beside_it(two: Path, refused: "Refused") -> None:
-    entries = {"onnx": two.name, "onnx_sha256": sha256_of(two)}
-    engine = write_engine(two.with_name("two.sm75.engine"), toy_spec(4, 4), **entries)
+    plan, digest = two.with_name("two.sm75.engine"), sha256_of(two)
+    engine = write_engine(plan, toy_spec(4, 4), onnx=two.name, onnx_sha256=digest)
     found = estimate(engine, DEVICE)
     assert found.layers == estimate(two, DEVICE).layers
     assert (found.artefact, found.sha256) == (engine.name, sha256_of(engine))

@@ -21,7 +21,7 @@ def textured(seed: int = 0, size: tuple[int, int] = SIZE) -> Image:
 
 
 def grey(image: Image) -> Image:
-    return image.mean(axis=2).astype(np.uint8)
+    return np.asarray(image.mean(axis=2), dtype=np.uint8)
 
 
 def noisy(image: Image, sigma: float, seed: int) -> Image:

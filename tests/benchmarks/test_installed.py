@@ -80,8 +80,8 @@ def test_it_speaks_of_this_installation_as_the_commands_do() -> None:
             continue
         words = shlex.split(extra.problem.rsplit("run: ", 1)[1])
         assert words[:2] == ["pip", "install"]
-    for module, extra in {"torch": "train", "onnx": "export", "aiohttp": "serve", "jinja2": "report"}.items():
-        here = {each.name: each for each in installed()}[extra]
+    for module, name in {"torch": "train", "onnx": "export", "aiohttp": "serve", "jinja2": "report"}.items():
+        here = {each.name: each for each in installed()}[name]
         assert any(each.startswith(f"{module} ") for each in here.packages) == (find_spec(module) is not None)
         error: EdgeSegError = missing_dependency(ModuleNotFoundError(f"No module named {module!r}", name=module))
-        assert f"edgeseg[{extra}]" in str(error)
+        assert f"edgeseg[{name}]" in str(error)

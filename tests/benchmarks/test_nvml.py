@@ -1,6 +1,7 @@
 """What the driver says of a card: every figure that it gives, None for what it does not, and never an error."""
 
 import sys
+from collections.abc import Collection
 from dataclasses import fields
 from types import SimpleNamespace
 
@@ -19,7 +20,7 @@ class FakeNvml:
 
     NVMLError = NVMLError
 
-    def __init__(self, reasons: int = 0, lacking: set[str] = frozenset(), absent: set[str] = frozenset()) -> None:  # type: ignore[assignment]
+    def __init__(self, reasons: int = 0, lacking: Collection[str] = (), absent: Collection[str] = ()) -> None:
         self.reasons, self.lacking, self.absent = reasons, lacking, absent
 
     def __getattr__(self, query: str) -> object:
@@ -34,11 +35,11 @@ class FakeNvml:
         if query in self.absent:
             raise AttributeError(query)
 
-        def answer(*arguments: object) -> object:
+        def answer(*arguments: int | str) -> object:
             if query in self.lacking:
                 raise NVMLError("Not Supported")
             if query == "nvmlDeviceGetClockInfo":
-                return {0: 1770, 2: 6001}[arguments[1]]  # type: ignore[index]
+                return {0: 1770, 2: 6001}[int(arguments[1])]
             return answers[query]
 
         return answer
@@ -83,7 +84,7 @@ def test_a_figure_that_the_driver_does_not_give_is_none(how: str) -> None:
         "nvmlDeviceGetCurrentClocksThrottleReasons",
         "nvmlDeviceGetMemoryInfo",
     }
-    card = card_state(FakeNvml(**{how: unanswered}))
+    card = card_state(FakeNvml(lacking=unanswered) if how == "lacking" else FakeNvml(absent=unanswered))
     assert card is not None
     told = {field.name: getattr(card, field.name) for field in fields(card)}
     assert told == {

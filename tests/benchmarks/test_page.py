@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
 
 from helpers.sample_reports import CLASSES, made_report, made_result
 from segbench.report.page import to_page, write_page
@@ -64,6 +65,13 @@ def show(browser: webdriver.Chrome, page: Path, size: tuple[int, int] = DESKTOP,
     browser.get(page.as_uri())
 
 
+def attribute(element: WebElement, name: str) -> str:
+    """Return an attribute that the element must have."""
+    value = element.get_attribute(name)
+    assert value is not None
+    return value
+
+
 def requests(browser: webdriver.Chrome) -> set[str]:
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     sent = [message for message in messages if message["method"] == "Network.requestWillBeSent"]
@@ -102,9 +110,8 @@ def test_it_has_the_figures_the_plots_and_their_captions(browser: webdriver.Chro
     figures = browser.find_elements(By.TAG_NAME, "figure")
     assert len(figures) == 2 + 2 + 3 + 1 + 9
     for figure in figures:
-        assert "Measured on AMD EPYC 9B45, 2 cores" in figure.find_element(By.TAG_NAME, "figcaption").get_attribute(
-            "textContent"
-        )
+        caption = attribute(figure.find_element(By.TAG_NAME, "figcaption"), "textContent")
+        assert "Measured on AMD EPYC 9B45, 2 cores" in caption
         svg = figure.find_element(By.TAG_NAME, "svg")
         assert svg.get_attribute("role") == "img"
         assert svg.get_attribute("aria-label")
@@ -118,7 +125,7 @@ def test_plots_show_what_was_measured(browser: webdriver.Chrome, page: Path) -> 
     show(browser, page)
     count = "return arguments[0].querySelectorAll(arguments[1]).length"
     plots = {
-        figure.find_element(By.TAG_NAME, "svg").get_attribute("aria-label"): figure
+        attribute(figure.find_element(By.TAG_NAME, "svg"), "aria-label"): figure
         for figure in browser.find_elements(By.TAG_NAME, "figure")
     }
     (timeline,) = [figure for label, figure in plots.items() if label.startswith("unet-256.int8.onnx")]

@@ -23,12 +23,13 @@ from segrun.options import RunnerName
 from segrun.runners.base import Frames, Labels, Runner
 from segrun.runners.tensorrt.library import TensorRT
 from segrun.runners.tensorrt.manifest import Flavour
-from segrun.runners.tensorrt.runner import TensorRTRunner
+from segrun.runners.tensorrt.runner import Libraries, TensorRTRunner
 
 if TYPE_CHECKING:
     from conftest import Artefacts, Refused
 
 HEIGHT, WIDTH = 3, 4
+PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 GTX = Gpu("NVIDIA GeForce GTX 1660 Ti", "7.5", "550.54, CUDA 12.4")
 T4 = Gpu("Tesla T4", "7.5", "550.54, CUDA 12.4")
 NO_DRIVER = MissingDependencyError("CUDA finds no GPU (no driver); check nvidia-smi")
@@ -94,7 +95,7 @@ class Machine:
             raise NO_DRIVER
         return self.gpu
 
-    def libraries(self, flavour: str) -> object:
+    def libraries(self, flavour: Flavour) -> Libraries:
         def load(plan: bytes) -> Program:
             toy = toy_program(1, HEIGHT, WIDTH)
 
@@ -109,10 +110,10 @@ class Machine:
     def load(self, flavour: Flavour) -> TensorRT:
         if flavour not in self.flavours:
             raise NO_TENSORRT
-        return self.libraries(flavour).tensorrt  # type: ignore[attr-defined, no-any-return]
+        return self.libraries(flavour).tensorrt
 
     def write_models(self, path: Path, folder: Path) -> dict[Precision, Path]:
-        return {precision: folder / f"{precision}.onnx" for precision in ("fp32", "fp16", "int8")}  # type: ignore[misc]
+        return {precision: folder / f"{precision}.onnx" for precision in PRECISIONS}
 
     def build(self, library: TensorRT, model: Path, capability: str, on_progress: Callable[[], None]) -> Path:
         self.builds.append((library.flavour, model.stem, capability))

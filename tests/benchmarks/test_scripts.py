@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import pytest
 
+from helpers.images import read_image
 from segdata.dataset import Dataset
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def test_contact_sheet_has_a_row_for_the_frames_and_one_a_model(
 ) -> None:
     models = artefacts.onnx["fp32"], artefacts.onnx["int8"]
     said = run(SCRIPTS / "contact_sheet.py", tmp_path / "sheet.png", street_video, *models)
-    assert cv2.imread(str(tmp_path / "sheet.png")).shape == (3 * 135, 8 * 240, 3)
+    assert read_image(tmp_path / "sheet.png").shape == (3 * 135, 8 * 240, 3)
     assert {line.partition(" on ")[0] for line in said.splitlines()} == {path.name for path in models}
     assert any("street darkened: " in line and "%" in line for line in said.splitlines())
 

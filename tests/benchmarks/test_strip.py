@@ -87,7 +87,7 @@ def title(strip: Image, column: int) -> Image:
 
 
 def is_orange(image: Image) -> npt.NDArray[np.bool_]:
-    return (image == (255, 64, 0)).all(axis=2)
+    return np.asarray((image == (255, 64, 0)).all(axis=2))
 
 
 def test_a_row_a_frame_worst_first(result: QualityResult, video: Path) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,19 +12,21 @@ from segbench.judge.verdict import verdict
 from segbench.results import AccuracyResult, ArtefactResult, Change, Latency, Rate, Verdict
 from segdata.devices import GTX_1660_TI, device_named
 from segdata.files import sha256_of
+from segdata.spec import Precision
 
 if TYPE_CHECKING:
     from conftest import Artefacts
 
 STAGES = {"decode": 1.0, "shrink": 0.5, "network": 4.0, "draw": 1.0, "write": 1.5}
+PRECISIONS: dict[str, Precision] = {"fp32": "fp32", "fp16": "fp16", "int8": "int8"}
 CARD = "NVIDIA GeForce GTX 1660 Ti"
 
 
-def result(name: str = "fp32.onnx", fps: float = 100.0, **entries: object) -> ArtefactResult:
+def result(name: str = "fp32.onnx", fps: float = 100.0, **entries: Any) -> ArtefactResult:  # noqa: ANN401 - its fields
     sound = ArtefactResult(
         artefact=name,
         sha256="0" * 64,
-        precision=name.partition(".")[0],  # type: ignore[arg-type]
+        precision=PRECISIONS[name.partition(".")[0]],
         height=64,
         width=64,
         class_count=29,
@@ -42,7 +44,7 @@ def result(name: str = "fp32.onnx", fps: float = 100.0, **entries: object) -> Ar
         energy=None,
         accuracy=None,
     )
-    return replace(sound, **entries)  # type: ignore[arg-type]
+    return replace(sound, **entries)
 
 
 def accuracy(miou: float, drop: float | None = None, low: float | None = None, official: bool = True) -> AccuracyResult:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from helpers.images import read_image
 from helpers.progress import Told
 from segdata.labels import CITYSCAPES_29
 from segdata.options import CheckOptions
@@ -78,18 +79,25 @@ def dark_photo(source: Path) -> None:
 
 
 def truncated(file: str) -> Plant:
-    return lambda source: (source / file).write_bytes((source / file).read_bytes()[:-20]) and None
+    def plant(source: Path) -> None:
+        (source / file).write_bytes((source / file).read_bytes()[:-20])
+
+    return plant
 
 
 def half_a_jpeg(source: Path) -> None:
     jpeg = (source / IMAGE).with_suffix(".jpg")
-    cv2.imwrite(str(jpeg), cv2.imread(str(source / IMAGE)))
+    cv2.imwrite(str(jpeg), read_image(source / IMAGE))
     jpeg.write_bytes(jpeg.read_bytes()[: jpeg.stat().st_size // 2])
     (source / IMAGE).unlink()
 
 
 def same_image_in_val(source: Path) -> None:
     shutil.copyfile(source / IMAGE, source / "val/images/0.png")
+
+
+def photo_as_mask(source: Path) -> None:
+    shutil.copyfile(source / IMAGE, source / MASK)
 
 
 DEFECTS: dict[str, tuple[Plant, str, tuple[str, ...]]] = {
@@ -109,7 +117,7 @@ DEFECTS: dict[str, tuple[Plant, str, tuple[str, ...]]] = {
         (MASK, "RGB PNG of 8 bits, need ids"),
     ),
     "a photo": (
-        lambda source: shutil.copyfile(source / IMAGE, source / MASK) and None,
+        photo_as_mask,
         "unreadable",
         (MASK, "RGB PNG of 8 bits, need ids"),
     ),

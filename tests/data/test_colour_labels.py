@@ -23,7 +23,7 @@ UNLABELLED, ROAD, SIDEWALK, SKY, POLE, CAR, TRAILER = (
 
 def distances(image: Rgb, space: LabelSpace) -> NDArray[np.float64]:
     """Return how far each pixel is from each class' colour, [H, W, C]."""
-    return np.linalg.norm(image[:, :, None].astype(np.float64) - np.array(space.colours), axis=-1)
+    return np.asarray(np.linalg.norm(image[:, :, None].astype(np.float64) - np.array(space.colours), axis=-1))
 
 
 def jpeg(image: Rgb, quality: int) -> Rgb:

@@ -24,7 +24,7 @@ OWN_CODINGS = [ColourCoding(matrix, full) for matrix, full in itertools.product(
 @pytest.mark.parametrize(("matrix", "full_range"), CODINGS)
 def test_the_network_sees_what_the_numbers_stand_for(matrix: int, full_range: bool, bits: int) -> None:
     planes = smooth_planes(480, 640, bits)
-    wanted = decoded(*(mean_of_blocks(plane, 60, 80) for plane in planes), matrix, full_range, bits)
+    wanted = decoded((mean_of_blocks(plane, 60, 80) for plane in planes), matrix, full_range, bits)
     found = Reformatter().image(frame_of(planes, matrix, full_range, bits), height=60, width=80)
     assert np.abs(found - wanted).max() < 1
     assert np.abs((found - wanted).mean(axis=(0, 1))).max() < 0.1
@@ -33,8 +33,8 @@ def test_the_network_sees_what_the_numbers_stand_for(matrix: int, full_range: bo
 @pytest.mark.parametrize(("matrix", "full_range"), CODINGS)
 def test_an_image_of_the_whole_size_has_interpolated_chroma(matrix: int, full_range: bool) -> None:
     luma, *chroma = smooth_planes(64, 96)
-    enlarged = [cv2.resize(plane.astype(np.float64), (96, 64), interpolation=cv2.INTER_LINEAR) for plane in chroma]
-    wanted = decoded(luma.astype(float), *enlarged, matrix, full_range)
+    large = [cv2.resize(plane.astype(float), (96, 64), interpolation=cv2.INTER_LINEAR) for plane in chroma]
+    wanted = decoded((plane.astype(float) for plane in (luma, *large)), matrix, full_range)
     frame = frame_of((luma, *chroma), matrix, full_range)
     for found in (Reformatter().image(frame), Reformatter().picture(frame).to_rgb()):
         assert np.abs(found - wanted).max() < 1
@@ -72,7 +72,7 @@ def test_colours_come_back(coding: ColourCoding) -> None:
     inside = np.s_[4::8, 4::8]
     planes = [picture.y[4::8, 4::8], picture.u[2::4, 2::4], picture.v[2::4, 2::4]]
     number = COLORSPACES[coding.matrix]
-    exact = decoded(*(plane.astype(float) for plane in planes), number, coding.full_range)
+    exact = decoded((plane.astype(float) for plane in planes), number, coding.full_range)
     assert np.abs(exact - patches).max() < 4  # 8 bits of luma and chroma hold no more
     assert np.abs((exact - patches).mean(axis=(0, 1))).max() < 0.2
     assert np.abs(picture.to_rgb()[inside].astype(int) - patches).max() <= 4

@@ -73,7 +73,7 @@ def test_every_frame_is_what_prepare_pair_makes_of_it(pairs: Path, prepared: Pat
         assert split.labels.shape == (len(split), SIZE, SIZE)
         assert split.images.dtype == split.labels.dtype == np.uint8
         for index, pair in enumerate(split_pairs):
-            frame = prepare_pair(pair, CITYSCAPES_29, ((SIZE, SIZE),))
+            frame = prepare_pair(pair, CITYSCAPES_29, (Size(SIZE, SIZE),))
             assert np.array_equal(split.images[index], frame.images[0])
             assert np.array_equal(split.labels[index], frame.labels[0])
 
@@ -81,7 +81,7 @@ def test_every_frame_is_what_prepare_pair_makes_of_it(pairs: Path, prepared: Pat
 def test_a_pair_is_decoded_and_shrunk(tmp_path: Path, write_pair: WritePair) -> None:
     write_pair(tmp_path / "train", "0001", seed=4)
     made = scene(4, 64, 64)
-    frame = prepare_pair(find_pairs(tmp_path)["train"][0], CITYSCAPES_29, ((SIZE, SIZE),))
+    frame = prepare_pair(find_pairs(tmp_path)["train"][0], CITYSCAPES_29, (Size(SIZE, SIZE),))
     assert np.array_equal(frame.images[0], resize_frame(made.image, SIZE, SIZE))
     assert np.array_equal(frame.labels[0], resize_labels(made.labels, SIZE, SIZE))
 
@@ -252,7 +252,7 @@ class Trap:
     def __init__(self, file: Path) -> None:
         self.file = file
 
-    def __reduce__(self) -> tuple[type[open], tuple[str, str]]:
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[str, str]]:
         return open, (str(self.file), "w")
 
 

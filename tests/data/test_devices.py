@@ -43,7 +43,8 @@ def test_nothing_takes_no_time() -> None:
 def test_the_card_is_the_one_of_its_data_sheet() -> None:
     """1536 lanes, each a multiply-accumulate a clock at 1.77 GHz; 192 bits of 12 Gbit/s."""
     clock_operations = 2 * 1536 * 1.77e9
-    for precision, factor in (("fp32", 1), ("fp16", 2), ("int8", 4)):
+    factors: dict[Precision, int] = {"fp32": 1, "fp16": 2, "int8": 4}
+    for precision, factor in factors.items():
         assert GTX_1660_TI.operations[precision] == pytest.approx(factor * clock_operations, rel=0.01)
     assert GTX_1660_TI.bandwidth == pytest.approx(192 / 8 * 12e9)
     assert VALUE_BYTES == {"fp32": 4, "fp16": 2, "int8": 1}

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
+from helpers.images import read_image
 from helpers.labelled_files import (
-    CITYSCAPES_29,
     COLOURS,
     LABEL_IDS,
     TWO,
@@ -19,8 +19,9 @@ from helpers.labelled_files import (
     side_by_side,
     write_files,
 )
+from segdata.labels import CITYSCAPES_29
 from segdata.prepare.layouts import find_layout, find_pairs
-from segdata.prepare.pair import Pair
+from segdata.prepare.pair import Encoding, Pair
 
 Refused = Callable[..., AbstractContextManager[None]]
 WritePair = Callable[..., None]
@@ -65,7 +66,7 @@ def test_pairs_are_found_by_split_and_sorted_by_name(tmp_path: Path, write_pair:
 def test_image_and_labels_may_be_of_different_formats(tmp_path: Path, write_pair: WritePair) -> None:
     write_pair(tmp_path / "train", "0001")
     image = tmp_path / "train/leftImg/0001.png"
-    cv2.imwrite(str(image.with_suffix(".JPG")), cv2.imread(str(image)))
+    cv2.imwrite(str(image.with_suffix(".JPG")), read_image(image))
     image.unlink()
     assert find_pairs(tmp_path)["train"][0].image.name == "0001.JPG"
 
@@ -86,11 +87,11 @@ def test_official_frames_are_found_by_split_and_sorted_by_name(tmp_path: Path) -
     ],
 )
 def test_official_labels_are_the_most_exact_there_are(
-    tmp_path: Path, there: tuple[str, ...], taken: str, encoding: str
+    tmp_path: Path, there: tuple[str, ...], taken: str, encoding: Encoding
 ) -> None:
     touch(tmp_path, *official("train", "a", *there))
     image, labels = (tmp_path / name for name in official("train", "a", taken))
-    assert find_pairs(tmp_path)["train"] == [Pair("a", image, labels, encoding)]  # type: ignore[arg-type]
+    assert find_pairs(tmp_path)["train"] == [Pair("a", image, labels, encoding)]
 
 
 @pytest.mark.parametrize(("folder", "split"), [("", "all"), ("train/", "train"), ("Validation/", "val")])
@@ -269,7 +270,7 @@ def test_cvat_is_refused_in_another_space_than_its_own(tmp_path: Path, refused: 
     with refused("SegmentationClass/1.png: 33.3% of its pixels are no class of cityscapes-29: colour 128,0,0"):
         find_layout(tmp_path, CITYSCAPES_29)
     found = find_layout(tmp_path, TWO)
-    assert (found.layout, found.splits.keys(), found.alone) == ("VOC", {"all"}, [])
+    assert (found.layout, set(found.splits), found.alone) == ("VOC", {"all"}, [])
     assert {pair.labels.parent.name for pair in found.pairs} == {"SegmentationClass"}
 
 

@@ -15,7 +15,6 @@ from PIL import Image
 from helpers.damage import damaged
 from helpers.labelled_files import (
     CAR,
-    CITYSCAPES_29,
     CLASSES,
     COLOURS,
     HEIGHT,
@@ -28,7 +27,7 @@ from helpers.labelled_files import (
     save,
 )  # fmt: skip
 from segdata.errors import InputError
-from segdata.labels import CITYSCAPES_19, LabelSpace
+from segdata.labels import CITYSCAPES_19, CITYSCAPES_29, LabelSpace
 from segdata.prepare.label_image import read_label_image
 from segdata.prepare.layouts import find_layout
 from segdata.prepare.reading import read_pair

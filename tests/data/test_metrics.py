@@ -2,6 +2,7 @@
 
 import copy
 from pathlib import Path
+from typing import TypedDict
 
 import cv2
 import numpy as np
@@ -19,7 +20,14 @@ Mask = NDArray[np.uint8]
 POLEGROUP = 18  # Cityscapes does not score it; its colour is pole's, so cityscapes-29 cannot leave it out
 
 
-def evaluate_officially(folder: Path, truths: list[Mask], predictions: list[Mask]) -> dict[str, dict[str, float]]:
+class OfficialFigures(TypedDict):
+    """What is used of the official script's result."""
+
+    classScores: dict[str, float]
+    averageScoreClasses: float
+
+
+def evaluate_officially(folder: Path, truths: list[Mask], predictions: list[Mask]) -> OfficialFigures:
     """Return what cityscapesscripts computes from labelId images."""
     files: dict[str, list[str]] = {"truth": [], "prediction": []}
     for kind, masks in (("truth", truths), ("prediction", predictions)):
@@ -29,7 +37,7 @@ def evaluate_officially(folder: Path, truths: list[Mask], predictions: list[Mask
             files[kind].append(file)
     arguments = copy.copy(official_arguments)
     arguments.evalInstLevelScore, arguments.JSONOutput, arguments.quiet = False, False, True
-    result: dict[str, dict[str, float]] = evaluateImgLists(files["prediction"], files["truth"], arguments)
+    result: OfficialFigures = evaluateImgLists(files["prediction"], files["truth"], arguments)
     return result
 
 
@@ -65,7 +73,7 @@ def test_the_official_figures_are_those_of_cityscapesscripts(
     theirs = evaluate_officially(tmp_path, [truth for truth, _ in masks], [to_label_id[ids] for _, ids in masks])
 
     lookup = space.lookup_from_label_ids()
-    matrix = sum(confusion_matrix(lookup[truth], ids, space.class_count) for truth, ids in masks)
+    matrix = np.sum([confusion_matrix(lookup[truth], ids, space.class_count) for truth, ids in masks], axis=0)
     scored = official_classes(space.names)
     ours = dict(zip((space.names[class_id] for class_id in scored), class_iou(matrix, scored), strict=True))
     assert len(ours) == 19

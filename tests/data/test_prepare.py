@@ -203,7 +203,9 @@ def test_labels_are_of_the_users_label_space(tmp_path: Path) -> None:
     for index in range(4):
         image = random.integers(0, 256, (64, 64, 3), dtype=np.uint8)
         write_png(tmp_path / "source/images" / f"{index}.png", image)
-        write_png(tmp_path / "source/masks" / f"{index}.png", random.choice(np.uint8([0, 7, 8, 11, 255]), (64, 64)))
+        write_png(
+            tmp_path / "source/masks" / f"{index}.png", random.choice(np.array([0, 7, 8, 11, 255], np.uint8), (64, 64))
+        )
     mine = LabelSpace("mine", ("Straße", "rest"), ((10, 20, 30), (200, 0, 0)), ((7, 8), (0, 11)))
     options = PrepareOptions(
         source=tmp_path / "source",

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import cv2
 import pytest
 
+from helpers.images import read_image
 from helpers.prepare_runs import (
     SIZES,
     SMALL,
@@ -58,13 +59,13 @@ def test_a_second_run_does_nothing(streets: Path, tmp_path: Path) -> None:
     ],
 )
 def test_a_target_made_with_other_options_is_refused_and_left(
-    streets: Path, tmp_path: Path, refused: Refused, change: dict[str, object]
+    streets: Path, tmp_path: Path, refused: Refused, change: dict[str, Any]
 ) -> None:
     options = PrepareOptions(source=streets, target=tmp_path / "out", sizes=SMALL)
     run(options)
     before, bytes_before = stamps(tmp_path), contents(tmp_path)
     with refused("out exists and is not this dataset; remove it or name another folder"):
-        run(replace(options, **change))  # type: ignore[arg-type]
+        run(replace(options, **change))
     assert stamps(tmp_path) == before
     assert contents(tmp_path) == bytes_before
 
@@ -78,7 +79,7 @@ def test_several_sizes_are_not_some_of_them(streets: Path, tmp_path: Path, refus
 
 
 def changed(file: Path) -> None:
-    write_png(file, cv2.imread(str(file)) // 2)
+    write_png(file, read_image(file) // 2)
 
 
 def touched(file: Path) -> None:
@@ -164,9 +165,9 @@ def test_a_journal_that_is_none_counts_for_nothing(streets: Path, prepared: Path
         pytest.param({"label_space": "cityscapes-19"}, id="the same shapes"),
     ],
 )
-def test_a_partial_of_another_plan_is_begun_anew(streets: Path, tmp_path: Path, other: dict[str, object]) -> None:
+def test_a_partial_of_another_plan_is_begun_anew(streets: Path, tmp_path: Path, other: dict[str, Any]) -> None:
     options = PrepareOptions(source=streets, target=tmp_path / "out", sizes=SMALL)
-    interrupt(replace(options, **other), after=5)  # type: ignore[arg-type]
+    interrupt(replace(options, **other), after=5)
     _, told = run_told(options)
     assert told == [TOTAL]
     run(replace(options, target=tmp_path / "clean"))
@@ -231,7 +232,7 @@ def test_a_full_disk_is_one_line_and_nothing_is_left(streets: Path, tmp_path: Pa
     """In a process of its own: a write to mapped pages that the disk has no room for would end it."""
     disk = tmp_path / "disk"
     with mounted(disk, "size=1m"):
-        command = [COMMAND, "prepare", streets, disk / "out", "--size", "256"]
+        command: list[str | Path] = [COMMAND, "prepare", streets, disk / "out", "--size", "256"]
         done = subprocess.run(command, capture_output=True, text=True)
         assert list(disk.iterdir()) == []
     assert done.returncode == 3

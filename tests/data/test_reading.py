@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from helpers.images import decode_image
 from segdata.labels import CITYSCAPES_8, CITYSCAPES_19, CITYSCAPES_29, LABEL_SPACES, LabelSpace
 from segdata.prepare.decoding import describe
 from segdata.prepare.pair import Encoding, Pair
@@ -119,7 +121,7 @@ def test_colours_need_no_ids(tmp_path: Path) -> None:
     ],
 )
 def test_unknown_labels_are_counted_and_ignored_until_they_are_too_many(
-    tmp_path: Path, refused: Refused, encoding: Encoding, labels: Array, strange: object, words: str
+    tmp_path: Path, refused: Refused, encoding: Encoding, labels: Array, strange: int | tuple[int, int, int], words: str
 ) -> None:
     def planted(count: int) -> Pair:
         mask = labels.copy()
@@ -223,7 +225,7 @@ def test_a_truncated_jpeg_with_a_thumbnail_is_refused(tmp_path: Path, refused: R
     Image.fromarray(SCENE.image).resize((16, 16)).save(thumbnail, "JPEG")
     note = thumbnail.getvalue()
     file.write_bytes(content[:2] + b"\xff\xe5" + (len(note) + 2).to_bytes(2, "big") + note + content[2:])
-    assert np.array_equal(read_rgb(file), cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB))
+    assert np.array_equal(read_rgb(file), decode_image(content, cv2.IMREAD_COLOR_RGB))
     cut(file, 0.8)
     file.write_bytes(file.read_bytes() + bytes(1_000_000))
     with refused("a.jpg: not a whole image"):
@@ -249,7 +251,7 @@ def test_padding_after_the_end_is_allowed(tmp_path: Path, suffix: str, padding: 
 @pytest.mark.parametrize("behind", ["video", "another photo", "noise", "a scan"])
 @pytest.mark.parametrize("way", [{}, {"progressive": True}, {"restart_marker_blocks": 2}], ids=str)
 def test_data_behind_a_jpeg_is_left_alone(
-    tmp_path: Path, refused: Refused, street_video: Path, behind: str, way: dict[str, object]
+    tmp_path: Path, refused: Refused, street_video: Path, behind: str, way: dict[str, Any]
 ) -> None:
     """Motion photos have a video there, and phones' depth photos a second JPEG."""
     Image.fromarray(SCENE.image).save(tmp_path / "a.jpg", **way)
@@ -264,7 +266,8 @@ def test_data_behind_a_jpeg_is_left_alone(
 @pytest.mark.parametrize("suffix", [".bmp", ".tif", ".tiff", ".webp", ".ppm"])
 @pytest.mark.parametrize("share", [0.3, 0.9, 0.99, 1])
 def test_other_formats_of_images_are_read_whole(tmp_path: Path, refused: Refused, suffix: str, share: float) -> None:
-    Image.fromarray(SCENE.image).save(tmp_path / f"a{suffix}", **({"lossless": True} if suffix == ".webp" else {}))
+    options: dict[str, Any] = {"lossless": True} if suffix == ".webp" else {}
+    Image.fromarray(SCENE.image).save(tmp_path / f"a{suffix}", **options)
     cut(tmp_path / f"a{suffix}", share)
     if share == 1:
         assert np.array_equal(read_rgb(tmp_path / f"a{suffix}"), SCENE.image)

@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from helpers.children import child
+from helpers.images import read_image
 from segdata.cli import main
 from segdata.options import PrepareOptions
 from segdata.prepare.prepare import prepare
@@ -32,7 +33,7 @@ pytestmark = pytest.mark.skipif(not COMMAND.exists(), reason="seg-data is not in
 
 def run(*arguments: object, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "COLUMNS": "250"}  # or tables break paths apart
-    command = [COMMAND, *(str(argument) for argument in arguments)]
+    command = [str(COMMAND), *(str(argument) for argument in arguments)]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8")
 
 
@@ -64,8 +65,9 @@ def big(tmp_path_factory: pytest.TempPathFactory, write_pair: WritePair) -> Path
     write_pair(folder, "one")
     for part in ("leftImg", "labelIds"):
         (folder / "source/val" / part).mkdir(parents=True)
-        image = cv2.imread(str(folder / part / "one.png"))
-        image = cv2.resize(image, (BIG_WIDTH, BIG_HEIGHT), interpolation=cv2.INTER_NEAREST)
+        image = cv2.resize(
+            read_image(folder / part / "one.png"), (BIG_WIDTH, BIG_HEIGHT), interpolation=cv2.INTER_NEAREST
+        )
         cv2.imwrite(str(folder / part / "one.png"), image)
         for index in range(MANY):
             (folder / "source/val" / part / f"{index:04}.png").symlink_to(folder / part / "one.png")

@@ -5,12 +5,14 @@ import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from helpers.images import read_image
 from segdata.dataset import Dataset
 from segdata.labels import CITYSCAPES_29
 from segdata.options import PrepareOptions, ShowOptions
@@ -39,15 +41,14 @@ def streets(tmp_path_factory: pytest.TempPathFactory, write_pair: WritePair) -> 
 def read_png(file: Path) -> npt.NDArray[np.uint8]:
     """Return the RGB pixels of what must be a PNG."""
     assert file.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
-    image = cv2.imread(str(file), cv2.IMREAD_COLOR_RGB)
-    assert image is not None
+    image = read_image(file, cv2.IMREAD_COLOR_RGB)
     assert min(image.shape[:2]) > 100
     return image
 
 
 def packed(colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     """Return RGB colours as one number each."""
-    return colours.astype(np.int64) @ np.asarray([65536, 256, 1])
+    return np.asarray(colours.astype(np.int64) @ [65536, 256, 1])
 
 
 def titles(dataset: Dataset, frames: list[int]) -> list[str]:
@@ -158,10 +159,10 @@ def test_frames_of_any_shape_are_drawn(tmp_path: Path, write_pair: WritePair, wi
     ],
 )
 def test_what_cannot_be_shown_is_refused(
-    streets: dict[str, Path], tmp_path: Path, refused: Refused, change: dict[str, object], message: str
+    streets: dict[str, Path], tmp_path: Path, refused: Refused, change: dict[str, Any], message: str
 ) -> None:
     with refused(message):
-        show(ShowOptions(dataset=streets["64"], output=tmp_path / "shown", **change))  # type: ignore[arg-type]
+        show(ShowOptions(dataset=streets["64"], output=tmp_path / "shown", **change))
     assert not (tmp_path / "shown").exists()
 
 

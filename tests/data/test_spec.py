@@ -48,7 +48,7 @@ def test_a_spec_comes_back_from_json_as_it_was() -> None:
 def test_any_spec_comes_back_from_json(
     height: int,
     names: list[str],
-    options: dict[str, int],
+    options: dict[str, int | str],
     mean: tuple[float, float, float],
     metrics: dict[str, float] | None,
 ) -> None:

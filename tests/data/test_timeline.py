@@ -72,7 +72,7 @@ def shown(packets: Sequence[Packet], streams: int = 2) -> list[tuple[Packet, Fra
 def pictures(packets: Sequence[Packet], streams: int = 2) -> list[tuple[Packet, Fraction]]:
     """Return when each frame is shown: after both steps, in units of a microsecond, as the reader does it."""
     frames = FrameTimes[Packet]()
-    settled = []
+    settled: list[tuple[Packet, int]] = []
     for packet, time in shown(packets, streams):
         if packet.stream == PICTURE:
             settled += frames.put(packet, None if time is None else round(time * 1_000_000), round(FRAME * 1_000_000))

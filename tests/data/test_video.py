@@ -14,6 +14,7 @@ import pytest
 from av.stream import Disposition
 from numpy.typing import NDArray
 
+from helpers.pyav import add_audio
 from segdata.labels import CITYSCAPES_29
 from segdata.synth import drive
 from segdata.video.picture import Picture, Reformatter
@@ -124,18 +125,18 @@ def write_with_audio(path: Path, audio_codec: str, audio_first: bool) -> None:
     rate, count = 48000, 20
     with av.open(str(path), "w") as container:
 
-        def add_video() -> av.VideoStream:
+        def picture_track() -> av.VideoStream:
             stream = container.add_stream("mpeg4", rate=25)
             stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
             return stream
 
-        def add_audio() -> av.AudioStream:
-            return container.add_stream(audio_codec, rate=rate, layout="mono", bit_rate=64000)
+        def sound_track() -> av.AudioStream:
+            return add_audio(container, audio_codec, rate, layout="mono", bit_rate=64000)
 
         if audio_first:
-            audio, video = add_audio(), add_video()
+            audio, video = sound_track(), picture_track()
         else:
-            video, audio = add_video(), add_audio()
+            video, audio = picture_track(), sound_track()
         packets = []
         for index in range(count):
             packets += video.encode(av.VideoFrame.from_ndarray(bars(48, 64, index), format="rgb24"))
@@ -329,6 +330,7 @@ def test_a_damaged_video_still_yields_its_other_frames(tmp_path: Path) -> None:
         packets = [packet for packet in container.demux(video=0) if packet.size]
         position, size = packets[20].pos, packets[20].size
     content = bytearray(path.read_bytes())
+    assert position is not None
     content[position : position + size] = b"\xff" * size
     path.write_bytes(content)
     with VideoReader(path) as reader:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,13 @@ import onnx
 import pytest
 from rich.console import Console
 
-from segdata.errors import ContractError, InputError
+from segdata.errors import ContractError, InputError, MissingDependencyError
 from segdata.files import sha256_of
 from segdata.spec import SPEC_KEY, Precision
 from segexport.graph.cost import cost_of_onnx
 from segexport.inspect import compatibility
 from segexport.inspect.inspection import inspect_file, render, to_json
+from segrun.runners.tensorrt.device import first_device
 from segrun.runners.tensorrt.manifest import EngineManifest, Verification, manifest_path
 from segtrain.report.summary import cost_of
 
@@ -97,10 +99,7 @@ def test_an_onnx_file_runs_with_what_is_installed(artefacts: "Artefacts", monkey
     assert openvino.__version__.startswith(found[0].reasons[0].split()[1])
     assert found[1].reasons == (f"ONNX Runtime {onnxruntime.__version__} is installed",)
 
-    find_spec = compatibility.importlib.util.find_spec
-    monkeypatch.setattr(
-        compatibility.importlib.util, "find_spec", lambda name: None if name == "openvino" else find_spec(name)
-    )
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "openvino" else find_spec(name))
     without = inspect_file(artefacts.onnx["fp32"]).compatibility[0]
     assert not without.runs
     assert without.reasons == ("openvino is not installed; run: pip install edgeseg",)
@@ -172,7 +171,7 @@ def _version_of(engine: Path) -> str:
 
 
 def test_an_engine_of_tensorrt_names_the_package_that_is_missing(engine: Path) -> None:
-    if compatibility.importlib.util.find_spec("tensorrt"):
+    if find_spec("tensorrt"):
         pytest.skip("tensorrt is installed here")
     change_manifest(engine, flavour="tensorrt", version="10.16.1.11")
     found = inspect_file(engine).compatibility[0]
@@ -182,8 +181,8 @@ def test_an_engine_of_tensorrt_names_the_package_that_is_missing(engine: Path) -
 
 def test_a_machine_without_a_gpu_runs_no_engine_and_says_why(engine: Path) -> None:
     try:
-        compatibility.first_device()
-    except compatibility.MissingDependencyError as error:
+        first_device()
+    except MissingDependencyError as error:
         expected = f"no GPU found: {error}"
     else:
         pytest.skip("there is a GPU here")
@@ -227,7 +226,7 @@ def test_the_tables_show_the_facts_as_they_are(engine: Path, artefacts: "Artefac
         "does not run",
     ):
         assert fact in text
-    if not compatibility.importlib.util.find_spec("tensorrt"):
+    if not find_spec("tensorrt"):
         assert "edgeseg[tensorrt]" in text
     assert "chosen at export" in shown(artefacts.checkpoint)
 

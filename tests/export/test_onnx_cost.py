@@ -39,7 +39,13 @@ def test_each_layer_costs_what_the_network_says(artefacts: "Artefacts", precisio
 
 
 def test_transposed_grouped_and_strided_kernels_cost_what_the_network_says_a_batch() -> None:
-    options = {"width": 8, "depth": 2, "block": "separable", "upsample": "transpose", "stem_stride": 2}
+    options: dict[str, int | str] = {
+        "width": 8,
+        "depth": 2,
+        "block": "separable",
+        "upsample": "transpose",
+        "stem_stride": 2,
+    }
     spec = ModelSpec(32, 64, CITYSCAPES_29.name, CITYSCAPES_29.names, CITYSCAPES_29.colours, "unet", options)
     expected = cost_of(spec)
     found = cost_of_onnx(to_onnx(build_network(spec), spec, "fp32", batch=2))
@@ -52,8 +58,8 @@ def test_parameters_are_the_network_s_with_batch_normalisation_folded(
     artefacts: "Artefacts", precision: Precision
 ) -> None:
     weights = sum(weight.numel() for weight in artefacts.network.parameters() if weight.ndim == 4)
-    kernels = [layer for layer in artefacts.network.modules() if getattr(layer, "weight", None) is not None]
-    biases = sum(layer.weight.shape[0] for layer in kernels if layer.weight.ndim == 4)
+    kernels = [weight for name, weight in artefacts.network.named_parameters() if name.endswith("weight")]
+    biases = sum(weight.shape[0] for weight in kernels if weight.ndim == 4)
     found = cost_of_onnx(onnx.load(artefacts.onnx[precision]))
     assert found.parameters == sum(layer.parameters for layer in found.layers) == weights + biases
 

@@ -11,7 +11,8 @@ from helpers.simulated_tensorrt import libraries_of, toy_program
 from segdata.errors import MissingDependencyError, VerificationError
 from segdata.metrics import Accuracy
 from segdata.progress import Silent
-from segexport.engine.prove_engine import NO_GPU, prove_engine
+from segexport.engine.prove_engine import prove_engine
+from segexport.engine.to_engine import NO_GPU
 from segexport.verify import THRESHOLDS, Proof
 from segrun.runners.tensorrt.manifest import manifest_path, read_manifest
 from segrun.runners.tensorrt.runner import Libraries

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 from segbench.bench import bench
 from segbench.options import BenchOptions
 from segbench.results import BenchReport, Card
+from segdata.spec import Precision
 
 if TYPE_CHECKING:
     from conftest import Artefacts
 
 
-ORDER = ("int8", "fp32", "fp16")  # neither the alphabet's nor the usual one
+ORDER: tuple[Precision, ...] = ("int8", "fp32", "fp16")  # neither the alphabet's nor the usual one
 CARD = Card("NVIDIA GeForce GTX 1660 Ti", "570.86", 1770, 6001, 61, (), 300.0)
 
 

@@ -120,7 +120,7 @@ def _big_number(data: bytes, random: Random) -> bytes:
     if not data:
         return data
     start, width = _position(data, random), random.choice((2, 4, 4, 8))
-    number = (strange_number(random) % 256**width).to_bytes(width, random.choice(("big", "little")))
+    number = (strange_number(random) % (1 << 8 * width)).to_bytes(width, random.choice(("big", "little")))
     return data[:start] + number + data[start + width :]
 
 

@@ -19,7 +19,7 @@ def toy_spec(height: int, width: int) -> ModelSpec:
 def write_engine(path: Path, spec: ModelSpec, plan: bytes = b"a plan", **entries: Any) -> Path:  # noqa: ANN401
     """Write `plan` to `path` and a sound manifest beside it, but for `entries`."""
     path.write_bytes(plan)
-    sound = {
+    sound: dict[str, Any] = {
         "engine_sha256": sha256_of(path),
         "onnx": "small.fp32.onnx",
         "onnx_sha256": "0" * 64,

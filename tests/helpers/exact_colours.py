@@ -1,5 +1,7 @@
 """What colours a video's numbers stand for, by arithmetic that never rounds and shares nothing with edgeseg's."""
 
+from collections.abc import Iterable
+
 import av
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +21,9 @@ YCGCO = 8
 MATRICES = (*WEIGHTS, YCGCO)
 
 
-def decoded(luma: Exact, first: Exact, second: Exact, matrix: int, full_range: bool, bits: int = 8) -> Exact:
-    """Return RGB, 0 to 255, [..., 3], of planes of one shape."""
+def decoded(planes: Iterable[Exact], matrix: int, full_range: bool, bits: int = 8) -> Exact:
+    """Return RGB, 0 to 255, [..., 3], of three planes of one shape."""
+    luma, first, second = planes
     largest, step = 2**bits - 1, 2 ** (bits - 8)
     luma_span = largest if full_range else 219 * step
     chroma_span = luma_span if full_range or matrix == YCGCO else 224 * step
@@ -32,13 +35,13 @@ def decoded(luma: Exact, first: Exact, second: Exact, matrix: int, full_range: b
         red_weight, blue_weight = WEIGHTS[matrix]
         red, blue = y + 2 * (1 - red_weight) * cr, y + 2 * (1 - blue_weight) * cb
         green = (y - red_weight * red - blue_weight * blue) / (1 - red_weight - blue_weight)
-    return np.clip(np.stack([red, green, blue], axis=-1) * 255, 0, 255)
+    return np.asarray(np.clip(np.stack([red, green, blue], axis=-1) * 255, 0, 255))
 
 
 def mean_of_blocks(plane: NDArray[np.generic], height: int, width: int) -> Exact:
     """Return the mean of each of `height` x `width` blocks."""
     rows, columns = plane.shape[0] // height, plane.shape[1] // width
-    return plane.astype(float).reshape(height, rows, width, columns).mean(axis=(1, 3))
+    return np.asarray(plane.astype(float).reshape(height, rows, width, columns).mean(axis=(1, 3)))
 
 
 def smooth_planes(height: int, width: int, bits: int = 8, seed: int = 0) -> tuple[NDArray[np.uint16], ...]:

@@ -20,10 +20,10 @@ def damaged_graph(data: bytes, random: Random) -> bytes:
         entry = random.choice(model.metadata_props)
         is_spec = entry.key == SPEC_KEY and random.random() < 0.9
         entry.value = damaged_json(entry.value, random) if is_spec else random.choice(("", "fp64", "a,b", ",,", "\x00"))
-        return model.SerializeToString()
+        return bytes(model.SerializeToString())
     for _ in range(random.choice((1, 1, 2, 3))):
         random.choice(_GRAPH_CHANGES)(model, random)
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())
 
 
 def _names(model: onnx.ModelProto) -> list[str]:

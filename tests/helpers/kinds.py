@@ -16,7 +16,7 @@ from rich.console import Console
 
 from helpers.damage import damaged, damaged_json, strange_number
 from helpers.graph_damage import damaged_graph
-from helpers.sound_files import FRAMES, OPTIONS, SIDE, prepare_options
+from helpers.sound_files import FRAMES, SIDE, SPEC, prepare_options
 from segdata.dataset import Dataset
 from segdata.errors import EdgeSegError, IncompleteError
 from segdata.prepare.label_files import find_label_space
@@ -33,8 +33,7 @@ from segrun.runners.onnxruntime import OnnxRuntimeRunner
 from segrun.runners.open import open_runner
 from segrun.runners.openvino import OpenVINORunner
 from segtrain.history import best_of, parts_ways, write_history
-from segtrain.network.checkpoint import load_checkpoint
-from segtrain.network.unet import UNet
+from segtrain.network.checkpoint import build_network, load_checkpoint
 from segtrain.state import load_state, read_position
 
 
@@ -204,7 +203,7 @@ def _read_state(path: Path, case: Path) -> None:
     position = read_position(path)
     best_of(position.history), parts_ways(position.history)
     write_history(case / "metrics.csv", position.history)
-    network = UNet(29, **OPTIONS)  # type: ignore[arg-type]
+    network = build_network(SPEC)
     average = torch.optim.swa_utils.AveragedModel(network, use_buffers=True)
     optimizer = torch.optim.AdamW(network.parameters())
     load_state(path, network, average, optimizer)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ def photo(seed: int = 0, height: int = HEIGHT, width: int = WIDTH) -> Array:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
-def save(path: Path, pixels: Array | Image.Image, **options: object) -> Path:
+def save(path: Path, pixels: Array | Image.Image, **options: Any) -> Path:  # noqa: ANN401 - Pillow's
     """Write an image file of the format that its name says."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)

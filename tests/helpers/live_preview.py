@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 
+from helpers.images import decode_image
 from segdata.video.picture import Picture
 from segrun.frame import Frame, Segmented
 from segrun.preview.sink import PreviewSink
@@ -157,8 +158,8 @@ def left_open() -> tuple[set[threading.Thread], int]:
 def colour_of(jpeg: bytes | None) -> tuple[int, int, int]:
     """The one of the three colours that fills a JPEG."""
     assert jpeg is not None
-    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-    mean = image[..., ::-1].reshape(-1, 3).mean(axis=0)
+    image = decode_image(jpeg, cv2.IMREAD_COLOR_RGB)
+    mean = image.reshape(-1, 3).mean(axis=0)
     near = [colour for colour in (RED, GREEN, BLUE) if np.abs(mean - colour).max() < 8]
     assert len(near) == 1, f"{mean} is none of them"
     return near[0]

@@ -15,7 +15,7 @@ from segdata.size import Size
 from segdata.synth import scene
 
 SIZES = (Size(64, 64), Size(128, 128), Size(128, 256))
-SMALL = ((32, 32),)
+SMALL = (Size(32, 32),)
 VAL = 10
 TOTAL = 3 + VAL
 

@@ -6,8 +6,10 @@ As a script, in tests/: python -m helpers.random_folders COUNT [SEED] goes throu
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
@@ -126,7 +128,7 @@ def _in_palette(ids: Array, colours: Array) -> Image.Image:
 _VOC = np.random.default_rng(0).integers(0, 256, (256, 3), np.uint8)  # colours of no class: indices tell all
 
 # How masks are stored: suffix, and what is saved there of classes and space.
-_EVERY = {
+_EVERY: dict[str, tuple[str, Callable[[Array, str], Image.Image]]] = {
     "grey PNG": (".png", lambda c, s: Image.fromarray(_ids(c, s))),
     "grey BMP": (".bmp", lambda c, s: Image.fromarray(_ids(c, s))),
     "grey TIFF": (".tif", lambda c, s: Image.fromarray(_ids(c, s))),
@@ -160,9 +162,8 @@ def _photo(random: Generator, dull: bool = True) -> Array:
         ramp = np.linspace(low, high, WIDTH) + random.normal(0, 3, (HEIGHT, WIDTH, 3))
         return ramp.clip(0, 255).astype(np.uint8)
     if kind == 6:  # a gradient without noise
-        return np.broadcast_to(np.linspace(*random.integers(40, 256, (2, 3)), WIDTH), (HEIGHT, WIDTH, 3)).astype(
-            np.uint8
-        )
+        low, high = random.integers(40, 256, (2, 3))
+        return np.broadcast_to(np.linspace(low, high, WIDTH), (HEIGHT, WIDTH, 3)).astype(np.uint8)
     if kind == 7:  # a drawing: flat shapes of any colours
         drawing = np.broadcast_to(random.integers(0, 256, 3), (HEIGHT, WIDTH, 3)).astype(np.uint8)
         for _ in range(6):
@@ -186,8 +187,8 @@ def _any_photo(path: Path, random: Generator) -> None:
 
 def _save(path: Path, image: Image.Image) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    options = {".webp": {"lossless": True}, ".jpg": {"quality": 92}}.get(path.suffix, {})
-    image.save(path, **options)
+    ways: dict[str, dict[str, Any]] = {".webp": {"lossless": True}, ".jpg": {"quality": 92}}
+    image.save(path, **ways.get(path.suffix, {}))
 
 
 def outcome(made: Made) -> tuple[str, list[str]]:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
+from io import BufferedRWPair
 
 import av
 
@@ -79,8 +80,8 @@ def _talk(client: socket.socket, script: Script) -> None:
             return
 
 
-def _request(stream: "socket.SocketIO") -> tuple[str, int] | None:
-    lines = []
+def _request(stream: BufferedRWPair) -> tuple[str, int] | None:
+    lines: list[str] = []
     while (line := stream.readline().decode().strip()) or not lines:
         if not line:
             return None

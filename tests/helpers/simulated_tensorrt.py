@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, IntEnum
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +11,7 @@ import onnxruntime
 
 from helpers.simulated_device import Simulation, Work
 from segrun.runners.tensorrt.library import TensorRT
+from segrun.runners.tensorrt.manifest import Flavour
 from segrun.runners.tensorrt.runner import Libraries
 
 VERSION = "10.16.1.11"
@@ -30,7 +31,7 @@ def toy_program(batch: int, height: int, width: int) -> Program:
 
     def compute(frames: np.ndarray) -> np.ndarray:
         mixed = np.cumsum(frames.astype(np.int64) * (1, 3, 5), axis=2).sum(axis=-1)
-        return (mixed * 7919 % 251 % 29).astype(np.uint8)
+        return np.asarray(mixed * 7919 % 251 % 29, dtype=np.uint8)
 
     # Outputs first: engines list their tensors in any order.
     tensors = {"labels": ("OUTPUT", "UINT8", shape), "frames": ("INPUT", "UINT8", (*shape, 3))}
@@ -62,10 +63,29 @@ class Logger:
         return errors or "no reason given"
 
 
+class TensorIOMode(Enum):
+    """What a tensor of an engine is for."""
+
+    NONE, INPUT, OUTPUT = range(3)
+
+
+class DataType(Enum):
+    """What a tensor of an engine holds."""
+
+    FLOAT, HALF, INT64, UINT8 = range(4)
+
+
+class CUresult(IntEnum):
+    """What a call of CUDA's driver says."""
+
+    CUDA_SUCCESS = 0
+    CUDA_ERROR_UNKNOWN = 999
+
+
 def libraries_of(
     simulation: Simulation,
     load: Callable[[bytes], Program],
-    flavour: str = "tensorrt",
+    flavour: Flavour = "tensorrt",
     graphs: bool = False,
     uncapturable: bool = False,
 ) -> Libraries:
@@ -76,13 +96,10 @@ def libraries_of(
     logger = Logger()
     module = _tensorrt_of(simulation, load, logger, flavour, uncapturable)
     bindings = _bindings_of(simulation) if graphs else None
-    return Libraries(TensorRT(module, flavour), logger, simulation.driver, bindings)  # type: ignore[arg-type]
+    return Libraries(TensorRT(module, flavour), logger, simulation.driver, bindings)
 
 
 def _tensorrt_of(simulation: Simulation, load: Any, logger: Logger, flavour: str, uncapturable: bool) -> Any:  # noqa: ANN401
-    modes = Enum("TensorIOMode", ["NONE", "INPUT", "OUTPUT"])
-    types = Enum("DataType", ["FLOAT", "HALF", "INT64", "UINT8"])
-
     def fails(name: str) -> bool:
         if simulation.fails(name):
             logger.errors.append(f"{name}: an injected\nfailure" if not simulation.dead else "the device is dead")
@@ -148,10 +165,10 @@ def _tensorrt_of(simulation: Simulation, load: Any, logger: Logger, flavour: str
             return list(self.program.tensors)[index]
 
         def get_tensor_mode(self, name: str) -> object:
-            return modes[self.program.tensors[name][0]]
+            return TensorIOMode[self.program.tensors[name][0]]
 
         def get_tensor_dtype(self, name: str) -> object:
-            return types[self.program.tensors[name][1]]
+            return DataType[self.program.tensors[name][1]]
 
         def get_tensor_shape(self, name: str) -> tuple[int, ...]:
             return self.program.tensors[name][2]
@@ -180,7 +197,12 @@ def _tensorrt_of(simulation: Simulation, load: Any, logger: Logger, flavour: str
                 logger.errors.append(str(error))
                 return None
 
-    names: dict[str, Any] = {"__version__": VERSION, "Runtime": Runtime, "TensorIOMode": modes, "DataType": types}
+    names: dict[str, Any] = {
+        "__version__": VERSION,
+        "Runtime": Runtime,
+        "TensorIOMode": TensorIOMode,
+        "DataType": DataType,
+    }
     if flavour == "tensorrt-rtx":
         names["CudaGraphStrategy"] = SimpleNamespace(WHOLE_GRAPH_CAPTURE="WHOLE_GRAPH_CAPTURE")
     return SimpleNamespace(**names)
@@ -188,38 +210,37 @@ def _tensorrt_of(simulation: Simulation, load: Any, logger: Logger, flavour: str
 
 def _bindings_of(simulation: Simulation) -> SimpleNamespace:
     """cuda.bindings.driver: every function returns its CUresult first."""
-    results = Enum("CUresult", {"CUDA_SUCCESS": 0, "CUDA_ERROR_UNKNOWN": 999}, type=int)
     graphs: dict[int, list[Callable[[], Work]]] = {}
 
     def result(name: str, frees: bool = False) -> Any:  # noqa: ANN401
         simulation.require_current(name)
-        return results.CUDA_ERROR_UNKNOWN if simulation.fails(name, frees) else results.CUDA_SUCCESS
+        return CUresult.CUDA_ERROR_UNKNOWN if simulation.fails(name, frees) else CUresult.CUDA_SUCCESS
 
     def begin(stream: int, mode: str) -> tuple[object]:
         assert mode == "THREAD_LOCAL"
         code = result("cuStreamBeginCapture")
-        if code is results.CUDA_SUCCESS:
+        if code is CUresult.CUDA_SUCCESS:
             simulation.queues[stream].capture = []
         return (code,)
 
     def end(stream: int) -> tuple[object, int | None]:
         work, simulation.queues[stream].capture = simulation.queues[stream].capture, None
-        if result("cuStreamEndCapture") is not results.CUDA_SUCCESS:
-            return results.CUDA_ERROR_UNKNOWN, None
+        if result("cuStreamEndCapture") is not CUresult.CUDA_SUCCESS:
+            return CUresult.CUDA_ERROR_UNKNOWN, None
         key = simulation.make("a graph")
         graphs[key] = list(work or [])
-        return results.CUDA_SUCCESS, key
+        return CUresult.CUDA_SUCCESS, key
 
     def instantiate(graph: int, flags: int) -> tuple[object, int | None]:
-        if result("cuGraphInstantiate") is not results.CUDA_SUCCESS:
-            return results.CUDA_ERROR_UNKNOWN, None
+        if result("cuGraphInstantiate") is not CUresult.CUDA_SUCCESS:
+            return CUresult.CUDA_ERROR_UNKNOWN, None
         key = simulation.make("an executable graph")
         graphs[key] = graphs[graph]
-        return results.CUDA_SUCCESS, key
+        return CUresult.CUDA_SUCCESS, key
 
     def launch(executable: int, stream: int) -> tuple[object]:
         code = result("cuGraphLaunch")
-        if code is results.CUDA_SUCCESS:
+        if code is CUresult.CUDA_SUCCESS:
             for make in graphs[executable]:
                 simulation.enqueue(stream, make)
         return (code,)

@@ -11,8 +11,10 @@ import av
 import cv2
 import numpy as np
 
+from helpers.pyav import add_audio, add_video, mux_in_order
 from segdata.video.picture import Picture, Reformatter
 from segdata.video.reader import Decoded
+from segdata.video.sound import AnyPacket
 from segdata.video.yuv import ColourCoding
 
 HEIGHT, WIDTH = 48, 64
@@ -70,24 +72,24 @@ def write_numbered(
     times = list(times)
     flags = {"movflags": "faststart"} if fast_start else {}
     with av.open(opened, "w", format=format, container_options=flags) as container:
-        video = container.add_stream(codec, rate=rate, options={"preset": "ultrafast", "qp": "0", **(options or {})})
+        video = add_video(container, codec, rate, options={"preset": "ultrafast", "qp": "0", **(options or {})})
         video.height, video.width = size
         video.pix_fmt = "yuv420p"
         time_base = Fraction(1, rate if codec == "mpeg2video" else 1000)  # it knows few rates
         video.time_base = video.codec_context.time_base = time_base
-        audio = container.add_stream("mp2", rate=48000, layout="mono") if sound else None
-        packets = []
+        audio = add_audio(container, "mp2", 48000, layout="mono") if sound else None
+        packets: list[AnyPacket] = []
         for number, seconds in enumerate(times):
             frame = numbered((first + number) % NUMBERS, *size)
             frame.pts, frame.time_base = round(seconds / time_base), time_base
             packets += video.encode(frame)
         packets += video.encode()
-        for start in range(0, int(times[-1] * 48000) if audio else 0, 1152):
-            samples = av.AudioFrame.from_ndarray(np.zeros((1, 1152), dtype=np.int16), format="s16", layout="mono")
-            samples.sample_rate, samples.pts = 48000, round(times[0] * 48000) + start
-            packets += audio.encode(samples)
-        for packet in sorted(packets, key=lambda packet: packet.dts * packet.time_base):
-            container.mux(packet)
+        if audio:
+            for start in range(0, int(times[-1] * 48000), 1152):
+                samples = av.AudioFrame.from_ndarray(np.zeros((1, 1152), dtype=np.int16), format="s16", layout="mono")
+                samples.sample_rate, samples.pts = 48000, round(times[0] * 48000) + start
+                packets += audio.encode(samples)
+        mux_in_order(container, packets)
 
 
 def every(count: int, rate: int = 25, start: Fraction = Fraction(0)) -> list[Fraction]:

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -12,6 +11,7 @@ import onnx
 import torch
 
 from helpers import sample_reports
+from helpers.pyav import add_audio, add_video
 from segdata.files import sha256_of
 from segdata.labels import CITYSCAPES_29
 from segdata.options import PrepareOptions, SynthOptions
@@ -27,15 +27,16 @@ from segexport.quantise.calibrate import CalibrationRanges
 from segexport.quantise.to_int8 import to_int8
 from segrun.runners.tensorrt.manifest import EngineManifest, manifest_path
 from segtrain.history import EpochFigures
-from segtrain.network.checkpoint import load_checkpoint, save_checkpoint
-from segtrain.network.unet import UNet
+from segtrain.network.checkpoint import build_network, load_checkpoint, save_checkpoint
 from segtrain.state import Position, save_state
 
 SIDE = 32
 FRAMES = 8  # of the small video
-OPTIONS: dict[str, int | str] = {
-    "width": 4, "depth": 1, "widest": 8, "block": "plain", "upsample": "transpose", "stem_stride": 1
-}  # fmt: skip
+SPEC = ModelSpec(
+    SIDE, SIDE, CITYSCAPES_29.name, CITYSCAPES_29.names, CITYSCAPES_29.colours, "unet",
+    {"width": 4, "depth": 1, "widest": 8, "block": "plain", "upsample": "transpose", "stem_stride": 1},
+    metrics={"miou": 0.5},
+)  # fmt: skip
 
 
 def write_sound_files(folder: Path) -> None:
@@ -59,34 +60,29 @@ def _write_videos(folder: Path) -> None:
     pictures.mkdir(parents=True)
     for suffix, codec, sound in ((".mp4", "libx264", "aac"), (".mkv", "libx264", None), (".gif", "gif", None)):
         with av.open(str(folder / f"street{suffix}"), "w") as container:
-            audio = container.add_stream(sound, rate=16000, layout="mono") if sound else None
-            stream = container.add_stream(codec, rate=Fraction(25))
+            audio = add_audio(container, sound, 16000, layout="mono") if sound else None
+            stream = add_video(container, codec, 25)
             stream.height, stream.width = 48, 64
             stream.pix_fmt = "rgb8" if codec == "gif" else "yuv420p"
             for image in images:
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
             container.mux(stream.encode())
-            for start in range(0, 4096 if audio else 0, 1024):
-                samples = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
-                samples.sample_rate, samples.pts = 16000, start
-                container.mux(audio.encode(samples))
             if audio:
+                for start in range(0, 4096, 1024):
+                    samples = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+                    samples.sample_rate, samples.pts = 16000, start
+                    container.mux(audio.encode(samples))
                 container.mux(audio.encode())
     for index, image in enumerate(images[:4]):
         assert cv2.imwrite(str(pictures / f"{index}.{('png', 'jpg')[index % 2]}"), image)
 
 
 def _write_models(folder: Path) -> None:
-    spec = ModelSpec(
-        SIDE, SIDE, CITYSCAPES_29.name, CITYSCAPES_29.names, CITYSCAPES_29.colours, "unet", OPTIONS,
-        metrics={"miou": 0.5},
-    )  # fmt: skip
-    network = UNet(spec.class_count, **OPTIONS)  # type: ignore[arg-type]
     checkpoints, models, engines, run = (folder / name for name in ("checkpoint", "onnx", "engine", "run"))
     for made in (checkpoints, models, engines, run):
         made.mkdir()
     checkpoint = checkpoints / "tiny.safetensors"
-    save_checkpoint(checkpoint, network, spec)
+    save_checkpoint(checkpoint, build_network(SPEC), SPEC)
     network, spec = load_checkpoint(checkpoint)
     float_model = to_onnx(network, spec, "fp32")
     ranges = CalibrationRanges(

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.packet import Packet
 
+from helpers.pyav import add_audio, add_video, decoded, mux_in_order
+from helpers.pyav import shown as time_of
 from segdata.video.picture import Reformatter
 from segdata.video.reader import Decoded, VideoReader
-from segdata.video.sound import AudioPolicy
+from segdata.video.sound import AnyPacket, AudioPolicy
 from segdata.video.writer import VideoWriter
 
 HEIGHT, WIDTH = 48, 64
@@ -42,14 +43,12 @@ def make(
     The sound goes from the first frame for `seconds`, by default to the last frame.
     """
     with av.open(str(path), "w", format=format) as container:
-        picture = container.add_stream(codec, rate=RATE, options={"strict": "experimental", **(options or {})})
-        picture.width, picture.height, picture.pix_fmt = (
-            WIDTH,
-            HEIGHT,
-            picture.codec_context.codec.video_formats[0].name,
-        )
+        picture = add_video(container, codec, RATE, options={"strict": "experimental", **(options or {})})
+        formats = picture.codec_context.codec.video_formats
+        assert formats is not None
+        picture.width, picture.height, picture.pix_fmt = WIDTH, HEIGHT, formats[0].name
         picture.codec_context.time_base = Fraction(1, RATE)
-        packets: list[Packet] = []
+        packets: list[AnyPacket] = []
         for when in shown:
             white = any(moment <= when < moment + BEEP for moment in moments)
             frame = av.VideoFrame.from_ndarray(
@@ -60,16 +59,15 @@ def make(
         packets += picture.encode()
         if audio:
             packets += _sound(container, audio, shown[0], seconds or shown[-1] - shown[0], moments)
-        for packet in sorted(packets, key=lambda packet: packet.dts * packet.time_base):
-            container.mux(packet)
+        mux_in_order(container, packets)
 
 
 def _sound(
     container: av.container.OutputContainer, codec: str, start: Fraction, seconds: Fraction, moments: Sequence[Fraction]
-) -> list[Packet]:
-    stream = container.add_stream(codec, rate=SOUND_RATE, layout="stereo", options={"strict": "experimental"})
+) -> list[AnyPacket]:
+    stream = add_audio(container, codec, SOUND_RATE, layout="stereo", options={"strict": "experimental"})
     stream.codec_context.bit_rate = 128_000
-    since = start + np.arange(round(seconds * SOUND_RATE)) / SOUND_RATE
+    since = float(start) + np.arange(round(seconds * SOUND_RATE)) / SOUND_RATE
     loud = np.zeros(len(since), bool)
     for moment in moments:
         loud |= (since >= float(moment)) & (since < float(moment + BEEP))
@@ -87,8 +85,8 @@ def flashes(path: Path) -> list[float]:
         by_dts = container.format.name in {"asf", "avi"}
         shown = []
         for frame in container.decode(stream):
-            time = frame.dts if by_dts else frame.pts
-            shown.append((float(time * stream.time_base), float(frame.to_ndarray(format="gray").mean()) > 128))
+            time = decoded(frame) if by_dts else time_of(frame)
+            shown.append((float(time), float(frame.to_ndarray(format="gray").mean()) > 128))
     return [when for (_, before), (when, white) in pairwise(shown) if white and not before]
 
 
@@ -102,7 +100,7 @@ def beeps(path: Path) -> list[float]:
         for frame in container.decode(stream):
             if frame.pts is None:
                 continue
-            start = float(frame.pts * frame.time_base)
+            start = float(time_of(frame))
             for ready in resampler.resample(frame):
                 wave = np.abs(ready.to_ndarray()[0].astype(int))
                 for offset in range(0, len(wave), 48):
@@ -121,7 +119,7 @@ def shown_at(path: Path) -> list[float]:
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         by_dts = container.format.name in {"asf", "avi"}
-        return [float((f.dts if by_dts else f.pts) * stream.time_base) for f in container.decode(stream)]
+        return [float(decoded(frame) if by_dts else time_of(frame)) for frame in container.decode(stream)]
 
 
 def copy(source: Path, target: Path, policy: AudioPolicy = "copy") -> VideoWriter:

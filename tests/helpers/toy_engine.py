@@ -1,5 +1,7 @@
 """A toy engine on a simulated GPU, its frames and its labels."""
 
+from typing import Any
+
 import numpy as np
 
 from helpers.simulated_device import Simulation
@@ -10,8 +12,8 @@ from segrun.runners.tensorrt.runner import Libraries
 HEIGHT, WIDTH = 3, 4
 
 
-def toy_libraries(simulation: Simulation, batch: int = 1, **options: object) -> Libraries:
-    return libraries_of(simulation, lambda plan: toy_program(batch, HEIGHT, WIDTH), **options)  # type: ignore[arg-type]
+def toy_libraries(simulation: Simulation, batch: int = 1, **options: Any) -> Libraries:  # noqa: ANN401 - those of libraries_of
+    return libraries_of(simulation, lambda plan: toy_program(batch, HEIGHT, WIDTH), **options)
 
 
 def made(count: int, batch: int = 1, seed: int = 0) -> list[Frames]:

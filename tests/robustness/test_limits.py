@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from helpers.damage import DEEP
-from helpers.sound_files import OPTIONS, SIDE, prepare_options
+from helpers.sound_files import SIDE, SPEC, prepare_options
 from segdata.arrays import open_array
 from segdata.dataset import Dataset
 from segdata.errors import ContractError, EdgeSegError, InputError
@@ -29,8 +29,7 @@ from segdata.video.reader import VideoReader
 from segexport.inspect.inspection import inspect_file
 from segexport.quantise.calibrate import read_ranges
 from segrun.runners.tensorrt.manifest import manifest_path, read_manifest
-from segtrain.network.checkpoint import load_checkpoint
-from segtrain.network.unet import UNet
+from segtrain.network.checkpoint import build_network, load_checkpoint
 from segtrain.state import STATE_KEY, load_state, read_position
 
 if TYPE_CHECKING:
@@ -255,7 +254,7 @@ def test_the_state_of_an_optimiser_of_another_shape_is_refused(
     values = json.dumps({"settings": position.settings, "epochs": 2, "history": []})
     save_file(tensors | {odd: torch.zeros(7)}, path, {STATE_KEY: values})
     assert read_position(path).epochs == 2
-    network = UNet(29, **OPTIONS)  # type: ignore[arg-type]
+    network = build_network(SPEC)
     average = torch.optim.swa_utils.AveragedModel(network, use_buffers=True)
     with refused("its tensors are not those of this network", ContractError):
         load_state(path, network, average, torch.optim.AdamW(network.parameters()))
@@ -267,7 +266,7 @@ def test_an_optimiser_that_took_no_number_of_steps_is_refused(
 ) -> None:
     path = copied(sound, "run", tmp_path) / "last.safetensors"
     save_file(load_file(path) | {"optimizer.0.step": torch.tensor(step)}, path)
-    network = UNet(29, **OPTIONS)  # type: ignore[arg-type]
+    network = build_network(SPEC)
     average = torch.optim.swa_utils.AveragedModel(network, use_buffers=True)
     with refused("its tensors are not those of this network", ContractError):
         load_state(path, network, average, torch.optim.AdamW(network.parameters()))

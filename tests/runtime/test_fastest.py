@@ -43,15 +43,20 @@ class Machine:
         self.opened.append(name)
         if isinstance(seconds, EdgeSegError):
             raise seconds
-        machine = self
-
-        class Paced(SkyAndPerson):
-            def _infer(self, frames: Frames) -> Labels:
-                machine.now += seconds
-                return super()._infer(frames)
-
-        self.runners[name] = Paced()
+        self.runners[name] = Paced(self, seconds)
         return self.runners[name]
+
+
+class Paced(SkyAndPerson):
+    """Takes a time of the machine's clock for a frame."""
+
+    def __init__(self, machine: Machine, seconds: float) -> None:
+        super().__init__()
+        self._machine, self._seconds = machine, seconds
+
+    def _infer(self, frames: Frames) -> Labels:
+        self._machine.now += self._seconds
+        return super()._infer(frames)
 
 
 @pytest.fixture(autouse=True)

@@ -137,7 +137,7 @@ def test_killed_again_and_again_it_ends_as_if_undisturbed(clips: Path, artefacts
     for _ in range(2):
         with ExitStack() as stack:
             for share in (1, 2, 3):
-                command = [SEG_RUN, "--model", artefacts.onnx["fp32"], *words, f"{share}/3"]
+                command: list[str | Path] = [SEG_RUN, "--model", artefacts.onnx["fp32"], *words, f"{share}/3"]
                 process = stack.enter_context(child(command, cwd=wild, stdout=DEVNULL, stderr=DEVNULL))
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(float(random.uniform(0.8, 3)))
@@ -150,10 +150,12 @@ def test_killed_again_and_again_it_ends_as_if_undisturbed(clips: Path, artefacts
 
 
 def test_two_runs_of_one_list_at_once_do_no_harm(clips: Path, artefacts: "Artefacts", tmp_path: Path) -> None:
-    words = ["--model", artefacts.onnx["fp32"], "--from", clips, "-o", "out/{path}.mp4"]
+    words: list[str | Path] = ["--model", artefacts.onnx["fp32"], "--from", clips, "-o", "out/{path}.mp4"]
     with ExitStack() as stack:
-        quiet = {"cwd": tmp_path, "stdout": DEVNULL, "stderr": DEVNULL}
-        running = [stack.enter_context(child([SEG_RUN, *words], **quiet)) for _ in range(2)]
+        running = [
+            stack.enter_context(child([SEG_RUN, *words], cwd=tmp_path, stdout=DEVNULL, stderr=DEVNULL))
+            for _ in range(2)
+        ]
         assert [process.wait(300) for process in running] == [7, 7]
     assert len(list((tmp_path / "out").rglob("*.mp4"))) == 9
     assert len(list((tmp_path / "receipts").glob("*.json"))) == 10

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from helpers.pyav import shown
 from helpers.segmented_frames import HEIGHT, RATE, WIDTH, content, segmented, write, write_all, write_until_full
 from segdata.video.picture import Picture
 from segrun.sinks.gif import GifSink
@@ -22,8 +23,8 @@ def decoded(gif: Path) -> tuple[list[float], list[npt.NDArray[np.uint8]]]:
     """The times, in seconds, and the RGB pictures of a GIF."""
     with av.open(str(gif)) as container:
         frames = list(container.decode(video=0))
-    times = [float(frame.pts * frame.time_base) for frame in frames]
-    return times, [frame.to_ndarray(format="rgb24") for frame in frames]
+    times = [float(shown(frame)) for frame in frames]
+    return times, [np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8) for frame in frames]
 
 
 def test_a_gif_shows_the_drawn_pictures_at_their_times_again_and_again(tmp_path: Path) -> None:

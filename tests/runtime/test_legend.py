@@ -100,7 +100,8 @@ def columns_of_swatches(space: LabelSpace, height: int, width: int) -> int:
     colours = ((255, 0, 255),) * space.class_count
     Legend(space.names, colours, height, width, picture.coding).draw(picture)
     magenta = (picture.v > 200) & (picture.u > 180)
-    return cv2.connectedComponents(magenta.any(axis=0)[None].astype(np.uint8).repeat(2, axis=0))[0] - 1
+    columns = np.asarray(magenta.any(axis=0), dtype=np.uint8)
+    return cv2.connectedComponents(columns[None].repeat(2, axis=0))[0] - 1
 
 
 def test_where_a_column_does_not_hold_all_classes_there_are_more_columns() -> None:

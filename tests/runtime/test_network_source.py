@@ -139,7 +139,11 @@ def test_closing_ends_a_read_that_waits(kind: str) -> None:
                 heard.set()
             return count
 
-        closer = threading.Thread(target=lambda: heard.wait() and source.close())
+        def close() -> None:
+            heard.wait()
+            source.close()
+
+        closer = threading.Thread(target=close)
         closer.start()
         assert in_time(read) <= COUNT
         closer.join()
@@ -180,6 +184,7 @@ def test_a_stream_of_datagrams_that_begins_again_goes_on(scheme: str) -> None:
         def read() -> list[Decoded]:
             frames = []
             for frame in source.read():
+                assert isinstance(frame, Decoded)
                 frames.append(frame)
                 if len(frames) == 3 * COUNT:  # the sender begins again at zero twice
                     silent.set()

@@ -40,7 +40,7 @@ print("imported:", *sorted(EXTRAS & set(sys.modules)))
 def test_videos_run_and_are_measured_without_any_extra(
     artefacts: "Artefacts", street_video: Path, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-W", "error", "-c", DEVICE, artefacts.onnx["fp16"], street_video]
+    command: list[str | Path] = [sys.executable, "-W", "error", "-c", DEVICE, artefacts.onnx["fp16"], street_video]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Error" not in done.stderr

@@ -47,7 +47,16 @@ def test_no_password_is_printed_or_written(
     with file_server(video) as (address, _):
         address = address.replace("://", f"://admin:{secret}@")
         words = [word.replace("{address}", address).replace("{secret}", secret) for word in arguments]
-        command = [COMMAND, *words, "--timeout", "2", "--reconnect", "0", "--model", artefacts.onnx["fp16"]]
+        command: list[str | Path] = [
+            COMMAND,
+            *words,
+            "--timeout",
+            "2",
+            "--reconnect",
+            "0",
+            "--model",
+            artefacts.onnx["fp16"],
+        ]
         done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False, timeout=60)
     shown = done.stdout + done.stderr + "".join(str(path) for path in tmp_path.rglob("*"))
     shown += "".join(path.read_text(errors="replace") for path in work.rglob("*") if path.is_file())

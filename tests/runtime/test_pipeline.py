@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from helpers.pyav import shown
 from helpers.seeing_runner import SkyAndPerson
 from segdata.errors import InputError
 from segdata.resize import resize_frame
@@ -43,14 +44,15 @@ class Contents:
 def contents(path: Path) -> Contents:
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        times, size = [], (0, 0)
+        times: list[Fraction] = []
+        size = (0, 0)
         for frame in container.decode(stream):
-            times.append(frame.pts * frame.time_base)
+            times.append(shown(frame))
             size = (frame.height, frame.width)
         rate = Fraction(stream.average_rate or 0)
     with av.open(str(path)) as container:
         packets = container.demux(container.streams.audio) if container.streams.audio else []
-        audio = [(packet.pts * packet.time_base, bytes(packet)) for packet in packets if packet.size]
+        audio = [(shown(packet), bytes(packet)) for packet in packets if packet.size]
     return Contents(rate, times, size, audio)
 
 

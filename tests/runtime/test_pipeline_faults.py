@@ -17,7 +17,7 @@ import pytest
 from helpers.seeing_runner import SPEC, SkyAndPerson
 from segdata.errors import InputError
 from segdata.video.picture import Picture
-from segdata.video.reader import Decoded
+from segdata.video.reader import Decoded, SoundStream
 from segrun.drawing.drawing import Drawing
 from segrun.frame import Segmented
 from segrun.options import RunOptions
@@ -37,19 +37,22 @@ class CountingSource:
     """Gives grey frames, each a shade lighter, 25 a second; breaks, stalls or goes on for ever as it is told."""
 
     name, rate, time_base, starts_at = "counting", Fraction(25), Fraction(1, 25), Fraction(0)
-    audio, corrupt_packets, bursts = None, 0, 0
+    corrupt_packets, bursts = 0, 0
+    audio: SoundStream | None = None
     recorded: Mapping[str, str] = MappingProxyType({})
+    expected_frames: int | None
 
     def __init__(
         self, count: int = FRAMES, *, live: bool = False, fail_at: int | None = None, stall_at: int | None = None
     ) -> None:
-        self.live, self.expected_frames = live, count
+        self.live, self.count = live, count
+        self.expected_frames = count
         self.fail_at, self.stall_at = fail_at, stall_at
         self.given = 0
         self.go_on = threading.Event()
 
     def read(self) -> Iterator[Decoded]:
-        for index in range(self.expected_frames):
+        for index in range(self.count):
             if index == self.fail_at:
                 raise InputError("the camera fell off")
             if index == self.stall_at:
@@ -75,7 +78,7 @@ class Noise(CountingSource):
 
     def read(self) -> Iterator[Decoded]:
         generator = np.random.default_rng(0)
-        for index in range(self.expected_frames):
+        for index in range(self.count):
             image = generator.integers(0, 256, (64, 96, 3), dtype=np.uint8)
             yield Decoded(Picture.from_rgb(image).frame, index, self.time_base)
 
@@ -188,7 +191,7 @@ def test_a_full_disk_ends_the_run_with_one_line_and_what_fitted_plays(mounted: M
         assert isinstance(error, InputError)
         assert str(error) == f"cannot write {target} (No space left on device); try another place or format"
         assert [path.name for path in folder.iterdir()] == ["out.mp4"]
-        assert run.report().frames_shown < source.expected_frames
+        assert run.report().frames_shown < source.count
         decoded = 0
         with av.open(str(target)) as container, suppress(av.FFmpegError):  # the last packet is cut
             for _ in container.decode(video=0):

@@ -24,7 +24,6 @@ from helpers.live_preview import (
     write,
 )
 from segdata.command import missing_dependency
-from segrun.preview import figures as preview_figures
 from segrun.preview.figures import Figures
 from segrun.preview.sink import parse_address
 
@@ -196,7 +195,7 @@ def test_head_has_the_headers_and_no_body(path: str, serve: Serve) -> None:
 
 def test_the_stats_tell_the_run(serve: Serve) -> None:
     sink = serve()
-    nothing = {"frames": 0, "fps": 0.0, "latency_ms": None, "shares": [], "seconds": None}
+    nothing: dict[str, object] = {"frames": 0, "fps": 0.0, "latency_ms": None, "shares": [], "seconds": None}
     assert json.loads(asked(sink, "/stats")[1]) == nothing
     write(sink, picture(RED), 0, late=0.5)
     write(sink, picture(RED), 100, late=0.5)
@@ -214,7 +213,7 @@ def test_the_stats_tell_the_run(serve: Serve) -> None:
 
 def test_the_figures_are_of_the_last_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [1000.0]
-    monkeypatch.setattr(preview_figures.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
     figures, shown = Figures(CLASSES, COLOURS), picture(RED)
     for number in range(100):  # 16 a second
         figures.add(segmented(shown, number, late=9.0))

@@ -118,7 +118,12 @@ def test_the_run_does_not_wait_for_viewers(serve: Serve, monkeypatch: pytest.Mon
     viewer = Viewer(sink)
     write(sink, picture(RED))
     assert encoding.wait(WATCHDOG)
-    watched(lambda: [write(sink, picture(RED), number) for number in range(1000)].clear())
+
+    def many() -> None:
+        for number in range(1000):
+            write(sink, picture(RED), number)
+
+    watched(many)
     assert not go_on.is_set()
     go_on.set()
     assert (viewer.jpeg(), viewer.jpeg()) == (b"jpeg", b"jpeg")  # the first, and the newest: 999 were skipped

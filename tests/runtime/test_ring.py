@@ -80,7 +80,8 @@ def test_a_stream_whose_frames_need_the_ring_goes_on() -> None:
 
 
 def test_closing_waits_for_calls_and_ends_those_that_wait() -> None:
-    ring, outcomes = Ring([EchoSlot()]), []
+    ring = Ring([EchoSlot()])
+    outcomes: list[int | str] = []
 
     def hammer() -> None:
         try:

@@ -32,8 +32,9 @@ COUNT = 6
 def real_engine(onnx_file: Path, folder: Path) -> Path:
     """Build an engine for the GPU of this machine; skip, with the reason, where that cannot be."""
     from segdata.errors import MissingDependencyError
-    from segexport.engine.to_engine import build_engine, choose_target
-    from segexport.options import ExportOptions
+    from segexport.engine.to_engine import Provenance, build_engine, choose_target
+    from segexport.graph.onnx_file import read_onnx
+    from segexport.options import EngineOptions
     from segrun.runners.tensorrt.device import first_device
     from segrun.runners.tensorrt.library import find_tensorrt
 
@@ -47,7 +48,7 @@ def real_engine(onnx_file: Path, folder: Path) -> Path:
     copy = folder / onnx_file.name
     copyfile(onnx_file, copy)
     target = choose_target(library, compute_capability)
-    return build_engine(library, copy, target, ExportOptions(), None, "seg-export").path
+    return build_engine(library, read_onnx(copy), target, EngineOptions(), Provenance("seg-export")).path
 
 
 @pytest.fixture(
@@ -97,7 +98,8 @@ def test_the_same_frames_have_the_same_labels(open_one: Open, frames: Frames, re
         assert runner.batch == 1
         assert runner.device
         labels = np.concatenate([runner(frame[None]) for frame in frames])
-    assert (labels.dtype, labels.shape) == (np.uint8, reference.shape)
+    assert labels.dtype == np.uint8
+    assert labels.shape == reference.shape
     assert (labels == reference).mean() >= 0.9995  # rounding decides a pixel here and there
 
 

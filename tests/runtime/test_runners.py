@@ -53,7 +53,7 @@ def frames(dataset: Dataset) -> Frames:
 def reference(artefacts: "Artefacts", frames: Frames) -> Labels:
     """What the float32 PyTorch model makes of `frames`."""
     with torch.inference_mode():
-        return DeployableGraph(artefacts.network, artefacts.spec)(torch.from_numpy(frames)).numpy()
+        return np.asarray(DeployableGraph(artefacts.network, artefacts.spec)(torch.from_numpy(frames)))
 
 
 @pytest.fixture(scope="module", params=[(name, precision) for precision in PRECISIONS for name in RUNNERS])

@@ -14,6 +14,8 @@ from av.codec.context import Flags
 from av.video.reformatter import ColorPrimaries, ColorTrc
 
 from helpers.exact_colours import MATRICES, Exact, decoded, frame_of
+from helpers.images import read_image
+from helpers.pyav import add_video
 from helpers.seeing_runner import SPEC, SkyAndPerson
 from segdata.metrics import confusion_matrix, mean_iou
 from segdata.shipped import SHIPPED_SIZES, shipped_onnx
@@ -55,7 +57,7 @@ def write_video(
     """Write a picture a few times, without loss if `codec` can; `before` may say more about the stream."""
     with av.open(str(path), "w") as container:
         container.metadata.update(metadata or {})
-        stream = container.add_stream(codec, rate=25, options={"qp": "0"} if codec == "libx264" else {})
+        stream = add_video(container, codec, 25, options={"qp": "0"} if codec == "libx264" else {})
         stream.height, stream.width, stream.pix_fmt = picture.height, picture.width, "yuv420p"
         stream.codec_context.colorspace = picture.frame.colorspace
         stream.codec_context.color_range = picture.frame.color_range
@@ -70,7 +72,7 @@ def write_video(
 def means(image: Labels) -> Exact:
     """Return the mean colour of each patch, without its edges: a GIF's colours are made of dots."""
     parts = image.reshape(2, HEIGHT // 2, 4, WIDTH // 4, 3).astype(float)
-    return parts[:, 8:-8, :, 8:-8].mean(axis=(1, 3))
+    return np.asarray(parts[:, 8:-8, :, 8:-8].mean(axis=(1, 3)))
 
 
 def segment(source: Path, target: Path) -> None:
@@ -90,7 +92,7 @@ def patches_of(frame: av.VideoFrame, rows: int = 2, columns: int = 4) -> Exact:
         lines = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
         step = plane.height // rows, plane.width // columns
         planes.append(lines[step[0] // 2 :: step[0], step[1] // 2 : plane.width : step[1]].astype(float))
-    return decoded(*planes, frame.colorspace, frame.color_range == 2).reshape(-1, 3)
+    return decoded(planes, frame.colorspace, frame.color_range == 2).reshape(-1, 3)
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
@@ -110,7 +112,7 @@ def test_every_matrix_and_range_comes_out_as_it_went_in(
     assert (read.colorspace, read.color_range) == (matrix, 2 if full_range else 1)
     assert written.color_range == read.color_range
     assert {written.colorspace, read.colorspace} in ({5, 6}, {matrix})  # two numbers of one matrix
-    wanted = decoded(*patches.astype(float), matrix, full_range).reshape(-1, 3)
+    wanted = decoded(patches.astype(float), matrix, full_range).reshape(-1, 3)
     assert np.abs(patches_of(written) - wanted).max() <= 2
     with VideoReader(target) as reader:
         shown = next(reader.images())[HEIGHT // 4 :: HEIGHT // 2, WIDTH // 8 :: WIDTH // 4].reshape(-1, 3)
@@ -142,7 +144,7 @@ def test_what_comes_in_any_layout_goes_out_in_its_colours(
     source, target = tmp_path / f"in.{suffix}", tmp_path / "out.mp4"
     with av.open(str(source), "w") as container:
         options = {"libx264rgb": {"qp": "0"}, "libvpx-vp9": {"lossless": "1"}}.get(codec, {})
-        stream = container.add_stream(codec, rate=25, options=options, width=WIDTH, height=HEIGHT, pix_fmt=pixel_format)
+        stream = add_video(container, codec, 25, options=options, width=WIDTH, height=HEIGHT, pix_fmt=pixel_format)
         frame = Picture.from_rgb(colours).frame
         if not pixel_format.startswith("yuv"):
             frame = av.VideoFrame.from_ndarray(colours, format="rgb24")
@@ -169,7 +171,7 @@ def test_grey_stays_grey_from_a_photo_to_a_photo(tmp_path: Path) -> None:
         runner = SkyAndPerson()
         run(RunOptions(inputs=(str(source),), outputs=(str(target),), alpha=0), runner)
         np.testing.assert_array_equal(runner.seen[0], grey)
-        found = cv2.imread(str(target)).astype(int)
+        found = read_image(target).astype(int)
         assert np.ptp(found) == 0
         assert abs(found[0, 0, 0] - grey) <= (grey != 128)
 
@@ -355,7 +357,7 @@ def masks_of(source: Path, folder: Path, model: Path) -> list[Labels]:
     """Return what seg-run writes for each frame."""
     with open_runner(model) as runner:
         run(RunOptions(inputs=(str(source),), outputs=(f"{folder}/",), model=model), runner)
-    return [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in sorted(folder.iterdir())]
+    return [read_image(path, cv2.IMREAD_GRAYSCALE) for path in sorted(folder.iterdir())]
 
 
 def points(predictions: list[Labels], truths: list[Labels]) -> float:
@@ -375,7 +377,7 @@ def test_seg_run_is_as_right_as_the_library(artefacts: "Artefacts", tmp_path: Pa
     else:
         with av.open(str(source), "w") as container:
             codec, pixel_format = ("libx264", "yuv420p") if kind == "h264" else ("ffv1", "bgr0")
-            stream = container.add_stream(codec, rate=25, width=SIDE, height=SIDE, pix_fmt=pixel_format)
+            stream = add_video(container, codec, 25, width=SIDE, height=SIDE, pix_fmt=pixel_format)
             for image in images:
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
             container.mux(stream.encode())
@@ -395,7 +397,8 @@ def test_seg_run_is_as_right_as_the_library_on_streets(real_data: Path, tmp_path
     folder.mkdir()
     for path in sorted((real_data / "cityscapes256/val/leftImg").iterdir())[:SCENES]:
         (folder / path.name).symlink_to(path)
-    with Segmenter(shipped_onnx(size)) as segmenter:
-        library = [segmenter(cv2.imread(str(path))[..., ::-1].copy()) for path in sorted(folder.iterdir())]
-    for found, wanted in zip(masks_of(folder, tmp_path / "masks", shipped_onnx(size)), library, strict=True):
+    model = shipped_onnx(size)[0]
+    with Segmenter(model) as segmenter:
+        library = [segmenter(read_image(path, cv2.IMREAD_COLOR_RGB)) for path in sorted(folder.iterdir())]
+    for found, wanted in zip(masks_of(folder, tmp_path / "masks", model), library, strict=True):
         np.testing.assert_array_equal(found, wanted)

@@ -122,7 +122,7 @@ def other_engine(artefacts: "Artefacts", folder: Path, video: Path) -> tuple[lis
 
 
 def no_container(artefacts: "Artefacts", folder: Path, video: Path) -> tuple[list[str | Path], int, str]:
-    arguments = [video, "-o", folder / "out.txt", "--model", artefacts.onnx["fp16"]]
+    arguments: list[str | Path] = [video, "-o", folder / "out.txt", "--model", artefacts.onnx["fp16"]]
     return arguments, 3, "need a name like out.mp4 or out.mkv"
 
 
@@ -166,7 +166,7 @@ def test_what_cannot_be_used_is_refused_in_one_line(
 def test_each_output_is_what_its_name_says(artefacts: "Artefacts", street_video: Path, tmp_path: Path) -> None:
     names = ["masks/", "out.gif", "facts.jsonl", "{name}.mkv"]
     outputs = [word for name in names for word in ("-o", name)]
-    options = ["--legend", "--show-fps", "--model", artefacts.onnx["fp16"]]
+    options: list[str | Path] = ["--legend", "--show-fps", "--model", artefacts.onnx["fp16"]]
     done = seg_run(street_video, *outputs, *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert [path.name for path in sorted((tmp_path / "masks").iterdir())] == [f"{index:06}.png" for index in range(12)]
@@ -239,6 +239,6 @@ def test_a_real_drive_keeps_frames_rate_and_sound(artefacts: "Artefacts", real_d
     assert done.returncode == 0, done.stderr
     assert "221 frames read = 221 shown + 0 dropped" in done.stdout
     count, rate, sound = streams(tmp_path / "highway_540p.seg.mp4")
-    assert (count, rate) == (221, 25)
+    assert (count, rate) == (221, Fraction(25))
     assert sound == streams(video)[2]
     assert len(sound) > 400

@@ -55,7 +55,7 @@ def wait_for_frames(facts: Path, count: int) -> None:
 
 
 def test_ctrl_c_completes_the_file(artefacts: "Artefacts", stream: bytes, tmp_path: Path) -> None:
-    arguments = ["-", "--model", artefacts.onnx["fp16"], "-o", "out.mp4", "-o", "facts.jsonl"]
+    arguments: list[str | Path] = ["-", "--model", artefacts.onnx["fp16"], "-o", "out.mp4", "-o", "facts.jsonl"]
     with running(*arguments, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         process.stdin.write(stream * 3)
@@ -73,7 +73,7 @@ def test_ctrl_c_completes_the_file(artefacts: "Artefacts", stream: bytes, tmp_pa
 
 
 def test_sigterm_completes_the_file_too(artefacts: "Artefacts", stream: bytes, tmp_path: Path) -> None:
-    arguments = ["-", "--model", artefacts.onnx["fp16"], "-o", "out.mkv", "-o", "facts.jsonl"]
+    arguments: list[str | Path] = ["-", "--model", artefacts.onnx["fp16"], "-o", "out.mkv", "-o", "facts.jsonl"]
     with running(*arguments, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         process.stdin.write(stream * 3)
@@ -88,7 +88,17 @@ def test_sigterm_completes_the_file_too(artefacts: "Artefacts", stream: bytes, t
 def test_a_second_ctrl_c_quits_at_once_and_leaves_no_video(
     artefacts: "Artefacts", stream: bytes, tmp_path: Path
 ) -> None:
-    arguments = ["-", "--model", artefacts.onnx["fp16"], "-o", "out.mp4", "-o", "facts.jsonl", "-o", "-"]
+    arguments: list[str | Path] = [
+        "-",
+        "--model",
+        artefacts.onnx["fp16"],
+        "-o",
+        "out.mp4",
+        "-o",
+        "facts.jsonl",
+        "-o",
+        "-",
+    ]
     with running(*arguments, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -110,7 +120,7 @@ def test_ctrl_c_again_and_again_leaves_a_whole_video_or_none(
     artefacts: "Artefacts", stream: bytes, tmp_path: Path
 ) -> None:
     """Whenever the second one strikes, and those after it: Python itself is killed by one that comes late."""
-    arguments = ["-", "--model", artefacts.onnx["fp16"], "-o", "out.mp4", "-o", "facts.jsonl"]
+    arguments: list[str | Path] = ["-", "--model", artefacts.onnx["fp16"], "-o", "out.mp4", "-o", "facts.jsonl"]
     with running(*arguments, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         process.stdin.write(stream * 3)

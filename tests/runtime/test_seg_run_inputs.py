@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
 import cv2
@@ -36,13 +36,13 @@ class SegRun:
     def __init__(self, model: Path, folder: Path) -> None:
         self.model, self.folder = model, folder
 
-    def __call__(self, *words: str, **options: object) -> "subprocess.CompletedProcess[str]":
-        command = [COMMAND, *words, "--model", self.model]
-        done = subprocess.run(  # type: ignore[call-overload] # options of its own
+    def __call__(self, *words: str, **options: Any) -> "subprocess.CompletedProcess[str]":  # noqa: ANN401 - subprocess.run's
+        command: list[str | Path] = [COMMAND, *words, "--model", self.model]
+        done = subprocess.run(
             command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=PATIENCE, **options
         )
         assert "Traceback" not in done.stderr
-        return done  # type: ignore[no-any-return]
+        return done
 
     def files(self) -> list[str]:
         return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
@@ -86,7 +86,7 @@ def test_a_surprise_is_one_line_and_the_next_input_has_its_turn(seg_run: SegRun,
 
 
 def test_debug_shows_where_a_surprise_came_from(seg_run: SegRun) -> None:
-    command = [sys.executable, "-c", BROKEN_SOURCE, "odd", "--debug", "--model", seg_run.model]
+    command: list[str | Path] = [sys.executable, "-c", BROKEN_SOURCE, "odd", "--debug", "--model", seg_run.model]
     done = subprocess.run(command, cwd=seg_run.folder, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert "in surprise\nZeroDivisionError: a division" in done.stderr
 

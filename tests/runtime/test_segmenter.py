@@ -103,7 +103,7 @@ def test_a_video_that_is_left_early_is_closed(artefacts: "Artefacts", street_vid
     with Segmenter(artefacts.onnx["fp16"]) as segmenter:
         video = segmenter.video(street_video)
         next(iter(video))
-        video.close()  # type: ignore[attr-defined] # it is a generator
+        video.close()
         assert len(list(segmenter.video(street_video))) == 12
 
 

@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,7 @@ def shares_a_page_locked_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
     pinned = Device.pinned
 
     def shared(self: Device, shape: tuple[int, ...]) -> Frames:
-        kept = self.__dict__.setdefault("kept", {})
+        kept: dict[tuple[int, ...], Frames] = self.__dict__.setdefault("kept", {})
         if shape not in kept:
             kept[shape] = pinned(self, shape)
         return kept[shape]
@@ -127,7 +127,7 @@ def returns_the_page_locked_buffer_itself(monkeypatch: pytest.MonkeyPatch) -> No
     class Late(Ring):
         """Looks at the labels one frame later, as a consumer that keeps them does."""
 
-        def stream(self, frames: Iterable[Frames]) -> Iterator[Labels]:
+        def stream(self, frames: Iterable[Frames]) -> Generator[Labels, None, None]:
             late = None
             for labels in super().stream(frames):
                 if late is not None:

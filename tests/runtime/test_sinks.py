@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pytest
 
 from helpers.children import child
+from helpers.images import read_image
 from helpers.segmented_frames import HEIGHT, RATE, WIDTH, content, segmented, write, write_all, write_until_full
 from segdata.errors import InputError
 from segdata.labels import CITYSCAPES_29
@@ -118,7 +119,7 @@ def test_a_mask_of_ids_is_the_labels_at_the_frames_size(tmp_path: Path, size: tu
     assert sink.path == tmp_path / "new/masks"
     assert sorted(content(sink.path)) == ["000000.png", "000001.png"]
     for frame in frames:
-        mask = cv2.imread(str(sink.path / f"{frame.frame.name}.png"), cv2.IMREAD_UNCHANGED)
+        mask = read_image(sink.path / f"{frame.frame.name}.png", cv2.IMREAD_UNCHANGED)
         assert mask.dtype == np.uint8
         np.testing.assert_array_equal(mask, enlarged(frame.labels, *size))
 
@@ -129,12 +130,12 @@ def enlarged(labels: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDAr
         ((np.arange(length) + 0.5) * small / length).astype(int)
         for length, small in zip((height, width), labels.shape, strict=True)
     )
-    return labels[rows[:, None], columns]
+    return np.asarray(labels[rows[:, None], columns])
 
 
 def test_a_mask_of_colours_has_those_of_the_classes(tmp_path: Path) -> None:
     write_all(PngSink(tmp_path, "colours", CITYSCAPES_29.colours), [frame := segmented(0)])
-    mask = cv2.imread(str(tmp_path / "000000.png"), cv2.IMREAD_UNCHANGED)
+    mask = read_image(tmp_path / "000000.png", cv2.IMREAD_UNCHANGED)
     wanted = CITYSCAPES_29.palette()[enlarged(frame.labels, HEIGHT, WIDTH)]
     np.testing.assert_array_equal(mask[..., ::-1], wanted)
 
@@ -188,7 +189,7 @@ def test_every_mask_on_a_full_disk_is_whole(tmp_path: Path, mounted: Mounted, re
         masks = sorted((disk / "masks").iterdir())
         assert [path.name for path in masks] == [f"{index:06}.png" for index in range(len(masks))]
         assert len(masks) >= 3
-        assert all(cv2.imread(str(path), cv2.IMREAD_UNCHANGED).shape == (256, 256) for path in masks)
+        assert all(read_image(path, cv2.IMREAD_UNCHANGED).shape == (256, 256) for path in masks)
 
 
 # JSON lines

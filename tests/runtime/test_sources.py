@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -113,7 +114,7 @@ def images(tmp_path: Path) -> Path:
     folder = tmp_path / "images"
     folder.mkdir()
     image = gradient()
-    kinds = {
+    kinds: dict[str, cv2.typing.MatLike] = {
         "2.png": image,
         "10.jpg": image,
         "1.PNG": image[..., 1],
@@ -134,7 +135,7 @@ def images(tmp_path: Path) -> Path:
 def test_a_folder_of_images_is_a_video(images: Path) -> None:
     source = open_source(str(images), OPTIONS)
     assert isinstance(source, ImageSource)
-    assert (source.live, source.rate, source.expected_frames, source.audio) == (False, 25, 10, None)
+    assert (source.live, source.rate, source.expected_frames, source.audio) == (False, Fraction(25), 10, None)
     items = list(source.read())
     names = ["1", "2", "3 16 bits", "4 grey 16 bits", "5 alpha", "6 ä", "7", "10"]
     assert [item.name for item in items if isinstance(item, Decoded)] == names
@@ -211,7 +212,7 @@ def test_a_webcam_is_timed_by_when_its_frames_come(tmp_path: Path) -> None:
     """A file stands for the camera: OpenCV delivers both alike."""
     write_numbered(tmp_path / "camera.mkv", every(20), options={"bf": "0"})
     source = WebcamSource(str(tmp_path / "camera.mkv"))
-    assert (source.live, source.rate, source.expected_frames) == (True, 25, None)
+    assert (source.live, source.rate, source.expected_frames) == (True, Fraction(25), None)
     items = in_time(lambda: list(source.read()))
     source.close()
     assert len(items) == 20
@@ -249,10 +250,10 @@ def read_standard_input(content: bytes | Path, raw: str = "") -> list[str]:
     """Return what another Python finds on its standard input: a pipe, or a file where `content` is a Path."""
     command = [sys.executable, "-c", READ_STANDARD_INPUT, raw]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    keywords = {"capture_output": True, "env": environment, "timeout": PATIENCE}
+    keywords: dict[str, Any] = {"capture_output": True, "env": environment, "timeout": PATIENCE}
     if isinstance(content, Path):
         with content.open("rb") as file:
-            done = subprocess.run(command, stdin=file, **keywords)
+            done: subprocess.CompletedProcess[bytes] = subprocess.run(command, stdin=file, **keywords)
     else:
         done = subprocess.run(command, input=content, **keywords)
     assert done.stderr == b""

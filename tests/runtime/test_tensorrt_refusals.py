@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ Refused = Callable[..., AbstractContextManager[None]]
     ],
 )
 def test_an_engine_for_something_else_is_refused_before_it_is_deserialised(
-    tmp_path: Path, refused: Refused, entries: dict[str, str], said: str
+    tmp_path: Path, refused: Refused, entries: dict[str, Any], said: str
 ) -> None:
     path = write_engine(tmp_path / "other.engine", toy_spec(HEIGHT, WIDTH), **entries)
     simulation = Simulation()
@@ -182,9 +183,8 @@ def test_it_says_whether_it_uses_cuda_graphs_and_works_without(
     path = engine if flavour == "tensorrt" else rtx_engine
     for wish in (True, False):
         simulation = Simulation()
-        with TensorRTRunner(
-            path, graphs=wish, libraries=toy_libraries(simulation, flavour=flavour, **options)
-        ) as runner:
+        runner = TensorRTRunner(path, graphs=wish, libraries=toy_libraries(simulation, flavour=flavour, **options))
+        with runner:
             assert runner.cuda_graph.startswith(said if wish else "none: not asked for")
             np.testing.assert_array_equal(list(runner.stream(items)), [wanted(item) for item in items])
         simulation.check_clean()

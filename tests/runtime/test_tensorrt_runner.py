@@ -214,7 +214,7 @@ def test_a_runner_that_is_closed_in_the_middle_of_a_stream_says_so(engine: Path,
     if given < 5:
         with refused("closed", EdgeSegError):
             next(stream)
-    stream = None
+    del stream
     simulation.check_clean()
 
 

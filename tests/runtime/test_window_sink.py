@@ -32,7 +32,11 @@ def opencv_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[st
     """`opencv_says(code)`: an OpenCV whose namedWindow runs `code`, for the process that has the window."""
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    return lambda code: (tmp_path / "cv2.py").write_text(OPENCV.format(code)) and None
+
+    def says(code: str) -> None:
+        (tmp_path / "cv2.py").write_text(OPENCV.format(code))
+
+    return says
 
 
 def test_no_display_is_one_line(monkeypatch: pytest.MonkeyPatch, refused: Refused) -> None:

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from segdata.errors import ContractError, InputError
 from segdata.labels import CITYSCAPES_8, CITYSCAPES_19
 from segdata.spec import SPEC_KEY, ModelSpec
+from segtrain.network.base import Network
 from segtrain.network.checkpoint import build_network, load_checkpoint, save_checkpoint, start_from
 from segtrain.network.presets import Architecture
 from segtrain.network.unet import UNet
@@ -31,14 +32,14 @@ SPEC = ModelSpec(
 
 
 @pytest.fixture
-def network() -> UNet:
+def network() -> Network:
     torch.manual_seed(0)
     network = build_network(SPEC)
     network(torch.randn(4, 3, 32, 32))  # so that batch normalisation has statistics of its own
     return network.eval()
 
 
-def test_weights_and_spec_come_back(network: UNet, tmp_path: Path) -> None:
+def test_weights_and_spec_come_back(network: Network, tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     save_checkpoint(path, network, SPEC)
     loaded, spec = load_checkpoint(path)
@@ -49,7 +50,7 @@ def test_weights_and_spec_come_back(network: UNet, tmp_path: Path) -> None:
     assert {tensor.dtype for tensor in loaded.state_dict().values()} == {torch.float32, torch.int64}
 
 
-def test_weights_are_stored_as_float16_and_statistics_as_float32(network: UNet, tmp_path: Path) -> None:
+def test_weights_are_stored_as_float16_and_statistics_as_float32(network: Network, tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     save_checkpoint(path, network, SPEC)
     stored = load_file(path)
@@ -58,7 +59,7 @@ def test_weights_are_stored_as_float16_and_statistics_as_float32(network: UNet, 
     assert torch.equal(stored["stem.0.1.running_var"], network.state_dict()["stem.0.1.running_var"])
 
 
-def test_saving_twice_writes_the_same_bytes(network: UNet, tmp_path: Path) -> None:
+def test_saving_twice_writes_the_same_bytes(network: Network, tmp_path: Path) -> None:
     paths = [tmp_path / name for name in ("a.safetensors", "b.safetensors")]
     for path in paths:
         save_checkpoint(path, network, SPEC)
@@ -77,7 +78,7 @@ def test_a_pickle_is_refused_and_not_run(tmp_path: Path, refused: Refused) -> No
         load_checkpoint(path)
 
 
-def test_a_cut_file_is_refused(network: UNet, tmp_path: Path, refused: Refused) -> None:
+def test_a_cut_file_is_refused(network: Network, tmp_path: Path, refused: Refused) -> None:
     path = tmp_path / "a.safetensors"
     save_checkpoint(path, network, SPEC)
     path.write_bytes(path.read_bytes()[:-100])
@@ -92,7 +93,7 @@ def test_safetensors_without_a_spec_are_refused(tmp_path: Path, refused: Refused
         load_checkpoint(path)
 
 
-def test_tensors_of_another_network_are_refused(network: UNet, tmp_path: Path, refused: Refused) -> None:
+def test_tensors_of_another_network_are_refused(network: Network, tmp_path: Path, refused: Refused) -> None:
     path = tmp_path / "a.safetensors"
     save_checkpoint(path, network, replace(SPEC, options=Architecture(width=16, depth=2).options()))
     with refused("tensors", ContractError):
@@ -121,7 +122,7 @@ def test_an_unknown_architecture_is_refused(tmp_path: Path, refused: Refused) ->
     ids=str,
 )
 def test_options_that_no_unet_has_are_refused_by_name(
-    change: dict[str, int | str], words: str, network: UNet, tmp_path: Path, refused: Refused
+    change: dict[str, int | str], words: str, network: Network, tmp_path: Path, refused: Refused
 ) -> None:
     path = tmp_path / "a.safetensors"
     save_checkpoint(path, network, replace(SPEC, options=SPEC.options | change))
@@ -129,14 +130,14 @@ def test_options_that_no_unet_has_are_refused_by_name(
         load_checkpoint(path)
 
 
-def test_a_width_that_is_missing_is_refused(network: UNet, tmp_path: Path, refused: Refused) -> None:
+def test_a_width_that_is_missing_is_refused(network: Network, tmp_path: Path, refused: Refused) -> None:
     path = tmp_path / "a.safetensors"
     save_checkpoint(path, network, replace(SPEC, options={"depth": 2}))
     with refused("width", ContractError):
         load_checkpoint(path)
 
 
-def test_a_network_is_the_same_by_its_spec_and_by_the_same_words(network: UNet) -> None:
+def test_a_network_is_the_same_by_its_spec_and_by_the_same_words(network: Network) -> None:
     """A default that stood in two places would make two networks of one description."""
     by_spec = build_network(replace(SPEC, options={"width": 8})).eval()
     by_hand = UNet(19, 8).eval()
@@ -145,7 +146,7 @@ def test_a_network_is_the_same_by_its_spec_and_by_the_same_words(network: UNet) 
     assert torch.equal(by_spec(frames), by_hand(frames))
 
 
-def test_training_starts_from_weights_of_another_size(network: UNet, tmp_path: Path) -> None:
+def test_training_starts_from_weights_of_another_size(network: Network, tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     save_checkpoint(path, network, SPEC)
     larger = replace(SPEC, height=64, width=128, metrics=None)
@@ -155,7 +156,9 @@ def test_training_starts_from_weights_of_another_size(network: UNet, tmp_path: P
     assert all(torch.equal(tensor, trained[name]) for name, tensor in fresh.state_dict().items())
 
 
-def test_training_starts_from_weights_for_other_classes_with_a_head_of_its_own(network: UNet, tmp_path: Path) -> None:
+def test_training_starts_from_weights_for_other_classes_with_a_head_of_its_own(
+    network: Network, tmp_path: Path
+) -> None:
     path = tmp_path / "a.safetensors"
     save_checkpoint(path, network, SPEC)
     other = replace(SPEC, label_space=CITYSCAPES_8.name, class_names=CITYSCAPES_8.names, colours=CITYSCAPES_8.colours)
@@ -167,7 +170,7 @@ def test_training_starts_from_weights_for_other_classes_with_a_head_of_its_own(n
         assert torch.equal(tensor, before[name] if name.startswith("head.") else trained[name]), name
 
 
-def test_as_many_classes_of_other_names_leave_the_head_alone_too(network: UNet, tmp_path: Path) -> None:
+def test_as_many_classes_of_other_names_leave_the_head_alone_too(network: Network, tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     save_checkpoint(path, network, SPEC)
     turned = replace(SPEC, class_names=SPEC.class_names[::-1])
@@ -179,7 +182,7 @@ def test_as_many_classes_of_other_names_leave_the_head_alone_too(network: UNet, 
 
 @pytest.mark.parametrize("change", [{"width": 16}, {"block": "separable"}, {"stem_stride": 1}], ids=str)
 def test_training_does_not_start_from_another_architecture(
-    change: dict[str, int | str], network: UNet, tmp_path: Path, refused: Refused
+    change: dict[str, int | str], network: Network, tmp_path: Path, refused: Refused
 ) -> None:
     path = tmp_path / "a.safetensors"
     save_checkpoint(path, network, SPEC)

@@ -73,7 +73,7 @@ def test_dice_is_that_of_a_plain_implementation(seed: int) -> None:
     assert float(dice_loss(probabilities, labels)) == pytest.approx(float(np.mean(losses)), abs=1e-5)
 
 
-@pytest.fixture(params=REGION_LOSSES.values(), ids=REGION_LOSSES.keys())
+@pytest.fixture(params=list(REGION_LOSSES.values()), ids=list(REGION_LOSSES))
 def loss(request: pytest.FixtureRequest) -> RegionFunction:
     function: RegionFunction = request.param
     return function

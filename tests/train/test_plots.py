@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -11,6 +10,7 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from helpers.images import read_image
 from segdata.dataset import SplitArrays
 from segdata.labels import CITYSCAPES_8
 from segdata.spec import ModelSpec
@@ -30,11 +30,10 @@ def picture(figure: Figure, folder: Path) -> npt.NDArray[np.uint8]:
     """Return the figure as `save` writes it, read again."""
     path = folder / "pictures" / "picture.png"
     save(figure, path)
-    read = cv2.imread(str(path))
-    assert read is not None
+    read = read_image(path)
     assert path.read_bytes().startswith(b"\x89PNG")
     assert [file.name for file in path.parent.iterdir()] == ["picture.png"]
-    return np.asarray(read, dtype=np.uint8)
+    return read
 
 
 def is_drawn(pixels: npt.NDArray[np.uint8]) -> bool:
@@ -145,7 +144,8 @@ def test_panels_have_a_row_a_frame_and_the_share_that_is_right(split: SplitArray
 def test_a_network_predicts_a_class_for_each_pixel(split: SplitArrays) -> None:
     torch.manual_seed(0)
     labels = predict(UNet(CLASSES, 8, 2).train(), split, SPEC, torch.device("cpu"))
-    assert (labels.dtype, labels.shape) == (np.uint8, (3, 32, 64))
+    assert labels.dtype == np.uint8
+    assert labels.shape == (3, 32, 64)
     assert labels.max() < CLASSES
     assert len(np.unique(labels)) > 1
 

@@ -40,11 +40,11 @@ def healthy() -> UNet:
 @pytest.fixture
 def overflowing() -> nn.Sequential:
     """A network whose float32 logits are finite and whose first features are beyond float16's 65504."""
-    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 5, 1))
+    first, second = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 5, 1)
     with torch.no_grad():
-        network[0].weight.fill_(1e6)
-        network[1].weight.copy_(torch.linspace(-1e-6, 1e-6, 20).view(5, 4, 1, 1))
-    return network
+        first.weight.fill_(1e6)
+        second.weight.copy_(torch.linspace(-1e-6, 1e-6, 20).view(5, 4, 1, 1))
+    return nn.Sequential(first, second)
 
 
 @pytest.mark.parametrize("maker", ["NVIDIA GeForce ", "GeForce "])

@@ -9,15 +9,15 @@ from segdata.labels import CITYSCAPES_8
 from segdata.spec import ModelSpec
 from segtrain.evaluate import evaluate
 from segtrain.learning.prior import SHARES, undo_balance
+from segtrain.network.base import Network
 from segtrain.network.checkpoint import build_network
-from segtrain.network.unet import UNet
 
 SPEC = ModelSpec(32, 32, CITYSCAPES_8.name, CITYSCAPES_8.names, CITYSCAPES_8.colours, "unet", {"width": 8, "depth": 1})
 FABRIC = Fabric(accelerator="cpu", devices=1)
 WEIGHTS = torch.tensor([1.0, 1.3, 1.2, 1.1, 1.3, 1.0, 1.2, 1.3])
 
 
-def network_that_prefers(bias: torch.Tensor) -> UNet:
+def network_that_prefers(bias: torch.Tensor) -> Network:
     torch.manual_seed(0)
     network = build_network(SPEC)
     with torch.no_grad():
@@ -28,7 +28,7 @@ def network_that_prefers(bias: torch.Tensor) -> UNet:
     return network.eval()
 
 
-def frames_as(network: UNet) -> SplitArrays:
+def frames_as(network: Network) -> SplitArrays:
     """Random frames whose truth is what `network` finds."""
     images = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
     names = tuple("abcdef")

@@ -43,7 +43,15 @@ def losses(folder: Path, name: str) -> np.ndarray:
 def two(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """A run of `--devices 2`."""
     folder = tmp_path_factory.mktemp("two")
-    command = [COMMAND, dataset.folder, "-o", folder / "run", *OPTIONS.split(), "--epochs", str(EPOCHS)]
+    command: list[str | Path] = [
+        COMMAND,
+        dataset.folder,
+        "-o",
+        folder / "run",
+        *OPTIONS.split(),
+        "--epochs",
+        str(EPOCHS),
+    ]
     with (
         (folder / "stdout").open("w") as stdout,
         (folder / "stderr").open("w") as stderr,
@@ -59,8 +67,8 @@ def two(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Ran:
             if (folder / "run" / name).exists():
                 shutil.copy(folder / "run" / name, folder / "middle")
         assert process.wait(LIMIT) == 0, (folder / "stderr").read_text()
-    said_by = [(folder / name).read_text(encoding="utf-8") for name in ("stdout", "stderr")]
-    return Ran(folder / "run", *said_by, folder / "middle")
+    stdout_text, stderr_text = ((folder / name).read_text(encoding="utf-8") for name in ("stdout", "stderr"))
+    return Ran(folder / "run", stdout_text, stderr_text, folder / "middle")
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +121,7 @@ def test_one_of_two_processes_writes_and_speaks(two: Ran) -> None:
 
 
 def test_one_of_two_processes_says_what_went_wrong_in_both(dataset: Dataset, tmp_path: Path) -> None:
-    command = [COMMAND, dataset.folder, "-o", tmp_path / "run", *OPTIONS.split(), "--devices", "2"]
+    command: list[str | Path] = [COMMAND, dataset.folder, "-o", tmp_path / "run", *OPTIONS.split(), "--devices", "2"]
     done = subprocess.run(
         [*command, "--learning-rate", "1e30"], env=environment(), capture_output=True, text=True, timeout=LIMIT
     )
@@ -138,8 +146,8 @@ def test_torchrun_goes_on_with_it_and_ends_alike(
 ) -> None:
     """From the middle on: so that what two processes have not in common is noticed."""
     folder = shutil.copytree(two.middle, tmp_path / "run")
-    start = [TORCHRUN, "--standalone", "--nproc-per-node", "2", *program]
-    options = [dataset.folder, "-o", folder, *OPTIONS.split(), "--epochs", str(EPOCHS), "--resume"]
+    start: list[str | Path] = [TORCHRUN, "--standalone", "--nproc-per-node", "2", *program]
+    options: list[str | Path] = [dataset.folder, "-o", folder, *OPTIONS.split(), "--epochs", str(EPOCHS), "--resume"]
     done = subprocess.run([*start, *options], env=environment(), capture_output=True, text=True, timeout=LIMIT)
     assert done.returncode == 0, done.stderr
     assert rows_of(folder) == rows_of(two.folder)

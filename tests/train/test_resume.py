@@ -68,7 +68,7 @@ def half(dataset: Dataset, tmp_path: Path) -> Path:
 @pytest.mark.skipif(not COMMAND.exists(), reason="seg-train is not installed beside this Python")
 def test_a_run_killed_twice_ends_as_if_it_had_not_been(dataset: Dataset, tmp_path: Path) -> None:
     chance = random.Random(20)
-    command = [COMMAND, dataset.folder, "-o", tmp_path / "killed", "--epochs", str(EPOCHS)]
+    command: list[str | Path] = [COMMAND, dataset.folder, "-o", tmp_path / "killed", "--epochs", str(EPOCHS)]
     command += ["--arch", "nano", "--width", "8", "--depth", "2", "--batch-size", "8"]
     last = tmp_path / "killed" / "last.safetensors"
     for more in ([], ["--resume"]):

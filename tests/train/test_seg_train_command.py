@@ -13,12 +13,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from helpers.children import child
+from helpers.images import read_image
 from helpers.training_runs import COMMAND, LIMIT, QUIET, environment, said
 from segdata.dataset import Dataset
 from segdata.labels import CITYSCAPES_19
@@ -84,7 +84,18 @@ def contents(folder: Path) -> dict[str, bytes]:
 def finished(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """A run of two epochs."""
     folder = tmp_path_factory.mktemp("finished") / "run"
-    command = [COMMAND, dataset.folder, "-o", folder, *SMALL, "--epochs", "2", "--seed", "5", "--tensorboard"]
+    command: list[str | Path] = [
+        COMMAND,
+        dataset.folder,
+        "-o",
+        folder,
+        *SMALL,
+        "--epochs",
+        "2",
+        "--seed",
+        "5",
+        "--tensorboard",
+    ]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, encoding="utf-8", timeout=LIMIT)
     assert done.returncode == 0, done.stderr
     return Ran(folder, done.stdout, done.stderr)
@@ -97,8 +108,7 @@ def finished(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Ran:
 def test_a_run_leaves_all_its_files_and_nothing_else(finished: Ran) -> None:
     assert sorted(path.name for path in finished.folder.iterdir()) == [*WRITTEN, "tensorboard"]
     for name in ("curves.png", "panels.png", "confusion.png", "iou.png"):
-        picture = cv2.imread(str(finished.folder / name))
-        assert picture is not None, name
+        picture = read_image(finished.folder / name)
         assert picture.std() > 1, name
 
 
@@ -222,9 +232,11 @@ def test_logs_that_cannot_be_written_are_one_line(dataset: Dataset, tmp_path: Pa
 
 def write_other_space(path: Path, dataset: Dataset, **options: int) -> None:
     """Write an untrained checkpoint of 19 classes, of what SMALL asks for and `options`."""
-    network_options = {"width": 8, "depth": 2, "widest": 64, "block": "plain", "upsample": "resize", "stem_stride": 2}
+    network_options: dict[str, int | str] = {
+        "width": 8, "depth": 2, "widest": 64, "block": "plain", "upsample": "resize", "stem_stride": 2
+    }  # fmt: skip
     spec = ModelSpec(
-        64, 64, CITYSCAPES_19.name, CITYSCAPES_19.names, CITYSCAPES_19.colours, "unet", network_options | options
+        64, 64, CITYSCAPES_19.name, CITYSCAPES_19.names, CITYSCAPES_19.colours, "unet", {**network_options, **options}
     )
     save_checkpoint(path, build_network(spec), spec)
 
@@ -290,7 +302,7 @@ def interrupt(history: list[EpochFigures]) -> None:
 @needs_command
 def test_ctrl_c_is_one_line_and_leaves_the_last_good_files(dataset: Dataset, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    command = [COMMAND, dataset.folder, "-o", folder, *SMALL, "--epochs", "500"]
+    command: list[str | Path] = [COMMAND, dataset.folder, "-o", folder, *SMALL, "--epochs", "500"]
     with child(
         command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, encoding="utf-8"
     ) as process:

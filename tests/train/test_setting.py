@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -95,7 +96,7 @@ def test_what_fits_gets_its_folder(options: TrainOptions) -> None:
     ids=["size", "multiple", "batch", "step", "processes", "nodes"],
 )
 def test_options_that_do_not_fit_the_dataset_are_refused(
-    change: dict[str, int], words: str, options: TrainOptions, refused: Refused
+    change: dict[str, Any], words: str, options: TrainOptions, refused: Refused
 ) -> None:
     with refused(words):
         check(replace(options, **change))
@@ -113,7 +114,7 @@ def test_options_that_do_not_fit_the_dataset_are_refused(
     ],
     ids=str,
 )
-def test_options_that_just_fit_are_taken(change: dict[str, int | float], options: TrainOptions) -> None:
+def test_options_that_just_fit_are_taken(change: dict[str, Any], options: TrainOptions) -> None:
     assert check(replace(options, **change)) == options.output
 
 
@@ -190,7 +191,7 @@ def test_a_run_is_resumed_with_the_options_it_was_begun_with(options: TrainOptio
     ids=["batch", "epochs", "two", "width", "region"],
 )
 def test_other_options_are_refused_by_name(
-    change: dict[str, object], words: str, options: TrainOptions, refused: Refused
+    change: dict[str, Any], words: str, options: TrainOptions, refused: Refused
 ) -> None:
     with refused(f"got {words}"):
         settings_of(replace(options, resume=True, **change), open_dataset(options), begun_with(options))
@@ -245,7 +246,7 @@ def test_a_run_of_a_version_with_other_options_is_refused_by_their_names(
     ids=lambda change: next(iter(change)),
 )
 def test_where_a_run_writes_and_runs_and_what_mends_it_may_change(
-    change: dict[str, object], options: TrainOptions
+    change: dict[str, Any], options: TrainOptions
 ) -> None:
     resumed = replace(options, resume=True, **change)
     assert settings_of(resumed, open_dataset(options), begun_with(options)) == begun_with(options).settings

@@ -28,7 +28,8 @@ class Run:
 
     def __init__(self, seed: int, width: int = 8, block: str = "plain") -> None:
         torch.manual_seed(seed)
-        self.network = UNet(4, width, 2, block=block).to(memory_format=torch.channels_last)
+        self.network = UNet(4, width, 2, block=block)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # missing from torch's own types
         self.average = AveragedModel(self.network, use_buffers=True)
         kernels = [weight for weight in self.network.parameters() if weight.ndim > 1]
         vectors = [weight for weight in self.network.parameters() if weight.ndim <= 1]

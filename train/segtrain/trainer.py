@@ -77,7 +77,7 @@ class Trainer:
             batch = self.feed.batch(next(self.feed.indices(step)))
             with self.fabric.autocast():
                 logits = network(batch.frames, coarse=True)
-            self._loss(logits, batch)[0].backward()  # type: ignore[no-untyped-call] # torch's own
+            self._loss(logits, batch)[0].backward()
             optimizer.step()
             optimizer.zero_grad()
             self._settle()

@@ -33,7 +33,7 @@ class PreviewSink(Sink):
         self._live = LiveJpeg()
         self._figures = Figures(classes, colours)
         self._server = PreviewServer(host, port, token, self._live, self._figures.now)
-        self.address = self._server.url
+        self.address: str = self._server.url
 
     @classmethod
     def opened(cls, output: Output) -> "PreviewSink":

@@ -31,7 +31,7 @@ def choose_precision(asked: PrecisionChoice, device: torch.device) -> PrecisionC
             torch.cuda.get_device_name(device), torch.cuda.is_bf16_supported(including_emulation=False)
         )
     if device.type == "cpu":
-        has_onednn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call] # torch's own
+        has_onednn = torch.backends.mkldnn.is_available()
         return precision_of_cpu(has_onednn, torch.cpu.get_capabilities())
     return "32-true"
 
