@@ -14,6 +14,12 @@ from onnx import TensorProto, helper, numpy_helper
 HEIGHT, WIDTH = 48, 80
 MEAN, STD = (100.0, 110.0, 120.0), (50.0, 60.0, 70.0)
 
+_KINDS = {
+    "argmax int64": TensorProto.INT64,
+    "argmax int32": TensorProto.INT32,
+    "argmax uint8": TensorProto.UINT8,
+    "bool": TensorProto.BOOL,
+}
 TYPES = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16, "uint8": TensorProto.UINT8}
 
 
@@ -66,9 +72,7 @@ def write_network(path: Path, form: Form, seed: int = 0) -> None:
     if form.upsample:
         value = _upsampled(add, value, form, constants)
     value = _ended(add, value, form, constants)
-    kind = {"argmax int64": TensorProto.INT64, "argmax int32": TensorProto.INT32, "argmax uint8": TensorProto.UINT8,
-        named = constants.items()
-        inputs += [helper.make_tensor_value_info(name, TensorProto.FLOAT, each.shape) for name, each in named]
+    kind = _KINDS.get(form.output, TensorProto.FLOAT)
     size: list[Any] = ["height", "width"] if form.open_size else [HEIGHT, WIDTH]
     shape = [1, 3, *size] if form.channels_first else [1, *size, 3]
     inputs = [helper.make_tensor_value_info("picture", TYPES[form.dtype], shape)]
