@@ -1,10 +1,12 @@
 """ModelSpec: what a model needs to be used, carried as JSON inside every artefact."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
+from importlib.metadata import version
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Le, Len
+from packaging.version import Version
 from pydantic import ConfigDict, FiniteFloat, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
@@ -52,6 +54,7 @@ class ModelSpec:
     `metrics` are the figures measured when the weights were chosen, as fractions 0 to 1. `pretrained` names the weights
     that training started from, with their licence; empty if it started from none. A network from elsewhere has the
     architecture "onnx", and the name and SHA-256 of its file, what made that, and its licence if that was said.
+    `unknown` names the fields of a later edgeseg that this one does not know, and left out.
     """
 
     height: Side
@@ -72,6 +75,7 @@ class ModelSpec:
     source_sha256: Name = ""
     producer: Name = ""
     licence: Name = ""
+    unknown: tuple[Name, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> "ModelSpec":
@@ -95,14 +99,31 @@ class ModelSpec:
 
     def to_json(self) -> str:
         """Return the spec as one line of JSON."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        values = asdict(self)
+        if not self.unknown:
+            del values["unknown"]
+        return json.dumps(values, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str, origin: str) -> "ModelSpec":
         """Read what `to_json` wrote; raise ContractError, naming `origin`, for anything else."""
         try:
-            return TypeAdapter(cls).validate_json(text)
+            return TypeAdapter(cls).validate_json(_without_later_fields(text, {field.name for field in fields(cls)}))
         except ValidationError as error:
             raise ContractError(
                 f"{origin}: its model spec is not one edgeseg wrote ({first_problem(error, 'spec')}); export it again"
             ) from None
+
+
+def _without_later_fields(text: str, known: set[str]) -> str:
+    """Return the JSON of a spec without the fields that a later edgeseg added; they are named in `unknown`."""
+    try:
+        values = json.loads(text)
+        later = Version(values["edgeseg_version"]) > Version(version("edgeseg"))
+    except (ValueError, KeyError, TypeError):  # not JSON, not of a spec, or without a version: said where it is read
+        return text
+    added = sorted(set(values) - known) if later else []
+    if not added:
+        return text
+    kept = {name: value for name, value in values.items() if name in known}
+    return json.dumps({**kept, "unknown": [name[:200] for name in added]})

@@ -67,6 +67,14 @@ def test_what_a_spec_leaves_out_has_its_default() -> None:
     assert (spec.channel_order, spec.metrics) == ("RGB", None)
 
 
+def test_fields_of_a_later_version_are_left_out_and_named() -> None:
+    spec = ModelSpec.from_json(changed(anchors=3, zoom=2, edgeseg_version="99.0"), "model.onnx")
+    assert spec.unknown == ("anchors", "zoom")
+    assert (spec.height, spec.class_names) == (SPEC.height, SPEC.class_names)
+    assert ModelSpec.from_json(spec.to_json(), "model.onnx") == spec
+    assert "unknown" not in SPEC.to_json()
+
+
 @pytest.mark.parametrize(
     ("text", "what"),
     [

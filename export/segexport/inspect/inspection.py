@@ -83,6 +83,7 @@ def to_json(inspection: Inspection) -> str:
     - `compatibility`: for each runner `runner`, `runs` (true or false here) and `reasons` (lines)
     """
     values = asdict(inspection)
+    values["spec"] = json.loads(inspection.spec.to_json())
     if values["manifest"] is not None:
         del values["manifest"]["spec"]
     return json.dumps({"format": 1, **values, "path": str(inspection.path)}, indent=1)

@@ -35,8 +35,24 @@ def spec_rows(spec: ModelSpec) -> Rows:
         ("label space", f"{spec.label_space}, {spec.class_count} classes"),
         ("classes", ", ".join(spec.class_names)),
         ("metrics", metrics or "none"),
-        ("trained with", f"edgeseg {spec.edgeseg_version or 'of unknown version'}"),
+        *_origin_rows(spec),
     ]
+
+
+def _origin_rows(spec: ModelSpec) -> Rows:
+    if spec.source:
+        rows = [
+            ("made from", f"{spec.source}, SHA-256 {spec.source_sha256}"),
+            ("made by", spec.producer or "unknown"),
+            ("licence", spec.licence or "not said"),
+        ]
+    else:
+        rows = [("trained with", f"edgeseg {spec.edgeseg_version or 'of unknown version'}")]
+    if spec.pretrained:
+        rows.append(("began with", spec.pretrained))
+    if spec.unknown:
+        rows.append(("not known here", f"{', '.join(spec.unknown)}: fields of a later edgeseg"))
+    return rows
 
 
 def manifest_rows(manifest: EngineManifest) -> Rows:
