@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le
 
 from segdata.option import argument, flag, option
+from segdata.video.encoder import Encoder
 
 RunnerName = Literal["auto", "openvino", "onnxruntime"]
 Arithmetic = Literal["auto", "f32", "bf16", "f16"]
 View = Literal["overlay", "mask", "side-by-side"]
-Encoder = Literal["auto", "libx264", "h264_nvenc"]
 MaskValues = Literal["ids", "colours"]
 Audio = Literal["copy", "encode", "none"]
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, cast
+from typing import cast
 
 import av
 from av.video.stream import VideoStream
@@ -15,11 +15,10 @@ from segdata.errors import InputError
 from segdata.video.copied_sound import UNTIMED_SOUND, Copied, longest_packet, reason_not_copied
 from segdata.video.description import FieldMarker, describe
 from segdata.video.encoded_sound import Encoded
+from segdata.video.encoder import Encoder
 from segdata.video.picture import Picture, Reformatter
 from segdata.video.reader import reason
 from segdata.video.sound import AnyPacket, AudioPacket, AudioPolicy, SoundStream, SoundTrack
-
-Encoder = Literal["auto", "libx264", "h264_nvenc"]
 
 # Half of the cores: decoding and the network work at the same time.
 _THREADS = str(max(1, usable_cores() // 2))

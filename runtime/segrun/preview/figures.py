@@ -7,9 +7,8 @@ from typing import TypedDict
 
 import numpy as np
 
+from segdata.labels import Colour
 from segrun.frame import Segmented
-
-Colour = tuple[int, int, int]
 
 _SPAN = 2.0  # seconds that the speed is taken over
 _LATENCIES = 200  # frames that the latency is taken over

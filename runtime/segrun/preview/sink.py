@@ -3,9 +3,10 @@
 import re
 
 from segdata.errors import InputError
+from segdata.labels import Colour
 from segdata.video.picture import Picture
 from segrun.frame import Segmented
-from segrun.preview.figures import Colour, Figures
+from segrun.preview.figures import Figures
 from segrun.preview.live import LiveJpeg
 from segrun.preview.server import PreviewServer
 from segrun.sinks.base import Output, Sink

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from segdata.errors import EdgeSegError
 from segdata.files import move_onto, on_disk, remove, temporary_beside
+from segdata.video.encoder import Encoder
 from segdata.video.picture import Picture
 from segdata.video.sound import AudioPacket, AudioPolicy
-from segdata.video.writer import Encoder, VideoWriter
+from segdata.video.writer import VideoWriter
 from segrun.frame import Segmented
 from segrun.sinks.base import Output, Sink
 from segrun.sources.base import Source
