@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
+
 from helpers.docs_pages import ROOT
+from helpers.foreign_networks import Form, write_network
 from segdata.dataset import Dataset
+from segdata.synth import scene
 
 if TYPE_CHECKING:
     from conftest import Artefacts
@@ -21,7 +25,7 @@ INSTEAD = (
     (r"^(seg-data synth .*)", r"\1 --size 64x64 --seconds 0.4", "smaller scenes, a shorter drive"),
     (r"^(seg-train .*)--minutes \S+", r"\1", "an epoch instead"),
     (r"^(seg-train .*)", r"\1 --epochs 1", "an epoch"),
-    (r"^(seg-export(?!.*(safetensors|inspect|--size)).*)", r"\1 --size 64", "the smallest of the shipped models"),
+    (r"^(seg-export(?!.*(safetensors|inspect|wrap|--size)).*)", r"\1 --size 64", "the smallest of the shipped models"),
     (r"^(seg-bench (?!.*(compare|preflight|--estimate|--video)).*)", r"\1 --video drive.mp4", "12 small frames"),
     (r"^(seg-bench (?!.*(compare|preflight|--estimate)).*)", r"\1 --rounds 1 --frames 5", "a round"),
     (r"^(seg-bench) (--estimate .*)", r"\1 exports/unet-64.fp32.onnx \2", "instead of nine exports"),
@@ -107,6 +111,9 @@ def prepare(desk: Desk, line: str) -> None:
         shutil.rmtree(desk.folder / words[2], ignore_errors=True)
     if line.startswith("seg-export") and "inspect" not in words and "-o" not in words:
         shutil.rmtree(desk.folder / "exports", ignore_errors=True)
+    if line.startswith("seg-export wrap"):
+        write_network(desk.folder / "net.onnx", Form(classes=19))
+        cv2.imwrite(str(desk.folder / "street.png"), scene(0, 90, 160).image)
     if line.startswith(("seg-export runs/", "seg-bench runs/")):
         # An epoch on painted scenes leaves weights that no proof holds for.
         shutil.copy(desk.checkpoint, desk.folder / words[1])
