@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from segrun.runners.openvino import OpenVINORunner
+
 if TYPE_CHECKING:
     from conftest import Artefacts
 
@@ -46,6 +48,7 @@ def test_videos_run_and_are_measured_without_any_extra(
     assert "Error" not in done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "torch is not installed here"
-    assert lines[2] == "out.mp4"
+    assert lines[1].startswith("chose small.fp16.onnx in ") or len(OpenVINORunner.arithmetics()) == 1
+    assert "out.mp4" in lines[2:4]
     assert lines[-1] == "imported:"
     assert {path.name for path in tmp_path.iterdir()} == {"out.mp4", "out.json"}
