@@ -34,7 +34,7 @@ demo: $(READY)
 	$(BIN)/seg-bench $(foreach p,fp32 fp16 int8,$(DEMO)/exports/unet-256.$(p).onnx) --video "$(VIDEO)" --data $(DEMO)/dataset --rounds 3
 
 test: $(READY)
-	$(BIN)/python -m pytest -q -n auto --dist loadfile --cov
+	$(BIN)/python -m pytest -q -n auto --max-worker-restart 0 --dist loadfile --cov
 
 check: $(READY)
 	$(BIN)/ruff check

@@ -22,7 +22,7 @@ from segbench.measure.accuracy import ImageMatrices, accuracy_of, change_of, ima
 from segbench.results import AccuracyResult, Change
 from segdata.dataset import Dataset, labels_file
 from segdata.errors import InputError
-from segdata.labels import CITYSCAPES_8, CITYSCAPES_29, official_classes
+from segdata.labels import CITYSCAPES_8, CITYSCAPES_19, CITYSCAPES_29, official_classes
 from segdata.metrics import accuracy, class_iou, confusion_matrix, mean_iou
 from segrun.runners.base import Frames, Labels, Runner
 from segrun.runners.onnxruntime import OnnxRuntimeRunner
@@ -200,14 +200,32 @@ def test_a_dataset_of_other_classes_is_refused(artefacts: "Artefacts", dataset: 
     runner = AlwaysOne(artefacts)
     runner.spec = replace(
         artefacts.spec,
-        label_space=CITYSCAPES_8.name,
+        label_space="theirs",
         class_names=CITYSCAPES_8.names,
         colours=CITYSCAPES_8.colours,
     )
     with refused(
-        "has the classes of cityscapes-29, the model those of cityscapes-8; prepare it with the model's --label-space"
+        "has the classes of cityscapes-29, the model those of theirs; prepare it with the model's --label-space"
     ):
         measure(runner, dataset)
+
+
+def test_a_dataset_of_more_classes_measures_a_model_of_fewer(artefacts: "Artefacts", dataset: Dataset) -> None:
+    """By Cityscapes' own ids: of 29 classes, 19 are scored, and the others are ignored."""
+    runner = AlwaysOne(artefacts)
+    runner.spec = replace(
+        artefacts.spec,
+        label_space=CITYSCAPES_19.name,
+        class_names=CITYSCAPES_19.names,
+        colours=CITYSCAPES_19.colours,
+    )
+    found = image_matrices(runner, dataset)
+    names = CITYSCAPES_29.names
+    table = np.array(
+        [*(CITYSCAPES_19.names.index(n) if n in CITYSCAPES_19.names else 255 for n in names), *[255] * 227]
+    )
+    truth = table[dataset.evaluation().labels]
+    np.testing.assert_array_equal(found.sum(axis=(0, 2)), np.bincount(truth[truth < 19].ravel(), minlength=19))
 
 
 def test_a_dataset_without_a_frame_to_evaluate_on_is_refused(

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +18,11 @@ from segdata.errors import ContractError, InputError, VerificationError
 from segdata.files import sha256_of
 from segdata.progress import Silent
 from segexport.export import ExportReport, export
-from segexport.graph.deployable import DeployableGraph
 from segexport.graph.onnx_file import read_onnx
 from segexport.options import EngineOptions, ExportOptions, export_name
+from segexport.source import read_source
 from segexport.verify import GENERATED_THRESHOLDS, THRESHOLDS, Proof, proof_of, verify
+from segrun.runners.base import Frames, Labels
 from segrun.runners.onnxruntime import OnnxRuntimeRunner
 from segrun.runners.tensorrt.manifest import manifest_path, read_manifest
 from segtrain.network.checkpoint import load_checkpoint, save_checkpoint
@@ -90,8 +91,13 @@ def test_each_part_takes_the_steps_that_were_announced(parts: Parts) -> None:
     assert parts.names() == ["calibrate", "reference", *proofs]
 
 
+def reference_of(artefacts: "Artefacts") -> Callable[[Frames], Labels]:
+    source = read_source(ExportOptions(checkpoint=artefacts.checkpoint))
+    return source.reference()
+
+
 def test_the_proof_never_sees_a_calibration_frame(artefacts: "Artefacts", dataset: Dataset) -> None:
-    proof = proof_of(DeployableGraph(artefacts.network, artefacts.spec), artefacts.spec, dataset, Silent())
+    proof = proof_of(reference_of(artefacts), artefacts.spec, dataset, Silent())
     calibration = {frame.tobytes() for frame in dataset.calibration().images}
     assert not calibration & {frame.tobytes() for frame in proof.frames}
 
@@ -149,7 +155,7 @@ def test_an_export_that_disagrees_is_not_kept(
     def spoiled(*_: object) -> onnx.ModelProto:
         return with_noise(onnx.load(artefacts.onnx["fp32"]))
 
-    monkeypatch.setattr("segexport.export.to_onnx", spoiled)
+    monkeypatch.setattr("segexport.source.to_onnx", spoiled)
     options = ExportOptions(
         checkpoint=artefacts.checkpoint,
         precisions=("fp32",),
@@ -174,7 +180,7 @@ def with_noise(model: onnx.ModelProto) -> onnx.ModelProto:
 def test_a_loss_of_accuracy_is_caught_even_where_most_pixels_agree(artefacts: "Artefacts", dataset: Dataset) -> None:
     """The second threshold: equal pixels alone would let a lost rare class pass."""
     split = dataset.evaluation()
-    proof = proof_of(DeployableGraph(artefacts.network, artefacts.spec), artefacts.spec, dataset, Silent())
+    proof = proof_of(reference_of(artefacts), artefacts.spec, dataset, Silent())
     figures = replace(proof.figures, miou=proof.figures.miou + 0.1)
     better = Proof("spoiled", None, THRESHOLDS, split.images, split.labels, proof.reference, figures)
     with pytest.raises(VerificationError, match="changes mIoU by -10"):
@@ -244,7 +250,7 @@ def test_what_was_not_proved_is_kept_on_request_and_marked(
 ) -> None:
     pytest.importorskip("tensorrt_rtx", reason="engines are built by tensorrt_rtx, which is not installed")
     spoiled = with_noise(onnx.load(artefacts.onnx["fp32"]))
-    monkeypatch.setattr("segexport.export.to_onnx", lambda *_: spoiled)
+    monkeypatch.setattr("segexport.source.to_onnx", lambda *_: spoiled)
     options = ExportOptions(
         checkpoint=artefacts.checkpoint, precisions=("fp32",), output=tmp_path, verify=False, engine="rtx"
     )

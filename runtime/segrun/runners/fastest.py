@@ -48,7 +48,7 @@ def open_fastest(
     """Return a runner opened in the fastest of `ways`, by their names, and what was found; None if there is but one.
 
     `key` says what the order depends on: the processor, the library, the files, the threads. Raises what the first way
-    does if none can be opened.
+    does if none can be opened; one that cannot run is no way.
     """
     if len(ways) == 1:
         return next(iter(ways.values()))(), None
@@ -68,9 +68,10 @@ def open_fastest(
         if not runners:
             raise problems[0]
         rates = _rates(runners, clock)
-        found = Found(max(rates, key=rates.__getitem__), rates)
-        _remember(digest, found)
-        chosen = runners.pop(found.name)
+        found = Found(max(rates, key=rates.__getitem__), rates) if rates else None
+        if found is not None:
+            _remember(digest, found)
+        chosen = runners.pop(found.name if found else next(iter(runners)))  # where none runs, who runs it is told
         stack.pop_all()
         for runner in runners.values():
             runner.close()
@@ -79,9 +80,12 @@ def open_fastest(
 
 def _rates(runners: Mapping[str, Runner], clock: Clock) -> dict[str, float]:
     """Return the frames a second of each, the best of a few short rounds in turns: a busy machine only slows."""
-    seconds = {name: min(_seconds(runner, 1, clock) for _ in range(2)) for name, runner in runners.items()}
-    best = min(seconds.values())
-    hopeful = [name for name in runners if seconds[name] <= _HOPELESS * best]
+    seconds = {}
+    for name, runner in runners.items():
+        with suppress(EdgeSegError):  # it cannot run: a way fewer
+            seconds[name] = min(_seconds(runner, 1, clock) for _ in range(2))
+    best = min(seconds.values(), default=0.0)
+    hopeful = [name for name in seconds if seconds[name] <= _HOPELESS * best]
     for _ in range(_ROUNDS if len(hopeful) > 1 else 0):
         for name in hopeful:
             count = max(2, round(_ROUND_SECONDS / best))
