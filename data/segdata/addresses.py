@@ -27,4 +27,5 @@ def without_password(address: str) -> str:
 
 def without_passwords(text: str) -> str:
     """Return a text, such as a message of FFmpeg, with each address in it as `without_password` shows it."""
-    return re.sub(r"[\w+.-]+://\S+", lambda address: without_password(address[0]), text)
+    # Only from the beginning of a word: of a long one, each letter would be tried otherwise, to the word's end.
+    return re.sub(r"(?<![\w+.-])[\w+.-]+://\S+", lambda address: without_password(address[0]), text)
