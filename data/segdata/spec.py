@@ -9,6 +9,7 @@ from annotated_types import Ge, Le, Len
 from packaging.version import Version
 from pydantic import ConfigDict, FiniteFloat, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
+from pydantic_core import from_json
 
 from segdata.errors import ContractError
 from segdata.size import Size
@@ -118,7 +119,7 @@ class ModelSpec:
 def _without_later_fields(text: str, known: set[str]) -> str:
     """Return the JSON of a spec without the fields that a later edgeseg added; they are named in `unknown`."""
     try:
-        values = json.loads(text)
+        values = from_json(text)
         later = Version(values["edgeseg_version"]) > Version(version("edgeseg"))
     except (ValueError, KeyError, TypeError):  # not JSON, not of a spec, or without a version: said where it is read
         return text
