@@ -2,6 +2,8 @@
 
 import logging
 import math
+import os
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,7 +42,10 @@ def main(options: TrainOptions, recipe: str | None) -> None:
     if options.minutes is not None and "epochs" in given:
         click.echo(f"Warning: --minutes {options.minutes:g} decides how long; --epochs is not used", err=True)
     if recipe is None:
-        _run(options)
+        if not _run(options):
+            # The work of this process is done; to take its group of processes down waits for ever now and then.
+            sys.stdout.flush()
+            os._exit(0)
         return
     others = [f"--{name.replace('_', '-')}" for name in given if name not in _BESIDE_RECIPE]
     if others:
@@ -53,8 +58,11 @@ def main(options: TrainOptions, recipe: str | None) -> None:
     click.echo(follow(followed, options.dataset, options.output or Path("runs") / followed.name, run, asked))
 
 
-def _run(options: TrainOptions, way_on: str = "go on with --resume") -> None:
-    """Train, and show how it goes; `way_on` is said to whoever interrupts it."""
+def _run(options: TrainOptions, way_on: str = "go on with --resume") -> bool:
+    """Train, and show how it goes; return whether this is the first of the processes.
+
+    `way_on` is said to whoever interrupts it.
+    """
     from segtrain.history import EpochFigures
     from segtrain.loop import Progress, train
     from segtrain.report.plots import plot_curves, save
@@ -100,6 +108,7 @@ def _run(options: TrainOptions, way_on: str = "go on with --resume") -> None:
     if outcome.first:
         write_pictures(folder, dataset, outcome)
         _tell(outcome)
+    return outcome.first
 
 
 def _what_was_kept(folder: Path, way_on: str) -> str:

@@ -123,9 +123,9 @@ def train(options: TrainOptions, dataset: Dataset, progress: Progress) -> Outcom
     fabric.barrier()
     best_spec, evaluation = _finish(best_file, dataset, trainer)
     if torch.distributed.is_initialized():
-        # Left to the end of the interpreter, its threads sometimes abort the process.
         fabric.barrier()
-        torch.distributed.destroy_process_group()
+        if fabric.is_global_zero:  # left to the end of the interpreter, its threads sometimes abort the process
+            torch.distributed.destroy_process_group()
     return Outcome(best_file, best_spec, evaluation, history, tell)
 
 

@@ -106,7 +106,7 @@ def follow(
     recipe: Recipe,
     dataset: Path,
     folder: Path,
-    run: Callable[[TrainOptions], None],
+    run: Callable[[TrainOptions], object],
     asked: Mapping[str, Any],
     above: tuple[str, ...] = (),
 ) -> Path:
