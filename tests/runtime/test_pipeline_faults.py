@@ -312,7 +312,7 @@ def test_a_sink_that_was_closed_by_its_viewer_ends_the_run() -> None:
     class Window(Watcher):
         def write(self, segmented: Segmented, picture: Picture | None) -> None:
             super().write(segmented, picture)
-            self.closed = len(self.taken) == 5
+            self.closed = len(self.taken) >= 5  # a window stays closed; the pipeline looks now and then
 
     window = Window()
     report = finished(pipeline(CountingSource(count=100_000), SkyAndPerson(), window).run)
