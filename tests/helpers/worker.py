@@ -61,7 +61,8 @@ def main() -> None:
     sound_folder = Path(sound).resolve()
     use_sound_files(sound_folder)
     system = map(Path, ("/usr", "/proc", "/sys", "/dev", "/etc/localtime"))
-    home, repository = Path.home() / ".cache", Path(__file__).parents[2]
+    repository = Path(__file__).parents[2]
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").resolve()
     watch = _Watch([sound_folder, Path(sys.prefix), Path(sys.base_prefix), repository, home, *system])
     for number, (name, index) in enumerate(json.loads(cases)):
         folder = Path(work).resolve() / f"{name}-{index}"
