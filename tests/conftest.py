@@ -50,6 +50,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a background job of a s
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # What runs fastest is remembered from one run to the next: not from a test to what the user has, nor back.
+os.environ.setdefault("MPLCONFIGDIR", str(Path.home() / ".cache" / "matplotlib"))  # the list of fonts takes seconds
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="edgeseg-tests-")
 
 torch.set_num_threads(1)  # where other work has the cores, more threads wait for each other: seven times slower

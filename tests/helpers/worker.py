@@ -62,8 +62,9 @@ def main() -> None:
     use_sound_files(sound_folder)
     system = map(Path, ("/usr", "/proc", "/sys", "/dev", "/etc/localtime"))
     repository = Path(__file__).parents[2]
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").resolve()
-    watch = _Watch([sound_folder, Path(sys.prefix), Path(sys.base_prefix), repository, home, *system])
+    own = Path.home() / ".cache"
+    caches = own, Path(os.environ.get("XDG_CACHE_HOME") or own).resolve()
+    watch = _Watch([sound_folder, Path(sys.prefix), Path(sys.base_prefix), repository, *caches, *system])
     for number, (name, index) in enumerate(json.loads(cases)):
         folder = Path(work).resolve() / f"{name}-{index}"
         folder.mkdir(parents=True)
