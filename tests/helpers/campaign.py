@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import matplotlib.font_manager  # noqa: F401 - makes the list of fonts, which starts a program, before a file is read
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 PATIENCE = 30.0  # seconds that one file may take
