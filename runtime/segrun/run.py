@@ -5,7 +5,7 @@ from contextlib import nullcontext
 
 from segdata.addresses import without_password
 from segdata.errors import EdgeSegError, InputError
-from segdata.progress import Progress, Silent
+from segdata.progress import SILENT, Progress
 from segrun.drawing.drawing import Drawing
 from segrun.interrupt import Interrupts
 from segrun.options import RunOptions
@@ -20,7 +20,7 @@ from segrun.sources.open import open_source
 def run(
     options: RunOptions,
     runner: Runner,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
     *,
     on_address: Callable[[str], None] = lambda _: None,
     interrupts: Interrupts | None = None,
@@ -35,7 +35,7 @@ def run(
     """
     if len(options.inputs) != 1:
         raise InputError(f"got {len(options.inputs)} inputs, need one a run; run them one after the other")
-    (word,), progress = options.inputs, progress or Silent()
+    (word,) = options.inputs
     names = output_names(options, word)
     with nullcontext(interrupts) if interrupts else Interrupts() as heard:
         source = open_source(word, options)

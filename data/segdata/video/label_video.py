@@ -5,7 +5,6 @@ Any tool that reads video has them as numbers: `ffmpeg -i NAME.labels.mkv -f raw
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,10 +13,10 @@ from types import TracebackType
 import av
 import numpy as np
 import numpy.typing as npt
-from av.video.stream import VideoStream
 
 from segdata.errors import InputError
 from segdata.video.reader import reason
+from segdata.video.track_file import TrackFile
 
 SUFFIX = ".labels.mkv"
 
@@ -33,8 +32,8 @@ class TimedLabels:
     labels: npt.NDArray[np.uint8]
 
 
-class LabelVideoWriter:
-    """Writes labels of one size. Use it in a `with` block, or close it; `frames_written` counts them."""
+class LabelVideoWriter(TrackFile):
+    """Writes labels of one size. Use it in a `with` block, or close it."""
 
     def __init__(
         self, path: Path, rate: Fraction, time_base: Fraction, classes: tuple[str, ...], shown_as: Path | None = None
@@ -44,14 +43,12 @@ class LabelVideoWriter:
         `rate` is frames a second, about, `time_base` the unit of their times in seconds (Matroska rounds to a
         thousandth), `classes` what the ids stand for. Errors speak of `shown_as` where `path` is only temporary.
         """
-        self._shown_as = shown_as or path
+        super().__init__(shown_as or path)
         self._time_base = time_base
-        self.frames_written = 0
-        self._failed = False
         with self._one_line_errors():
             self._container = av.open(str(path.absolute()), "w", format="matroska")
             self._container.metadata[_CLASSES] = json.dumps(classes)
-            self._stream: VideoStream = self._container.add_stream("ffv1", rate=rate, options=_OPTIONS)
+            self._stream = self._container.add_stream("ffv1", rate=rate, options=_OPTIONS)
         self._stream.pix_fmt = "gray"
         self._stream.time_base = time_base
 
@@ -72,21 +69,6 @@ class LabelVideoWriter:
                 self._stream.height, self._stream.width = labels.shape
             self._container.mux(self._stream.encode(frame))
         self.frames_written += 1
-
-    def close(self) -> None:
-        """Finish the file; raise InputError if FFmpeg cannot."""
-        with self._one_line_errors():
-            if self.frames_written and not self._failed:
-                self._container.mux(self._stream.encode())
-            self._container.close()
-
-    @contextmanager
-    def _one_line_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (av.FFmpegError, ValueError, OSError) as error:
-            self._failed = True
-            raise InputError(f"cannot write {self._shown_as} ({reason(error)}); choose another place") from error
 
 
 def read_labels(path: Path) -> Iterator[TimedLabels]:

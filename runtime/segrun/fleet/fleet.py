@@ -1,7 +1,6 @@
 """A list of videos, one after the other, with a receipt for each: what is done stays done, what failed is named."""
 
 import os
-import platform
 import socket
 import time
 from collections.abc import Callable
@@ -123,7 +122,7 @@ def _done(video: Video, key: str, options: RunOptions, runner: Runner, interrupt
         seconds=round(time.perf_counter() - start, 3),
         exit_code=code,
         error=said,
-        host=socket.gethostname() or platform.node(),
+        host=socket.gethostname(),
     )
 
 

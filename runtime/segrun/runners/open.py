@@ -60,7 +60,6 @@ def open_runner(
 
 def _open(paths: Sequence[Path], runner: RunnerName, trust: bool, throughput: bool, arithmetic: Arithmetic) -> Runner:
     ways: dict[str, Opener] = {}
-    key = [str(usable_cores()), str(throughput)]
     for path in paths:
         kind = _class_of(path, runner)
         able = kind.arithmetics()
@@ -70,8 +69,9 @@ def _open(paths: Sequence[Path], runner: RunnerName, trust: bool, throughput: bo
         for each in [arithmetic] if arithmetic != "auto" else able or [None]:
             name = f"{path.name} in {each}" if each else path.name
             ways[name] = partial(kind.opened, path, trust=trust, throughput=throughput, arithmetic=each)
-        if len(ways) > 1:
-            key += [kind.platform(), sha256_of(path)]
+    key = [str(usable_cores()), str(throughput)]
+    if len(ways) > 1:
+        key += [_class_of(paths[0], runner).platform(), *map(sha256_of, paths)]
     opened, found = open_fastest(ways, key)
     opened.chosen = str(found or "")
     return opened

@@ -1,36 +1,33 @@
 """Writes the drawn pictures as an animated GIF."""
 
-from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
-from segdata.errors import InputError
-from segdata.files import move_onto, on_disk, remove, temporary_beside
+from segdata.files import on_disk
 from segdata.video.gif import HUNDREDTH, GifWriter
 from segdata.video.picture import Picture, Reformatter
 from segrun.frame import Segmented
-from segrun.sinks.base import Output, Sink
+from segrun.sinks.base import Output
+from segrun.sinks.track import TrackSink
 
 MOST_WIDTH = 640  # pixels: a GIF of more is tens of megabytes within seconds
 LEAST_STEP = 2  # hundredths of a second between pictures: players show what is faster at a tenth of its speed
 
 
-class GifSink(Sink):
+class GifSink(TrackSink):
     """Writes a GIF that repeats without an end, at most 640 pixels wide and at most 50 pictures a second.
 
-    The first picture is shown at once, the others as long after it as in the source. The file appears when it is
-    finished, with all that came until then.
+    The first picture is shown at once, the others as long after it as in the source.
     """
 
     shows = True
+    _writer: GifWriter | None
 
     def __init__(self, target: Path, rate: Fraction) -> None:
         """Prepare to write `target`, from a source of about `rate` frames a second; nothing is written yet."""
-        super().__init__()
-        self._target, self._temporary = target, temporary_beside(target)
+        super().__init__(target)
         self._rate = rate
         self._reformatter = Reformatter()
-        self._writer: GifWriter | None = None
         self._size = (0, 0)
         self._starts_at = 0.0
         self._last = -LEAST_STEP
@@ -57,28 +54,11 @@ class GifSink(Sink):
 
     def finish(self) -> None:
         """Complete the file and move it into place; raise InputError if that cannot be done."""
-        if self._writer is None:
-            return
-        try:
-            self._writer.close()
-        finally:
-            if self._writer.usable:
-                move_onto(self._target, self._temporary)
-                self.path = self._target
-            else:
-                remove(self._temporary)
+        super().finish()
         if self._left_out:
             self.remarks.append(
                 f"{self._target}: {self._left_out} frames left out, as a GIF shows 50 a second at most; a video has all"
             )
-
-    def discard(self) -> None:
-        """Remove what was written."""
-        with suppress(InputError, OSError):
-            if self._writer is not None:
-                self._writer.close()
-        with suppress(OSError):
-            remove(self._temporary)
 
     def _open(self, picture: Picture) -> GifWriter:
         width = min(picture.width, MOST_WIDTH)
