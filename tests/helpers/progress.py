@@ -4,15 +4,17 @@ from collections.abc import Callable
 
 
 class Told:
-    """`totals` are what `start` was told, `notes` what `advance` was; `on_advance` is called then and may raise."""
+    """`totals` and `done` are what `start` was told, `notes` what `advance` was, after which `on_advance` is called."""
 
     def __init__(self, on_advance: Callable[[], object] = lambda: None) -> None:
         self.totals: list[int | None] = []
+        self.done: list[int] = []
         self.notes: list[str] = []
         self._on_advance = on_advance
 
     def start(self, total: int | None, done: int = 0) -> None:
         self.totals.append(total)
+        self.done.append(done)
 
     def advance(self, note: str = "") -> None:
         self.notes.append(note)

@@ -3,15 +3,41 @@
 import csv
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from segtrain.loop import Progress
+from segdata.spec import ModelSpec
+from segtrain.history import EpochFigures
 
 COMMAND = Path(sys.executable).with_name("seg-train")
 TIMED = ("images_per_second", "outside_share")  # the columns of metrics.csv that no two runs share
 LIMIT = 600  # seconds, so that nothing waits for ever
 
-QUIET = Progress(lambda *_: None, lambda *_: None, lambda _: None, lambda _: None)
+
+class Heard:
+    """The events of a training, remembered: the epochs planned before each, the history so far, and the warnings.
+
+    `on_planned` and `on_scored` are called then, and may raise.
+    """
+
+    def __init__(
+        self, on_planned: Callable[[], object] = lambda: None, on_scored: Callable[[], object] = lambda: None
+    ) -> None:
+        self.planned_epochs: list[int] = []
+        self.history: list[EpochFigures] = []
+        self.warnings: list[str] = []
+        self._on_planned, self._on_scored = on_planned, on_scored
+
+    def planned(self, spec: ModelSpec, epochs: int) -> None:
+        self.planned_epochs.append(epochs)
+        self._on_planned()
+
+    def scored(self, history: list[EpochFigures]) -> None:
+        self.history = list(history)
+        self._on_scored()
+
+    def warned(self, line: str) -> None:
+        self.warnings.append(line)
 
 
 def environment() -> dict[str, str]:

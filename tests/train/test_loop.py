@@ -16,19 +16,21 @@ from lightning_fabric import Fabric
 from safetensors.torch import load_file
 
 from helpers.labelled_files import photo, save
+from helpers.progress import Told
+from helpers.training_runs import Heard
 from segdata.dataset import Dataset, SplitArrays
 from segdata.errors import EdgeSegError
 from segdata.metrics import accuracy
 from segdata.options import PrepareOptions, SynthOptions
 from segdata.prepare.prepare import prepare
+from segdata.progress import SILENT
 from segdata.size import Size
-from segdata.spec import ModelSpec
 from segdata.synth.write import write_synthetic
 from segtrain.evaluate import Evaluation, evaluate
 from segtrain.frames.batches import batches, normalise
 from segtrain.history import best_of
 from segtrain.learning.prior import SHARES
-from segtrain.loop import Outcome, Progress, train
+from segtrain.loop import Outcome, train
 from segtrain.network.checkpoint import load_checkpoint
 from segtrain.options import TrainOptions
 from segtrain.report.run_folder import write_pictures
@@ -36,15 +38,6 @@ from segtrain.report.run_folder import write_pictures
 Refused = Callable[..., AbstractContextManager[None]]
 
 IGNORED = 255
-
-
-def watching(warnings: list[str] | None = None) -> Progress:
-    """Return a Progress that keeps the warnings and nothing else."""
-    kept = [] if warnings is None else warnings
-    return Progress(lambda *_: None, lambda *_: None, lambda _: None, kept.append)
-
-
-QUIET = watching()
 
 
 def options_for(dataset: Dataset, output: Path, **changes: Any) -> TrainOptions:  # noqa: ANN401 - any option
@@ -83,7 +76,7 @@ def measured(checkpoint: Path, split: SplitArrays) -> Evaluation:
 def trained(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
     """The folder of a run of ten epochs, and what it left."""
     folder = tmp_path_factory.mktemp("run")
-    return folder, train(options_for(dataset, folder), dataset, QUIET)
+    return folder, train(options_for(dataset, folder), dataset, SILENT, Heard())
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +118,7 @@ def test_the_checkpoint_is_the_best_epoch_and_says_how_good(trained: tuple[Path,
 
 def test_without_class_balance_they_are_those_of_the_best_epoch(dataset: Dataset, tmp_path: Path) -> None:
     """There is nothing to undo then, so what is kept scores as it did in its epoch."""
-    outcome = train(options_for(dataset, tmp_path, epochs=3, class_balance=0.0), dataset, QUIET)
+    outcome = train(options_for(dataset, tmp_path, epochs=3, class_balance=0.0), dataset, SILENT, Heard())
     best = max(outcome.history, key=lambda row: row.miou)
     figures = accuracy(outcome.evaluation.matrix, outcome.spec.class_names)
     # The weights were rounded to float16.
@@ -135,7 +128,7 @@ def test_without_class_balance_they_are_those_of_the_best_epoch(dataset: Dataset
 
 
 def test_the_weights_that_are_kept_are_the_averaged_ones(dataset: Dataset, tmp_path: Path) -> None:
-    train(options_for(dataset, tmp_path, epochs=1, class_balance=0.0), dataset, QUIET)
+    train(options_for(dataset, tmp_path, epochs=1, class_balance=0.0), dataset, SILENT, Heard())
     kept, state = load_file(tmp_path / "best.safetensors"), load_file(tmp_path / "last.safetensors")
     assert any(tensor.dtype == torch.float16 for tensor in kept.values())
     for name, tensor in kept.items():
@@ -157,7 +150,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(dataset: Dat
     weights = {}
     for name, seed in (("first", 3), ("again", 3), ("other", 4)):
         options = options_for(dataset, tmp_path / name, epochs=1, augment="strong", seed=seed)
-        weights[name] = train(options, dataset, QUIET).best.read_bytes()
+        weights[name] = train(options, dataset, SILENT, Heard()).best.read_bytes()
         torch.rand(7)  # what was drawn before must not matter
     assert weights["first"] == weights["again"]
     assert weights["first"] != weights["other"]
@@ -165,7 +158,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(dataset: Dat
 
 def test_patience_stops_so_many_epochs_after_the_best(dataset: Dataset, tmp_path: Path) -> None:
     options = options_for(dataset, tmp_path, epochs=60, patience=2, learning_rate=5e-2)
-    history = train(options, dataset, QUIET).history
+    history = train(options, dataset, SILENT, Heard()).history
     assert history[-1].epoch < 60
     waited = [row.epoch - best.epoch for row in history if (best := best_of(history[: row.epoch]))]
     assert waited[-1] == 2
@@ -177,7 +170,7 @@ def test_a_warm_start_begins_where_the_other_training_ended(
 ) -> None:
     folder, outcome = trained
     options = options_for(dataset, tmp_path, epochs=1, learning_rate=1e-3, init=folder / "best.safetensors")
-    warm = train(options, dataset, QUIET).history[0]
+    warm = train(options, dataset, SILENT, Heard()).history[0]
     assert warm.train_loss < 0.8 * outcome.history[0].train_loss
     assert warm.miou > outcome.history[0].miou
 
@@ -185,20 +178,20 @@ def test_a_warm_start_begins_where_the_other_training_ended(
 def test_a_run_that_overfits_is_warned_of_once(dataset: Dataset, tmp_path: Path) -> None:
     train_split, val = (dataset.split(name) for name in ("train", "val"))
     few = Changed(dataset, train=train_split.subset(np.arange(4)), val=val.subset(np.arange(20)))
-    warnings: list[str] = []
+    heard = Heard()
     options = options_for(few, tmp_path, width=16, epochs=60, batch_size=1, class_balance=0.0, average=0.5)
-    history = train(options, few, watching(warnings)).history
+    history = train(options, few, SILENT, heard).history
     lowest = min(history, key=lambda row: row.val_loss)
     assert history[-1].val_loss > 1.1 * lowest.val_loss, "the training did not overfit"
-    assert len(warnings) == 1
-    assert re.match(r"overfitting: the loss on held-out frames was lowest in epoch \d+", warnings[0])
-    assert "\n" not in warnings[0]
+    assert len(heard.warnings) == 1
+    assert re.match(r"overfitting: the loss on held-out frames was lowest in epoch \d+", heard.warnings[0])
+    assert "\n" not in heard.warnings[0]
 
 
 def test_no_overfitting_is_no_warning(dataset: Dataset, tmp_path: Path) -> None:
-    warnings: list[str] = []
-    train(options_for(dataset, tmp_path, epochs=8), dataset, watching(warnings))
-    assert warnings == []
+    heard = Heard()
+    train(options_for(dataset, tmp_path, epochs=8), dataset, SILENT, heard)
+    assert heard.warnings == []
 
 
 def test_a_class_that_never_occurs_and_what_is_ignored_are_told(tmp_path: Path) -> None:
@@ -219,10 +212,10 @@ classes = [
     (made,) = prepare(
         PrepareOptions(source=tmp_path / "source", target=tmp_path / "out", sizes=size, label_space=space)
     ).datasets
-    warnings: list[str] = []
-    outcome = train(options_for(made, tmp_path / "run", epochs=2, batch_size=4), made, watching(warnings))
+    heard = Heard()
+    outcome = train(options_for(made, tmp_path / "run", epochs=2, batch_size=4), made, SILENT, heard)
     assert accuracy(outcome.evaluation.matrix, outcome.spec.class_names).miou == 1
-    assert warnings[:2] == [
+    assert heard.warnings[:2] == [
         "train: no pixel is of thing, all are of bg: nothing to tell apart",
         "train: 25.0% of the pixels are ignored (255); if 255 is a class in the masks, give it that id",
     ]
@@ -261,7 +254,7 @@ def test_val_is_scored_on_the_larger_truth_too(sizes: Path, tmp_path: Path, larg
     dataset, truth = Dataset(sizes / "64"), Dataset(sizes / str(larger))
     named = truth.folder if larger != 256 else None
     options = options_for(dataset, tmp_path, epochs=2, batch_size=4, truth=named)
-    outcome = train(options, dataset, QUIET)
+    outcome = train(options, dataset, SILENT, Heard())
     evaluation = outcome.evaluation
     assert evaluation.truth_matrix is not None
     write_pictures(tmp_path, dataset, outcome)
@@ -277,7 +270,7 @@ def test_a_dataset_without_a_larger_sibling_has_one_truth(trained: tuple[Path, O
 
 def test_the_truth_of_other_frames_is_refused(sizes: Path, dataset: Dataset, tmp_path: Path, refused: Refused) -> None:
     with refused("not the val frames and classes of"):
-        train(options_for(dataset, tmp_path / "run", truth=sizes / "128"), dataset, QUIET)
+        train(options_for(dataset, tmp_path / "run", truth=sizes / "128"), dataset, SILENT, Heard())
     assert not (tmp_path / "run").exists()
 
 
@@ -285,24 +278,23 @@ def test_the_truth_of_other_frames_is_refused(sizes: Path, dataset: Dataset, tmp
 
 
 def test_more_minutes_are_more_epochs(dataset: Dataset, tmp_path: Path) -> None:
-    announced: list[int] = []
-
-    def on_plan(spec: ModelSpec, steps: int, epochs: int, done: int) -> None:
-        assert steps == 5 * epochs
-        announced.append(epochs)
+    def end() -> None:
         raise KeyboardInterrupt  # an hour is long
 
+    progress, heard = Told(on_advance=end), Heard()
     for minutes in (1, 60):
         with pytest.raises(KeyboardInterrupt):
-            train(options_for(dataset, tmp_path, minutes=minutes), dataset, replace(QUIET, on_plan=on_plan))
-    assert 1 <= announced[0] < announced[1] / 5
+            train(options_for(dataset, tmp_path, minutes=minutes), dataset, progress, heard)
+    few, many = heard.planned_epochs
+    assert 1 <= few < many / 5
+    assert progress.totals == [5 * few, 5 * many]
 
 
 def test_a_run_of_minutes_ends_after_the_epochs_it_announced(dataset: Dataset, tmp_path: Path) -> None:
-    announced: list[int] = []
-    progress = replace(QUIET, on_plan=lambda _, steps, epochs, done: announced.append(epochs))
-    history = train(options_for(dataset, tmp_path, minutes=0.1), dataset, progress).history
-    assert len(announced) == len(history) == announced[-1]  # planned anew before each, and kept
+    heard = Heard()
+    history = train(options_for(dataset, tmp_path, minutes=0.1), dataset, SILENT, heard).history
+    planned = heard.planned_epochs
+    assert len(planned) == len(history) == planned[-1]  # planned anew before each, and kept
     assert history[-1].learning_rate < 0.1 * history[0].learning_rate or len(history) < 5  # the schedule fits it
 
 
@@ -312,7 +304,7 @@ def test_a_run_of_minutes_ends_after_the_epochs_it_announced(dataset: Dataset, t
 def test_a_loss_that_is_no_number_says_where_and_what_to_do(dataset: Dataset, tmp_path: Path, refused: Refused) -> None:
     pattern = r"the loss became (nan|inf) in step (\d+) of epoch (\d+), on the frames (.+?); (.+)"
     with pytest.raises(EdgeSegError) as caught:
-        train(options_for(dataset, tmp_path, learning_rate=1e30), dataset, QUIET)
+        train(options_for(dataset, tmp_path, learning_rate=1e30), dataset, SILENT, Heard())
     told = re.fullmatch(pattern, str(caught.value))
     assert told is not None, caught.value
     step, epoch = int(told[2]) - 1, int(told[3]) - 1
@@ -328,7 +320,7 @@ def test_weights_broken_by_the_last_step_of_an_epoch_are_not_kept(
 ) -> None:
     """One step an epoch: its own loss is good, and no other step is there to notice."""
     with refused("the loss on val became nan after epoch 1; .*lower --learning-rate", EdgeSegError):
-        train(options_for(dataset, tmp_path, batch_size=40, learning_rate=1e30), dataset, QUIET)
+        train(options_for(dataset, tmp_path, batch_size=40, learning_rate=1e30), dataset, SILENT, Heard())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -347,7 +339,7 @@ def test_options_that_do_not_fit_the_dataset_are_refused(
     dataset: Dataset, tmp_path: Path, refused: Refused, changes: dict[str, Any], words: str
 ) -> None:
     with refused(words):
-        train(options_for(dataset, tmp_path / "run", **changes), dataset, QUIET)
+        train(options_for(dataset, tmp_path / "run", **changes), dataset, SILENT, Heard())
     assert not (tmp_path / "run").exists()
 
 
@@ -357,7 +349,7 @@ def test_a_folder_that_holds_a_run_is_refused(
     folder = trained[0]
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with refused("holds a run; go on with it by --resume, or name another folder with -o"):
-        train(options_for(dataset, folder), dataset, QUIET)
+        train(options_for(dataset, folder), dataset, SILENT, Heard())
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
@@ -365,4 +357,4 @@ def test_val_without_a_labelled_pixel_is_refused(dataset: Dataset, tmp_path: Pat
     val = dataset.split("val").subset(np.arange(4))
     unknown = replace(val, labels=np.full_like(val.labels, IGNORED))
     with refused("val has no labelled pixel", EdgeSegError):
-        train(options_for(dataset, tmp_path, epochs=1), Changed(dataset, val=unknown), QUIET)
+        train(options_for(dataset, tmp_path, epochs=1), Changed(dataset, val=unknown), SILENT, Heard())

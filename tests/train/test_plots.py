@@ -82,6 +82,9 @@ def test_curves_show_train_and_val_and_the_epoch_that_was_kept(tmp_path: Path) -
     assert [
         np.unique(np.asarray(line.get_xdata())).tolist() for line in losses.lines if line.get_label() == "kept"
     ] == [[2]]
+    (legend,) = figure.legends
+    assert not any(axis.get_legend() for axis in figure.axes)  # where it could cover a curve
+    assert "kept" in [text.get_text() for text in legend.get_texts()]
     assert {str(line.get_label()) for line in miou.lines} >= {"val", "val, 19 official classes"}
     assert is_drawn(picture(figure, tmp_path))
 

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from helpers.children import child
-from helpers.training_runs import COMMAND, LIMIT, QUIET, environment, rows_of, said
+from helpers.training_runs import COMMAND, LIMIT, Heard, environment, rows_of, said
 from segdata.dataset import Dataset
+from segdata.progress import SILENT
 from segtrain.loop import train
 from segtrain.network.checkpoint import load_checkpoint
 from segtrain.options import TrainOptions
@@ -87,7 +88,7 @@ def one(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
         augment="none",
         precision="32-true",
     )
-    train(options, dataset, QUIET)
+    train(options, dataset, SILENT, Heard())
     return folder
 
 
@@ -110,6 +111,7 @@ def test_one_of_two_processes_writes_and_speaks(two: Ran) -> None:
         "last.safetensors",
         "metrics.csv",
         "panels.png",
+    "run.html",
     ]
     assert said(two.stderr) == []
     lines = two.stdout.splitlines()

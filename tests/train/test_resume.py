@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 from helpers.children import child
-from helpers.training_runs import COMMAND, LIMIT, QUIET, environment, rows_of
+from helpers.progress import Told
+from helpers.training_runs import COMMAND, LIMIT, Heard, environment, rows_of
 from segdata.dataset import Dataset
 from segdata.errors import ContractError, EdgeSegError
-from segtrain.history import EpochFigures
-from segtrain.loop import Outcome, Progress, train
+from segdata.progress import SILENT, Progress
+from segtrain.loop import Events, Outcome, train
 from segtrain.options import TrainOptions
 from segtrain.state import read_position
 
@@ -31,18 +32,15 @@ def options_for(dataset: Dataset, output: Path, **changes: Any) -> TrainOptions:
     return replace(small, **changes)
 
 
-def ending_after(epochs: int, error: BaseException) -> Progress:
-    """Return a Progress that ends the run by `error` in the first step after so many epochs."""
-    done: list[EpochFigures] = []
+def ending_after(epochs: int, error: BaseException) -> tuple[Progress, Events]:
+    """Return what ends the run by `error` in the first step after so many epochs."""
+    heard = Heard()
 
-    def on_epoch(history: list[EpochFigures]) -> None:
-        done[:] = history
-
-    def on_step(loss: float, images_per_second: float) -> None:
-        if len(done) == epochs:
+    def on_step() -> None:
+        if len(heard.history) == epochs:
             raise error
 
-    return Progress(lambda *_: None, on_step, on_epoch, lambda _: None)
+    return Told(on_step), heard
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -53,7 +51,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def whole(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
     """A run of four epochs that nothing disturbed."""
     folder = tmp_path_factory.mktemp("whole")
-    return folder, train(options_for(dataset, folder), dataset, QUIET)
+    return folder, train(options_for(dataset, folder), dataset, SILENT, Heard())
 
 
 @pytest.fixture
@@ -61,7 +59,7 @@ def half(dataset: Dataset, tmp_path: Path) -> Path:
     """The same run, ended in the middle of its third epoch."""
     folder = tmp_path / "half"
     with pytest.raises(KeyboardInterrupt):
-        train(options_for(dataset, folder), dataset, ending_after(2, KeyboardInterrupt()))
+        train(options_for(dataset, folder), dataset, *ending_after(2, KeyboardInterrupt()))
     return folder
 
 
@@ -81,7 +79,7 @@ def test_a_run_killed_twice_ends_as_if_it_had_not_been(dataset: Dataset, tmp_pat
     assert 2 <= len(read_position(last).history) < EPOCHS
     done = subprocess.run([*command, "--resume"], env=environment(), capture_output=True, text=True, timeout=LIMIT)
     assert done.returncode == 0, done.stderr
-    train(options_for(dataset, tmp_path / "whole", epochs=EPOCHS), dataset, QUIET)
+    train(options_for(dataset, tmp_path / "whole", epochs=EPOCHS), dataset, SILENT, Heard())
     assert rows_of(tmp_path / "killed") == rows_of(tmp_path / "whole")
     assert len(rows_of(tmp_path / "killed")) == EPOCHS
     best = [(tmp_path / name / "best.safetensors").read_bytes() for name in ("killed", "whole")]
@@ -101,10 +99,9 @@ def test_a_run_ended_in_an_epoch_goes_on_from_the_one_before(
     half: Path, whole: tuple[Path, Outcome], dataset: Dataset
 ) -> None:
     assert [row["epoch"] for row in rows_of(half)] == ["1", "2"]
-    started: list[tuple[int, ...]] = []
-    progress = replace(QUIET, on_plan=lambda _, *numbers: started.append(numbers))
-    outcome = train(options_for(dataset, half, resume=True), dataset, progress)
-    assert started == [(20, 4, 10), (20, 4, 15)]  # steps and epochs in all, and steps done before
+    progress, heard = Told(), Heard()
+    outcome = train(options_for(dataset, half, resume=True), dataset, progress, heard)
+    assert (progress.totals, progress.done, heard.planned_epochs) == ([20, 20], [10, 15], [4, 4])
     assert rows_of(half) == rows_of(whole[0])
     assert (half / "best.safetensors").read_bytes() == (whole[0] / "best.safetensors").read_bytes()
     assert [row.miou for row in outcome.history] == [row.miou for row in whole[1].history]
@@ -116,7 +113,7 @@ def test_a_finished_run_resumed_is_only_evaluated(
     folder, outcome = whole
     before = contents(folder)
     again = train(
-        options_for(dataset, folder, resume=True), dataset, ending_after(0, AssertionError("it trains once more"))
+        options_for(dataset, folder, resume=True), dataset, *ending_after(0, AssertionError("it trains once more"))
     )
     assert contents(folder) == before
     assert again.history == outcome.history
@@ -125,11 +122,11 @@ def test_a_finished_run_resumed_is_only_evaluated(
 
 def test_a_run_that_patience_ended_resumed_is_only_evaluated(dataset: Dataset, tmp_path: Path) -> None:
     options = options_for(dataset, tmp_path, epochs=40, patience=1, learning_rate=5e-2, augment="none")
-    history = train(options, dataset, QUIET).history
+    history = train(options, dataset, SILENT, Heard()).history
     assert len(history) < 40
     before = contents(tmp_path)
-    progress = ending_after(0, AssertionError("it trains once more"))
-    assert train(replace(options, resume=True), dataset, progress).history == history
+    ending = ending_after(0, AssertionError("it trains once more"))
+    assert train(replace(options, resume=True), dataset, *ending).history == history
     assert contents(tmp_path) == before
 
 
@@ -139,10 +136,10 @@ def test_an_epoch_whose_figures_could_not_be_written_is_done_again(
     (tmp_path / "metrics.csv").mkdir()
     options = options_for(dataset, tmp_path, epochs=1)
     with refused("cannot write .*metrics.csv"):
-        train(options, dataset, QUIET)
+        train(options, dataset, SILENT, Heard())
     (tmp_path / "metrics.csv").rmdir()
     resume = (tmp_path / "last.safetensors").exists()
-    train(replace(options, resume=resume), dataset, QUIET)
+    train(replace(options, resume=resume), dataset, SILENT, Heard())
     assert [row["epoch"] for row in rows_of(tmp_path)] == ["1"]
 
 
@@ -151,9 +148,9 @@ def test_after_a_loss_that_is_no_number_a_lower_learning_rate_goes_on(
 ) -> None:
     before = contents(half)
     with refused(r"epoch 3, on the frames .*; the last good weights are kept: --resume with a lower", EdgeSegError):
-        train(options_for(dataset, half, resume=True, learning_rate=1e30), dataset, QUIET)
+        train(options_for(dataset, half, resume=True, learning_rate=1e30), dataset, SILENT, Heard())
     assert contents(half) == before
-    history = train(options_for(dataset, half, resume=True, learning_rate=1e-3), dataset, QUIET).history
+    history = train(options_for(dataset, half, resume=True, learning_rate=1e-3), dataset, SILENT, Heard()).history
     assert len(history) == 4
     assert history[2].learning_rate < 1e-3 < history[1].learning_rate
     assert [row["epoch"] for row in rows_of(half)] == ["1", "2", "3", "4"]
@@ -173,13 +170,13 @@ def test_other_options_are_refused(
 ) -> None:
     before = contents(whole[0])
     with refused(words):
-        train(options_for(dataset, whole[0], resume=True, **changes), dataset, QUIET)
+        train(options_for(dataset, whole[0], resume=True, **changes), dataset, SILENT, Heard())
     assert contents(whole[0]) == before
 
 
 def test_without_a_run_there_is_nothing_to_resume(dataset: Dataset, tmp_path: Path, refused: Refused) -> None:
     with refused("last.safetensors: no such file, so there is no run to resume; leave out --resume"):
-        train(options_for(dataset, tmp_path / "none", resume=True), dataset, QUIET)
+        train(options_for(dataset, tmp_path / "none", resume=True), dataset, SILENT, Heard())
     assert not (tmp_path / "none").exists()
 
 
@@ -187,10 +184,10 @@ def test_a_cut_state_is_refused(half: Path, dataset: Dataset, refused: Refused) 
     last = half / "last.safetensors"
     last.write_bytes(last.read_bytes()[:-100])
     with refused("last.safetensors: not a safetensors file"):
-        train(options_for(dataset, half, resume=True), dataset, QUIET)
+        train(options_for(dataset, half, resume=True), dataset, SILENT, Heard())
 
 
 def test_a_checkpoint_is_no_state(half: Path, dataset: Dataset, refused: Refused) -> None:
     (half / "last.safetensors").write_bytes((half / "best.safetensors").read_bytes())
     with refused("last.safetensors: holds no training state", ContractError):
-        train(options_for(dataset, half, resume=True), dataset, QUIET)
+        train(options_for(dataset, half, resume=True), dataset, SILENT, Heard())

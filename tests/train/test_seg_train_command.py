@@ -1,5 +1,6 @@
 """seg-train as a person runs it: what it writes, what it prints, and one line for each thing that goes wrong."""
 
+import base64
 import csv
 import json
 import re
@@ -10,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +20,17 @@ from click.testing import CliRunner, Result
 
 from helpers.children import child
 from helpers.images import read_image
-from helpers.training_runs import COMMAND, LIMIT, QUIET, environment, said
+from helpers.training_runs import COMMAND, LIMIT, Heard, environment, said
 from segdata.dataset import Dataset
 from segdata.labels import CITYSCAPES_19
+from segdata.progress import SILENT
 from segdata.spec import ModelSpec
 from segtrain.cli import main
 from segtrain.history import EpochFigures
 from segtrain.loop import train
 from segtrain.network.checkpoint import build_network, load_checkpoint, save_checkpoint
 from segtrain.options import TrainOptions
+from segtrain.report.run_page import write_run_page
 from segtrain.state import read_position
 
 if sys.version_info >= (3, 11):
@@ -48,6 +51,7 @@ WRITTEN = [
     "last.safetensors",
     "metrics.csv",
     "panels.png",
+    "run.html",
 ]
 
 needs_command = pytest.mark.skipif(not COMMAND.exists(), reason="seg-train is not installed beside this Python")
@@ -107,9 +111,31 @@ def finished(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Ran:
 @needs_command
 def test_a_run_leaves_all_its_files_and_nothing_else(finished: Ran) -> None:
     assert sorted(path.name for path in finished.folder.iterdir()) == [*WRITTEN, "tensorboard"]
+    page = (finished.folder / "run.html").read_text(encoding="utf-8")
     for name in ("curves.png", "panels.png", "confusion.png", "iou.png"):
         picture = read_image(finished.folder / name)
         assert picture.std() > 1, name
+        assert base64.b64encode((finished.folder / name).read_bytes()).decode() in page
+    assert "2 of 2 epochs" in page
+    assert "refresh" not in page  # it is over
+    assert page.count("<tr") == 3
+
+
+def test_the_page_of_a_run_that_goes_on_reloads_itself(tmp_path: Path) -> None:
+    row = EpochFigures(1, 2.0, 0.1, 0.5, 2.1, 0.25, float("nan"), 0.5, 1e-3, 10.0, 0.1)
+    write_run_page(tmp_path, [row], 8, running=True)
+    page = (tmp_path / "run.html").read_text(encoding="utf-8")
+    assert "running: 1 of 8 epochs; the weights of epoch 1 are kept" in page
+    assert 'http-equiv="refresh"' in page
+    assert "<img" not in page  # nothing is drawn yet
+
+
+def test_a_folder_of_several_sizes_names_them(dataset: Dataset, tmp_path: Path) -> None:
+    for size in ("64", "128"):
+        (tmp_path / size).mkdir()
+        (tmp_path / size / "dataset.json").write_bytes((dataset.folder / "dataset.json").read_bytes())
+    line = refused(seg_train(tmp_path, *SMALL))
+    assert line == f"Error: {tmp_path} holds the sizes 64, 128; choose one: --size 64"
 
 
 @needs_command
@@ -118,7 +144,7 @@ def test_it_prints_the_summary_the_table_and_where_the_weights_are(finished: Ran
     assert "64x64 pixels, 29 classes" in lines[0]
     assert "parameters" in lines[1]
     assert "GMAC" in lines[1]
-    assert "estimate" in lines[2]
+    assert [line.partition(":")[0] for line in lines[2:4]] == ["epoch 1/2", "epoch 2/2"]  # it is no terminal
     assert lines[-1] == str(finished.folder / "best.safetensors")
     assert "percent" in finished.stdout
     row = next(line for line in lines if "64x64, the network's size" in line)
@@ -279,7 +305,7 @@ def test_a_full_disk_is_one_line_and_the_run_can_go_on(dataset: Dataset, tmp_pat
             dataset=dataset.folder, output=folder, arch="nano", width=8, depth=2, batch_size=8, augment="none", epochs=3
         )
         with pytest.raises(KeyboardInterrupt):
-            train(options, dataset, replace(QUIET, on_epoch=interrupt))
+            train(options, dataset, SILENT, Heard(on_scored=interrupt))
         last = (folder / "last.safetensors").read_bytes()
         # Room for the smaller files, but not for a second state beside the first.
         with (disk / "filler").open("wb") as file:
@@ -295,7 +321,7 @@ def test_a_full_disk_is_one_line_and_the_run_can_go_on(dataset: Dataset, tmp_pat
         assert sorted(path.name for path in folder.iterdir()) == WRITTEN
 
 
-def interrupt(history: list[EpochFigures]) -> None:
+def interrupt() -> None:
     raise KeyboardInterrupt
 
 

@@ -1,6 +1,5 @@
 """What a network costs, before it is trained: counted as PyTorch counts it, and by hand."""
 
-import re
 from itertools import product
 from typing import get_args
 
@@ -8,7 +7,6 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from segdata.devices import GTX_1660_TI, LayerWork, roofline_seconds
 from segdata.labels import CITYSCAPES_29
 from segdata.spec import ModelSpec
 from segtrain.network.checkpoint import build_network
@@ -40,7 +38,6 @@ def test_the_counts_are_those_of_the_real_network(block: Block, upsample: Upsamp
     cost = cost_of(spec)
     assert 2 * cost.macs == counter.get_total_flops()
     assert cost.parameters == sum(parameter.numel() for parameter in network.parameters())
-    assert cost.macs == sum(layer.macs for layer in cost.layers)
 
 
 def test_a_network_by_hand() -> None:
@@ -57,10 +54,7 @@ def test_a_network_by_hand() -> None:
         (fine, 8, 8, 9),
         (fine, 8, 5, 1),
     ]
-    assert cost.layers == tuple(
-        LayerWork("Conv2d", places * i * o * kernel, places * (i + o) + i * o * kernel)
-        for places, i, o, kernel in expected
-    )
+    assert cost.macs == sum(places * i * o * kernel for places, i, o, kernel in expected)
     assert cost.activations == sum(places * o for places, _, o, _ in expected)
 
 
@@ -83,17 +77,12 @@ def test_the_work_grows_with_the_pixels() -> None:
     assert costs[1].parameters == costs[0].parameters
 
 
-def test_the_summary_says_what_was_counted_and_calls_the_roofline_an_estimate() -> None:
+def test_the_summary_says_what_was_counted() -> None:
     spec = spec_of(PRESETS["small"], 128, 256)
     cost = cost_of(spec)
-    network, counts, roofline = describe(spec)
+    network, counts = describe(spec)
     assert "256x128 pixels" in network
     assert "29 classes" in network
     assert all(f"{name} {value}" in network for name, value in spec.options.items())
     assert f"{cost.parameters / 1e6:.2f} M parameters" in counts
     assert f"{cost.macs / 1e9:.2f} GMAC" in counts
-    assert "estimate" in roofline
-    assert GTX_1660_TI.name in roofline
-    rates = {name: float(rate.replace(",", "")) for name, rate in re.findall(r"(fp32|fp16|int8) ([\d,]+)", roofline)}
-    assert rates["fp32"] < rates["fp16"] < rates["int8"]
-    assert rates["fp16"] == pytest.approx(1 / roofline_seconds(cost.layers, GTX_1660_TI, "fp16"), abs=0.5)

@@ -19,8 +19,7 @@ from segdata.option import with_options
 from segdata.progress import progress_bar
 from segtrain.options import TrainOptions
 
-if TYPE_CHECKING:  # importing these takes seconds, which --help does not need
-    from segdata.spec import ModelSpec
+if TYPE_CHECKING:  # importing it takes seconds, which --help does not need
     from segtrain.loop import Outcome
 
 _BESIDE_RECIPE = ("dataset", "output", "precision", "truth", "tensorboard")  # what a recipe does not decide
@@ -32,8 +31,8 @@ _BESIDE_RECIPE = ("dataset", "output", "precision", "truth", "tensorboard")  # w
 def main(options: TrainOptions, recipe: str | None) -> None:
     """Train a UNet on DATASET, which seg-data prepare made, and keep the weights with the best mIoU.
 
-    The folder of the run gets best.safetensors, last.safetensors to go on from, metrics.csv, config.toml and pictures:
-    curves, panels, confusion and IoU by class. Uses every GPU that PyTorch finds.
+    The folder of the run gets best.safetensors, last.safetensors to go on from, metrics.csv, config.toml and run.html,
+    a page to watch it by: curves, frames, confusion and IoU by class. Uses every GPU that PyTorch finds.
     """
     from segtrain.recipe import follow, load_recipe
 
@@ -63,46 +62,18 @@ def _run(options: TrainOptions, way_on: str = "go on with --resume") -> bool:
 
     `way_on` is said to whoever interrupts it.
     """
-    from segtrain.history import EpochFigures
-    from segtrain.loop import Progress, train
-    from segtrain.report.plots import plot_curves, save
-    from segtrain.report.run_folder import TensorBoardLog, write_config, write_pictures
-    from segtrain.report.summary import describe
+    from segtrain.loop import train
+    from segtrain.report.run_folder import write_pictures
+    from segtrain.report.run_log import RunLog
     from segtrain.setting import open_dataset, run_folder
 
     for name in ("lightning_fabric", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)  # it announces the precision that was asked for
     dataset = open_dataset(options)
     folder = run_folder(options, dataset)
-    log: TensorBoardLog | None = None
     with progress_bar("Training", "steps") as bar:
-        note = ""
-
-        def on_plan(spec: "ModelSpec", steps: int, epochs: int, done: int) -> None:
-            nonlocal log
-            if not bar.started:
-                for line in describe(spec):
-                    click.echo(line)
-                if options.tensorboard:
-                    log = TensorBoardLog(folder)
-            write_config(folder, options, spec, epochs)
-            bar.start(steps, done)
-
-        def on_step(loss: float, images_per_second: float) -> None:
-            bar.advance(f"loss {loss:.3f}{note}, {images_per_second:.0f} images/s")
-
-        def on_epoch(history: list[EpochFigures]) -> None:
-            nonlocal note
-            note = f", mIoU {100 * history[-1].miou:.1f}"
-            save(plot_curves(history), folder / "curves.png")
-            if log is not None:
-                log.add(history[-1])
-
-        def on_warning(line: str) -> None:
-            click.echo(f"Warning: {line}", err=True)
-
         try:
-            outcome = train(options, dataset, Progress(on_plan, on_step, on_epoch, on_warning))
+            outcome = train(options, dataset, bar, RunLog(folder, options))
         except KeyboardInterrupt:
             raise KeyboardInterrupt(_what_was_kept(folder, way_on)) from None
     if outcome.first:

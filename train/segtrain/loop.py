@@ -1,9 +1,9 @@
 """The training loop: dataset -> a run's folder with the weights that had the best mIoU on val."""
 
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from lightning_fabric import Fabric, seed_everything
@@ -12,6 +12,7 @@ from segdata.coverage import dataset_remarks
 from segdata.dataset import Dataset, SplitArrays
 from segdata.errors import EdgeSegError
 from segdata.metrics import accuracy
+from segdata.progress import SILENT, Progress
 from segdata.spec import ModelSpec
 from segtrain.evaluate import Evaluation, evaluate
 from segtrain.frames.batches import batches, load, normalise
@@ -31,18 +32,17 @@ from segtrain.state import Position, load_state, read_position, save_state
 from segtrain.trainer import Trainer
 
 
-@dataclass(frozen=True)
-class Progress:
-    """What the loop tells while it works, in the first of several processes.
+class Events(Protocol):
+    """What the loop tells between its steps, in the first of several processes."""
 
-    `on_plan` gets, before each epoch, the spec, the steps and the epochs in all and the steps done; `on_step` the loss
-    and images a second, `on_epoch` the history, `on_warning` a line for the person.
-    """
+    def planned(self, spec: ModelSpec, epochs: int) -> None:
+        """Before each epoch: the network, and the epochs in all, which --minutes plans anew."""
 
-    on_plan: Callable[[ModelSpec, int, int, int], None]
-    on_step: Callable[[float, float], None]
-    on_epoch: Callable[[list[EpochFigures]], None]
-    on_warning: Callable[[str], None]
+    def scored(self, history: list[EpochFigures]) -> None:
+        """After each epoch, when its weights are on disk."""
+
+    def warned(self, line: str) -> None:
+        """A line for the person."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,10 @@ class Outcome:
     first: bool
 
 
-def train(options: TrainOptions, dataset: Dataset, progress: Progress) -> Outcome:
+def train(options: TrainOptions, dataset: Dataset, progress: Progress, events: Events) -> Outcome:
     """Train, and write `best.safetensors`, `last.safetensors` and `metrics.csv` into the run's folder.
+
+    `progress` counts steps.
 
     Raises InputError if the options do not fit the dataset or the folder holds another run, EdgeSegError if the loss
     stops being a number; the last good weights stay.
@@ -88,7 +90,7 @@ def train(options: TrainOptions, dataset: Dataset, progress: Progress) -> Outcom
         clock.check()
     tell = fabric.is_global_zero
     for line in dataset_remarks(dataset.facts) if tell else []:
-        progress.on_warning(line)
+        events.warned(line)
     warned = parts_ways(history)
     while done < 1:
         epoch, best = len(history), best_of(history)
@@ -98,9 +100,10 @@ def train(options: TrainOptions, dataset: Dataset, progress: Progress) -> Outcom
         if options.minutes is not None:
             left = fabric.broadcast(max(1, clock.epochs_left()))
         if tell:
-            progress.on_plan(spec, trainer.steps * (epoch + left), epoch + left, trainer.steps * epoch)
+            events.planned(spec, epoch + left)
+            progress.start(trainer.steps * (epoch + left), trainer.steps * epoch)
         stretch = next_stretch(done, left)
-        history.append(_finite(trainer.epoch(epoch, stretch, clock, progress.on_step if tell else None)))
+        history.append(_finite(trainer.epoch(epoch, stretch, clock, progress if tell else SILENT)))
         done = stretch.end
         best = best_of(history)
         if tell:
@@ -110,9 +113,9 @@ def train(options: TrainOptions, dataset: Dataset, progress: Progress) -> Outcom
             reached = Position(settings, epoch + left, history, done, spec.pretrained)
             # Last: a run that ends before it does this epoch again.
             save_state(last_file, network, trainer.average, trainer.optimizer, reached)
-            progress.on_epoch(history)
+            events.scored(history)
             if parts_ways(history) and not warned:
-                progress.on_warning(
+                events.warned(
                     f"overfitting: the loss on held-out frames was lowest in epoch "
                     f"{min(history, key=lambda row: row.val_loss).epoch} and rises while train's falls; the best "
                     "weights are kept. More frames, --augment strong or a smaller --arch help."

@@ -34,7 +34,15 @@ def open_dataset(options: TrainOptions) -> Dataset:
     folder = options.dataset
     if options.size is not None and not (folder / DATASET_FILE).is_file() and folder.is_dir():
         folder = folder / str(options.size)
+    if not (folder / DATASET_FILE).is_file() and (sizes := _sizes_in(folder)):
+        raise InputError(f"{folder} holds the sizes {', '.join(sizes)}; choose one: --size {sizes[0]}")
     return Dataset(folder)
+
+
+def _sizes_in(folder: Path) -> list[str]:
+    """Return the names of the datasets in a folder, smallest first: seg-data names each for its size."""
+    found = [path.parent.name for path in folder.glob(f"*/{DATASET_FILE}")]
+    return sorted(found, key=lambda name: (len(name), name))
 
 
 def devices_of(options: TrainOptions) -> int | None:

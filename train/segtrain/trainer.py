@@ -16,6 +16,7 @@ from segdata.dataset import Dataset, SplitArrays
 from segdata.errors import EdgeSegError
 from segdata.labels import IGNORE_INDEX
 from segdata.metrics import accuracy
+from segdata.progress import Progress
 from segdata.spec import ModelSpec
 from segtrain.evaluate import EVALUATION_BATCH, average_buffers, evaluate, sum_of_processes
 from segtrain.frames.feed import Batch, Feed
@@ -105,9 +106,7 @@ class Trainer:
         metrics = {name: getattr(figures, name) for name in ("miou", "miou_official", "pixel_accuracy")}
         return replace(self.spec, metrics=metrics)
 
-    def epoch(
-        self, epoch: int, stretch: Stretch, clock: Clock, on_step: Callable[[float, float], None] | None
-    ) -> EpochFigures:
+    def epoch(self, epoch: int, stretch: Stretch, clock: Clock, progress: Progress) -> EpochFigures:
         """Train for one epoch, number `epoch` from 0, and return its figures with the averaged weights'.
 
         It ends early where the clock says so, after one step at least.
@@ -138,8 +137,8 @@ class Trainer:
             busy += perf_counter() - started
             self.average.update_parameters(self.network)
             _count_pairs(matrix, logits, batch.labels, self.spec.class_count)
-            if on_step is not None:
-                on_step(shown, len(losses) * self.options.batch_size / (perf_counter() - begun))
+            images_per_second = len(losses) * self.options.batch_size / (perf_counter() - begun)
+            progress.advance(f"epoch {epoch + 1}, loss {shown:.3f}, {images_per_second:.0f} images/s")
         self._check(losses, seen, epoch)
         seconds = perf_counter() - begun
         counts = sum_of_processes(self.fabric, matrix[:-1]).view(self.spec.class_count, -1).cpu().numpy()

@@ -11,6 +11,7 @@ from segdata.dataset import SplitArrays
 from segdata.labels import IGNORE_INDEX, palette
 from segdata.show import class_legend
 from segdata.spec import ModelSpec
+from segdata.text import short
 from segtrain.frames.batches import load, normalise
 
 _SHOWN_HEIGHT = 170  # pixels
@@ -37,19 +38,22 @@ def error_map(truth: npt.NDArray[np.uint8], prediction: npt.NDArray[np.uint8]) -
 
 
 def plot_panels(split: SplitArrays, predictions: npt.NDArray[np.uint8], spec: ModelSpec) -> Figure:
-    """Draw a row a frame: the image, the truth and the prediction in true colours, the error map; a legend below."""
+    """Draw a row a frame: image and name, truth and prediction in true colours, the error map; a legend below."""
     colours = palette(spec.colours)
     rows = len(split)
     width = _SHOWN_HEIGHT * spec.width / spec.height
     figure = Figure(figsize=(4 * width / 80, rows * _SHOWN_HEIGHT / 80 + 1.4), layout="constrained")
     axes = figure.subplots(rows, 4, squeeze=False)
-    for row, image, truth, prediction in zip(axes, split.images, split.labels, predictions, strict=True):
+    for row, name, image, truth, prediction in zip(
+        axes, split.names, split.images, split.labels, predictions, strict=True
+    ):
         known = truth != IGNORE_INDEX
         accuracy = np.mean(truth[known] == prediction[known]) if known.any() else float("nan")
         pictures = (image, colours[truth], colours[prediction], error_map(truth, prediction))
         for axis, picture in zip(row, pictures, strict=True):
             axis.imshow(cv2.resize(picture, (int(width), _SHOWN_HEIGHT), interpolation=cv2.INTER_NEAREST))
             axis.set(xticks=[], yticks=[])
+        row[0].set_xlabel(short(name), fontsize=8, parse_math=False)
         row[3].set_xlabel(f"{100 * accuracy:.1f} % right", fontsize=8)
     for axis, title in zip(axes[0], ("image", "truth", "prediction", "errors in red"), strict=True):
         axis.set_title(title, fontsize=9)

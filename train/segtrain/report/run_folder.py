@@ -18,6 +18,7 @@ from segtrain.network.checkpoint import load_checkpoint
 from segtrain.options import TrainOptions
 from segtrain.report.panels import plot_panels, predict
 from segtrain.report.plots import plot_confusion, plot_curves, plot_iou, save
+from segtrain.report.run_page import write_run_page
 from segtrain.setting import plain
 
 PANELS = 6
@@ -32,7 +33,7 @@ def write_config(folder: Path, options: TrainOptions, spec: ModelSpec, epochs: i
 
 
 def write_pictures(folder: Path, dataset: Dataset, outcome: Outcome) -> None:
-    """Write `curves.png`, `panels.png`, `confusion.png`, `iou.png` and `iou.csv` of the best weights on val."""
+    """Write the pictures, `run.html` and `iou.csv` of the best weights on val."""
     save(plot_curves(outcome.history), folder / "curves.png")
     save(plot_confusion(outcome.evaluation.matrix, outcome.spec), folder / "confusion.png", dpi=130)
     save(plot_iou(outcome.evaluation.matrix, outcome.spec), folder / "iou.png")
@@ -41,7 +42,8 @@ def write_pictures(folder: Path, dataset: Dataset, outcome: Outcome) -> None:
     few = val.subset(chosen)
     network, spec = load_checkpoint(outcome.best)
     save(plot_panels(few, predict(network, few, spec, torch.device("cpu")), spec), folder / "panels.png")
-    _write_iou(folder / "iou.csv", outcome)
+    write_run_page(folder, outcome.history, len(outcome.history), running=False)
+    _write_iou(folder / "iou.csv", outcome)  # last: by it a recipe knows that a step is finished
 
 
 def _write_iou(path: Path, outcome: Outcome) -> None:

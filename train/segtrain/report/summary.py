@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from segdata.devices import GTX_1660_TI, VALUE_BYTES, LayerWork, roofline_seconds
-from segdata.spec import ModelSpec, Precision
+from segdata.devices import VALUE_BYTES
+from segdata.spec import ModelSpec
 from segtrain.network.checkpoint import build_network
 
 
@@ -19,23 +19,20 @@ class Cost:
     parameters: int
     macs: int
     activations: int
-    layers: tuple[LayerWork, ...]
 
 
 def cost_of(spec: ModelSpec) -> Cost:
     """Count what the network of `spec` costs at its size; nothing is computed."""
-    layers: list[LayerWork] = []
-    activations = 0
+    macs = activations = 0
 
     def note(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        nonlocal activations
+        nonlocal macs, activations
         weight = layer.weight
         assert isinstance(weight, Tensor)
         # A transposed kernel [in, out, kh, kw] reaches every output from each input, a kernel [out, in/groups, kh, kw]
         # gathers each output.
         places = inputs[0] if isinstance(layer, nn.ConvTranspose2d) else output
-        macs = places.numel() * weight[0].numel()
-        layers.append(LayerWork(type(layer).__name__, macs, inputs[0].numel() + output.numel() + weight.numel()))
+        macs += places.numel() * weight[0].numel()
         activations += output.numel()
 
     with torch.device("meta"):
@@ -45,7 +42,7 @@ def cost_of(spec: ModelSpec) -> Cost:
                 layer.register_forward_hook(note)
         network(torch.zeros(1, 3, spec.height, spec.width))
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    return Cost(parameters, sum(layer.macs for layer in layers), activations, tuple(layers))
+    return Cost(parameters, macs, activations)
 
 
 def describe(spec: ModelSpec) -> list[str]:
@@ -53,13 +50,8 @@ def describe(spec: ModelSpec) -> list[str]:
     cost = cost_of(spec)
     options = ", ".join(f"{name} {value}" for name, value in spec.options.items())
     half = VALUE_BYTES["fp16"]
-    precisions: tuple[Precision, ...] = ("fp32", "fp16", "int8")
-    frames = ", ".join(
-        f"{precision} {1 / roofline_seconds(cost.layers, GTX_1660_TI, precision):,.0f}" for precision in precisions
-    )
     return [
         f"UNet, {options}: {spec.width}x{spec.height} pixels, {spec.class_count} classes",
         f"{cost.parameters / 1e6:.2f} M parameters ({cost.parameters * half / 1e6:.1f} MB as float16), "
         f"{cost.macs / 1e9:.2f} GMAC and {cost.activations * half / 1e6:.1f} MB of activations a frame as float16",
-        f"roofline on a {GTX_1660_TI.name}, frames a second (an estimate, a bound that no engine reaches): {frames}",
     ]
