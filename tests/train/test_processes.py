@@ -111,15 +111,17 @@ def test_one_of_two_processes_writes_and_speaks(two: Ran) -> None:
         "last.safetensors",
         "metrics.csv",
         "panels.png",
-    "run.html",
+        "run.html",
     ]
     assert said(two.stderr) == []
     lines = two.stdout.splitlines()
     assert lines[0].startswith("UNet, width 8")
     assert lines[-1] == str(two.folder / "best.safetensors")
-    for once in ("UNet, ", "M parameters", "an estimate", "percent", "the network's size"):
+    for once in ("UNet, ", "M parameters", "epoch 1/", "percent", "the network's size"):
         assert two.stdout.count(once) == 1, once
-    assert len(lines) == 10, two.stdout  # three of the summary, six of the table, and the path
+    assert len(lines) == 9 + len(rows_of(two.folder)), (
+        two.stdout
+    )  # two of the summary, one an epoch, six of the table, the path
 
 
 def test_one_of_two_processes_says_what_went_wrong_in_both(dataset: Dataset, tmp_path: Path) -> None:
