@@ -1,5 +1,7 @@
 """Every command explains itself, at once and without loading what it does not need."""
 
+import importlib.metadata
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -33,3 +35,39 @@ def test_help_loads_no_heavy_library(module: str) -> None:
     code = f"import sys, {module}; print(' '.join(name for name in sys.modules if '.' not in name))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert HEAVY.isdisjoint(loaded)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_module_is_run_like_its_command(command: str) -> None:
+    package = COMMANDS[command].partition(".")[0]
+    words = [sys.executable, "-m", package, "--help"]
+    as_module = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    path = Path(sys.executable).parent / command
+    as_command = subprocess.run([path, "--help"], capture_output=True, text=True, check=True).stdout
+    assert as_module.replace(f"python -m {package}", command) == as_command
+
+
+def test_one_command_has_all_five() -> None:
+    edgeseg = Path(sys.executable).parent / "edgeseg"
+    listed = subprocess.run([edgeseg], capture_output=True, text=True, check=True).stdout
+    assert all(f"The same as {command}." in " ".join(listed.split()) for command in COMMANDS)
+    version = subprocess.run([edgeseg, "run", "--version"], capture_output=True, text=True, check=True).stdout
+    assert version == f"seg-run, version {importlib.metadata.version('edgeseg')}\n"
+    wrong = subprocess.run([edgeseg, "rum"], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2
+    assert "No such command 'rum'" in wrong.stderr
+
+
+def test_help_has_the_options_in_groups_and_examples_that_parse() -> None:
+    path = Path(sys.executable).parent / "seg-run"
+    text = subprocess.run([path, "--help"], capture_output=True, text=True, check=True).stdout
+    sections = re.findall(r"^(\S.*):$", text, re.MULTILINE)
+    assert sections[0] == "Options"
+    assert sections[-2:] == ["General", "Examples"]
+    assert len(sections) > 5
+    examples = [line.strip() for line in text.partition("Examples:\n")[2].splitlines()]
+    assert len(examples) == 3
+    from segrun.cli import main
+
+    for example in examples:
+        main.make_context("seg-run", example.split()[1:])

@@ -9,7 +9,7 @@ from typing import get_args
 from segdata.dataset import DATASET_FILE, Dataset, sized_folder
 from segdata.errors import InputError
 from segdata.progress import SILENT, Progress
-from segdata.shipped import SHIPPED_SIZES, shipped_checkpoint, shipped_onnx
+from segdata.shipped import SHIPPED_SIZES, model_files, shipped_checkpoint, shipped_onnx
 from segdata.size import Size
 from segdata.spec import Precision
 from segexport.options import export_name
@@ -28,9 +28,10 @@ def artefacts_of(
 
     Without a name they are the shipped models of the sizes that `data` has, all of them without it, in every precision
     if the export extra is here to make them in `folder`, else as they are shipped. A checkpoint stands for its exports
-    in every precision, and with `all_precisions` an ONNX file for those of its siblings (NAME.fp32.onnx,
-    NAME.fp16.onnx, NAME.int8.onnx) that are there. The dataset `data` calibrates a checkpoint that has no activation
-    ranges beside it. Raises InputError if a checkpoint cannot be exported.
+    in every precision, the name of a shipped model for its files, and with `all_precisions` an ONNX file for those of
+    its siblings (NAME.fp32.onnx, NAME.fp16.onnx, NAME.int8.onnx) that are there. The dataset `data` calibrates a
+    checkpoint that has no activation ranges beside it. Raises InputError if there is no such file, or if a checkpoint
+    cannot be exported.
     """
     if not named:
         sizes_here = [size for size in SHIPPED_SIZES if data is None or _has_size(data, size)]
@@ -41,11 +42,9 @@ def artefacts_of(
         if not named:
             sizes = ", ".join(map(str, SHIPPED_SIZES))
             raise InputError(f"{data}: has none of the sizes of the shipped models ({sizes}); name your artefacts")
-    named = list(dict.fromkeys(named))
+    named = list(dict.fromkeys(path for word in named for path in model_files(word)))
     checkpoints = [path for path in named if path.suffix == ".safetensors"]
     for path in checkpoints:
-        if not path.is_file():
-            raise InputError(f"{path}: no such file; need a checkpoint (.safetensors) written by seg-train")
         if not _has_ranges(path) and data is None:
             raise InputError(f"{path}: int8 needs frames to calibrate on; give --data DATASET")
     if checkpoints:

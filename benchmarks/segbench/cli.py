@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 
 
-@click.command("seg-bench", cls=Command)
+_EXAMPLES = (
+    "seg-bench",
+    "seg-bench exports/unet-256.*.onnx --data dataset --html report.html",
+    "seg-bench preflight",
+)
+
+
+@click.command("seg-bench", cls=Command, examples=_EXAMPLES)
 @with_options(BenchOptions)
 def bench_command(options: BenchOptions) -> None:
     """Measure ARTEFACTS: .onnx and .engine files; the shipped models if none is given.

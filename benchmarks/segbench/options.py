@@ -21,21 +21,37 @@ class BenchOptions:
     """
 
     artefacts: tuple[Path, ...] = argument(())
-    all_precisions: bool = flag("Measure an .onnx file's siblings, too: NAME.fp32, .fp16, .int8.")
+    all_precisions: bool = flag(
+        "Measure an .onnx file's siblings, too: NAME.fp32, .fp16, .int8.", group="What is measured"
+    )
     data: Path | None = option(
         None,
         "Prepared dataset, or a folder of several sizes: accuracy is measured on val frames that calibrate nothing.",
         metavar="DATASET",
     )
     video: Path | None = option(None, "Video to time; a synthetic drive if not given.", metavar="FILE")
-    runner: RunnerName = option("auto", "What runs .onnx files; auto is OpenVINO.")
-    frames: int = option(100, "Frames the engine is timed on, in each round.")
-    rounds: int = option(5, "Rounds; the table shows the median and the spread.")
-    max_drop: float | None = option(None, "Recommend the fastest that loses no more mIoU.", metavar="POINTS")
-    target_fps: float | None = option(None, "Recommend the most accurate that is as fast.", metavar="FPS")
-    min_miou: float | None = option(None, "Recommend the fastest that is as accurate.", metavar="POINTS")
-    quality: Path | None = option(None, "Compare on the video, unlabelled; worst frames go there.", metavar="FOLDER")
-    estimate: str | None = option(None, "Measure nothing: estimate for a device, as gtx-1660-ti.", metavar="DEVICE")
-    json: Path | None = option(None, "Write all figures there; seg-bench compare reads them.", metavar="FILE")
-    markdown: Path | None = option(None, "Write the report there as Markdown.", metavar="FILE")
-    html: Path | None = option(None, "Write the report there as a page with plots (extra: report).", metavar="FILE")
+    runner: RunnerName = option("auto", "What runs .onnx files; auto is OpenVINO.", group="What is measured")
+    frames: int = option(100, "Frames the engine is timed on, in each round.", group="What is measured")
+    rounds: int = option(5, "Rounds; the table shows the median and the spread.", group="What is measured")
+    max_drop: float | None = option(
+        None, "Recommend the fastest that loses no more mIoU.", metavar="POINTS", group="Recommendation"
+    )
+    target_fps: float | None = option(
+        None, "Recommend the most accurate that is as fast.", metavar="FPS", group="Recommendation"
+    )
+    min_miou: float | None = option(
+        None, "Recommend the fastest that is as accurate.", metavar="POINTS", group="Recommendation"
+    )
+    quality: Path | None = option(
+        None, "Compare on the video, unlabelled; worst frames go there.", metavar="FOLDER", group="What is measured"
+    )
+    estimate: str | None = option(
+        None, "Measure nothing: estimate for a device, as gtx-1660-ti.", metavar="DEVICE", group="What is measured"
+    )
+    json: Path | None = option(
+        None, "Write all figures there; seg-bench compare reads them.", metavar="FILE", group="Reports"
+    )
+    markdown: Path | None = option(None, "Write the report there as Markdown.", metavar="FILE", group="Reports")
+    html: Path | None = option(
+        None, "Write the report there as a page with plots (extra: report).", metavar="FILE", group="Reports"
+    )

@@ -226,6 +226,9 @@ class BenchReport:
 
 def read_report(path: Path) -> BenchReport:
     """Return the report in a JSON file of seg-bench; raise InputError if it is none, or of another schema."""
+    if path.suffix.lower() in (".onnx", ".engine", ".safetensors"):
+        way = f"seg-bench {path.name} --json {path.stem}.json"
+        raise InputError(f"{path}: an artefact, need a JSON report of one; make it with: {way}")
     try:
         return TypeAdapter(BenchReport).validate_json(path.read_bytes())
     except FileNotFoundError:

@@ -6,18 +6,22 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from importlib.metadata import requires
 from typing import Any
 
 import click
 
 from segdata.errors import EdgeSegError, InputError, MissingDependencyError
+from segdata.option import Option
 from segdata.text import one_line
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells count it: 128 + SIGINT."""
+
+_GENERAL = "General"  # the group of the options that every command has
 
 _FOR_DEVELOPERS = ("dev", "docs")  # extras
 
@@ -41,14 +45,49 @@ class _OneLine(click.ClickException):
 
 
 class Command(click.Command):
-    """A click command that turns what a user can fix into one line; `--debug` shows the traceback instead."""
+    """A click command that turns what a user can fix into one line; `--debug` shows the traceback instead.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - click's own signature
+    Its help has the options in their groups, then what `subcommands` there are, and `examples`.
+    """
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:  # noqa: ANN401 - click's own
         super().__init__(*args, **kwargs)
+        self.examples = examples
+        self.subcommands: Mapping[str, click.Command] = {}
         self.context_settings.setdefault("show_default", True)
         self.context_settings.setdefault("help_option_names", ["-h", "--help"])
         self.context_settings.setdefault("max_content_width", 100)
-        self.params.append(click.Option(["--debug"], is_flag=True, help="Show the traceback of an error."))
+        self.params.append(Option(["--debug"], is_flag=True, help="Show the traceback of an error.", group=_GENERAL))
+        click.version_option(None, "--version", package_name="edgeseg", cls=Option, group=_GENERAL)(self)
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """Return click's own, among the general options."""
+        found = super().get_help_option(ctx)
+        if found is not None:
+            found.group = _GENERAL  # type: ignore[attr-defined]
+        return found
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, a section a group, and the subcommands."""
+        groups: dict[str, list[tuple[str, str]]] = {"": []}
+        for parameter in self.get_params(ctx):
+            if isinstance(parameter, click.Option) and (record := parameter.get_help_record(ctx)):
+                groups.setdefault(getattr(parameter, "group", ""), []).append(record)
+        groups[_GENERAL] = groups.pop(_GENERAL)
+        for name, records in groups.items():
+            if records:
+                with formatter.section(name or "Options"):
+                    formatter.write_dl(records)
+        if self.subcommands:
+            with formatter.section("Commands"):
+                formatter.write_dl([(name, other.get_short_help_str(80)) for name, other in self.subcommands.items()])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples, as they are typed."""
+        if self.examples:
+            with formatter.section("Examples"):
+                for example in self.examples:
+                    formatter.write(f"{' ' * formatter.current_indent}{example}\n")
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
         """Run the command."""
@@ -92,14 +131,19 @@ def _ended_by_sigterm() -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
 
 
-def dispatch(program: str, main: click.Command, others: dict[str, click.Command]) -> None:
+def dispatch(program: str, main: Command, others: Mapping[str, click.Command]) -> None:
     """Run `main`, or the one of `others` that the first word of the command line names.
 
     For commands whose plain form takes a file: `seg-export unet.safetensors`, but `seg-export inspect unet.onnx`.
     """
+    main.subcommands = others
     words = sys.argv[1:]
     if words and words[0] in others:
         others[words[0]].main(words[1:], prog_name=f"{program} {words[0]}")
+    if words and words[0].isalpha() and not os.path.lexists(words[0]):
+        for meant in get_close_matches(words[0], others, 1):
+            click.echo(f"Error: No such command '{words[0]}'. Did you mean '{program} {meant}'?", err=True)
+            sys.exit(click.UsageError.exit_code)
     main.main(words, prog_name=program)
 
 

@@ -120,6 +120,10 @@ class Dataset:
         self.folder = folder
         file = folder / DATASET_FILE
         if not file.is_file():
+            if sizes := _sizes_in(folder):
+                raise InputError(
+                    f"{folder}: holds datasets of the sizes {', '.join(sizes)}; name one of them: {folder / sizes[0]}"
+                )
             raise InputError(f"{folder}: no dataset, {DATASET_FILE} is missing; make one with: seg-data prepare")
         try:
             self.facts = TypeAdapter(DatasetFacts).validate_json(file.read_bytes())
@@ -131,9 +135,8 @@ class Dataset:
     def split(self, name: str) -> SplitArrays:
         """Open one split; raise InputError if the dataset does not have it, or if its arrays do not fit its facts."""
         if name not in self.facts.splits:
-            raise InputError(
-                f"{self.folder} has the splits {short(', '.join(self.facts.splits))}; need {name}; name another dataset"
-            )
+            splits = short(", ".join(self.facts.splits))
+            raise InputError(f"{self.folder}: got the split {short(name)}, this dataset has {splits}")
         names = self.facts.splits[name].names
         shape = (len(names), self.facts.height, self.facts.width)
         images = self._array(images_file(name), (*shape, 3))
@@ -216,6 +219,12 @@ def images_file(split: str) -> str:
 def labels_file(split: str) -> str:
     """Return the file name of a split's labels."""
     return f"{split}_labels.npy"
+
+
+def _sizes_in(folder: Path) -> list[str]:
+    """Return the names of the datasets in a folder, smallest first: seg-data names each for its size."""
+    found = [path.parent.name for path in folder.glob(f"*/{DATASET_FILE}")]
+    return sorted(found, key=lambda name: (len(name), name))
 
 
 def sized_folder(folder: Path, size: Size) -> Path:

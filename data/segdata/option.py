@@ -10,6 +10,7 @@ class ShowOptions:
 def show(options: ShowOptions) -> None: ...
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import MISSING, Field, field, fields, is_dataclass
 from functools import wraps
@@ -27,6 +28,38 @@ _CLICK = "click"
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
+class Option(click.Option):
+    """An option of click's that belongs to a `group` in the help; "" is the first one."""
+
+    def __init__(self, *args: Any, group: str = "", **kwargs: Any) -> None:  # noqa: ANN401 - click's own signature
+        super().__init__(*args, **kwargs)
+        self.group = group
+
+
+class Seconds(click.ParamType):
+    """Seconds, typed as they are or as minutes and hours: 90, 1:30, 00:01:30.5. `limits` are on the seconds."""
+
+    name = "time"
+
+    def __init__(self, limits: click.ParamType) -> None:
+        self._limits = limits
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - click's own
+        """Return the seconds; fail for what is no time."""
+        if isinstance(value, str) and ":" in value:
+            if not re.fullmatch(r"([0-9]+:)?[0-9]{1,2}:[0-9]{1,2}(\.[0-9]*)?", value):
+                self.fail(f"{value!r} is no time; write seconds, or 1:30, or 00:01:30", param, ctx)
+            seconds = 0.0
+            for part in value.split(":"):
+                seconds = 60 * seconds + float(part)
+            value = seconds
+        return self._limits.convert(value, param, ctx)
+
+
+TIME = object()
+"""Marks a field in seconds that may be typed as 00:01:30: `Annotated[float, Ge(0), TIME]`."""
+
+
 def argument(default: Any = MISSING, **attributes: Any) -> Any:  # noqa: ANN401 - stands for a field of any type
     """Return a field that is an argument of the command; optional if it has a default."""
     return field(default=default, metadata={_CLICK: (None, attributes)})
@@ -35,14 +68,15 @@ def argument(default: Any = MISSING, **attributes: Any) -> Any:  # noqa: ANN401 
 def option(default: Any, text: str, *names: str, **attributes: Any) -> Any:  # noqa: ANN401 - as above
     """Return a field that is an option, with its help text.
 
-    Its name is that of the field unless `names` says otherwise. `attributes` are click's: metavar, show_default.
+    Its name is that of the field unless `names` says otherwise. `attributes` are click's, metavar and show_default, and
+    `group`, the section of the help that it stands in.
     """
     return field(default=default, metadata={_CLICK: (names, {"help": text, **attributes})})
 
 
-def flag(text: str, *names: str) -> Any:  # noqa: ANN401 - as above
+def flag(text: str, *names: str, group: str = "") -> Any:  # noqa: ANN401 - as above
     """Return a field that is False unless the option is given."""
-    return option(False, text, *names, is_flag=True)
+    return option(False, text, *names, is_flag=True, group=group)
 
 
 def with_options(options: type[Any]) -> Callable[[_Function], _Function]:
@@ -93,11 +127,13 @@ def _parameter(of: "Field[Any]", hint: Any) -> Callable[..., Any]:  # noqa: ANN4
     if names is None:
         given |= {"required": of.default is MISSING, "nargs": -1 if several else 1}
         return click.argument(of.name, **given)
+    if isinstance(kind, click.IntRange | click.FloatRange) or kind in (int, float):
+        given.setdefault("metavar", "N" if kind is int or isinstance(kind, click.IntRange) else "NUMBER")
     if given.get("is_flag"):
         del given["type"]
     else:
         given["multiple"] = several
-    return click.option(*(names or (f"--{of.name.replace('_', '-')}",)), of.name, **given)
+    return click.option(*(names or (f"--{of.name.replace('_', '-')}",)), of.name, cls=Option, **given)
 
 
 def _click_type(hint: Any) -> tuple[Any, bool]:  # noqa: ANN401 - as above
@@ -134,7 +170,8 @@ def _range(kind: type, limits: tuple[Any, ...]) -> Any:  # noqa: ANN401 - a type
                 bounds["max"] = high
             case Lt(lt=high):
                 bounds |= {"max": high, "max_open": True}
-    return click.IntRange(**bounds) if kind is int else click.FloatRange(**bounds)
+    made = click.IntRange(**bounds) if kind is int else click.FloatRange(**bounds)
+    return Seconds(made) if TIME in limits else made
 
 
 def _size(text: str | Size) -> Size:

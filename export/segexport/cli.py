@@ -23,7 +23,14 @@ if TYPE_CHECKING:  # importing it takes seconds, which --help does not need
 _PATH = click.Path(path_type=Path)
 
 
-@click.command(cls=Command)
+_EXAMPLES = (
+    "seg-export unet-128 --fp16",
+    "seg-export runs/unet-128/best.safetensors --calibration dataset --max-drop 0.2",
+    "seg-export wrap pidnet.onnx -o pidnet.fp32.onnx --classes cityscapes-19",
+)
+
+
+@click.command(cls=Command, examples=_EXAMPLES)
 @click.option("--fp32", is_flag=True, help="Export float32.")
 @click.option("--fp16", is_flag=True, help="Export float16.")
 @click.option("--int8", is_flag=True, help="Export INT8 with explicit Q/DQ, for TensorRT and CPUs alike.")

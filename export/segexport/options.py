@@ -28,48 +28,63 @@ class EngineOptions:
     """
 
     compute_capability: str = option(
-        "7.5", "Compute capability the engines are for; 7.5 is the GTX 1660 Ti.", "--cc", metavar="MAJOR.MINOR"
+        "7.5",
+        "Compute capability the engines are for; 7.5 is the GTX 1660 Ti.",
+        "--cc",
+        metavar="MAJOR.MINOR",
+        group="Engines",
     )
-    workspace_mb: int | None = option(None, "GPU memory that a layer of an engine may use, in MiB.")
-    optimization_level: int | None = option(None, "How hard TensorRT searches: 0 builds fastest, 5 runs fastest.")
+    workspace_mb: int | None = option(None, "GPU memory that a layer of an engine may use, in MiB.", group="Engines")
+    optimization_level: int | None = option(
+        None, "How hard TensorRT searches: 0 builds fastest, 5 runs fastest.", group="Engines"
+    )
     timing_cache: Path | None = option(
-        None, "File of kernel timings, read and written; not for TensorRT-RTX.", metavar="FILE"
+        None, "File of kernel timings, read and written; not for TensorRT-RTX.", metavar="FILE", group="Engines"
     )
-    version_compatible: bool = flag("Engines that later TensorRT versions run; not for RTX.")
-    build_log: bool = flag("Write all that TensorRT says to NAME.engine.log.")
+    version_compatible: bool = flag("Engines that later TensorRT versions run; not for RTX.", group="Engines")
+    build_log: bool = flag("Write all that TensorRT says to NAME.engine.log.", group="Engines")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions:
     """The options of one export. No precision named means all three.
 
-    `checkpoint` None is the shipped model of `size` pixels. `batch` is how many frames the graph takes at once.
-    `calibration` is a prepared dataset: `calibration_frames` of its calibration frames, chosen by `seed`, give the INT8
-    ranges by `calibration_method`, its evaluation frames the proof. Without it, INT8 takes its ranges from
-    NAME.calibration.json beside the checkpoint, and generated scenes prove. `max_drop` is how many points of mIoU INT8
-    may lose: layers that cost more stay float. `verify` False keeps files that miss their threshold, and says so in the
-    manifest. `overwrite` replaces artefacts of other weights. `triton` is where a Triton model repository goes.
-    `engine` "auto" builds with whichever TensorRT is installed, and no engine if none is.
+    `checkpoint` is a file or the name of a shipped model, None the shipped model of `size` pixels. `batch` is how many
+    frames the graph takes at once. `calibration` is a prepared dataset: `calibration_frames` of its calibration frames,
+    chosen by `seed`, give the INT8 ranges by `calibration_method`, its evaluation frames the proof. Without it, INT8
+    takes its ranges from NAME.calibration.json beside the checkpoint, and generated scenes prove. `max_drop` is how
+    many points of mIoU INT8 may lose: layers that cost more stay float. `verify` False keeps files that miss their
+    threshold, and says so in the manifest. `overwrite` replaces artefacts of other weights. `triton` is where a Triton
+    model repository goes. `engine` "auto" builds with whichever TensorRT is installed, and no engine if none is.
     """
 
     checkpoint: Path | None = argument(None)
     precisions: tuple[Precision, ...] = ()
     size: int | None = option(None, "Without CHECKPOINT: the shipped model of this size.", show_default="256")
     output: Path = option(Path("exports"), "Folder to write to.", "-o", "--output", metavar="FOLDER")
-    overwrite: bool = flag("Replace artefacts of other weights.")
-    batch: Annotated[int, Ge(1)] = option(1, "Frames the graph takes at once.")
+    overwrite: bool = flag("Replace artefacts of other weights.", group="Output")
+    batch: Annotated[int, Ge(1)] = option(1, "Frames the graph takes at once.", group="Output")
     calibration: Path | None = option(
         None,
         "Prepared dataset: a fifth of val calibrates INT8, the rest proves the exports. Shipped models need none.",
         metavar="DATASET",
+        group="INT8 and proof",
     )
-    calibration_frames: int = option(100, "Frames to calibrate on, 32 or more.")
-    calibration_method: CalibrationMethodName = option("percentile", "How a range is read off the activations.")
-    seed: int = option(0, "Chooses the calibration frames.")
-    max_drop: float | None = option(None, "Leave layers in float until INT8 loses no more mIoU.", metavar="POINTS")
-    verify: bool = option(True, "Keep only what agrees with the float model.", "--verify/--no-verify")
-    triton: Path | None = option(None, "Write a Triton model repository, too.", metavar="FOLDER")
-    engine: EngineChoice = option("auto", "What builds engines; auto is whichever TensorRT is installed.")
+    calibration_frames: int = option(100, "Frames to calibrate on, 32 or more.", group="INT8 and proof")
+    calibration_method: CalibrationMethodName = option(
+        "percentile", "How a range is read off the activations.", group="INT8 and proof"
+    )
+    seed: int = option(0, "Chooses the calibration frames.", group="INT8 and proof")
+    max_drop: float | None = option(
+        None, "Leave layers in float until INT8 loses no more mIoU.", metavar="POINTS", group="INT8 and proof"
+    )
+    verify: bool = option(
+        True, "Keep only what agrees with the float model.", "--verify/--no-verify", group="INT8 and proof"
+    )
+    triton: Path | None = option(None, "Write a Triton model repository, too.", metavar="FOLDER", group="Output")
+    engine: EngineChoice = option(
+        "auto", "What builds engines; auto is whichever TensorRT is installed.", group="Engines"
+    )
     building: EngineOptions = field(default_factory=EngineOptions)
 
 

@@ -12,7 +12,7 @@ import torch
 from segdata.dataset import Dataset, dataset_for
 from segdata.errors import ContractError, InputError
 from segdata.files import sha256_of
-from segdata.shipped import shipped_checkpoint
+from segdata.shipped import checkpoint_file, shipped_checkpoint
 from segdata.spec import ModelSpec, Precision
 from segexport.graph.deployable import DeployableGraph
 from segexport.graph.onnx_file import read_onnx
@@ -89,7 +89,7 @@ def read_source(options: ExportOptions) -> Source:
     """Return what `options` name; raise InputError or ContractError for what cannot be read or does not fit."""
     if options.checkpoint is not None and options.size is not None:
         raise InputError(f"got {options.checkpoint} and --size {options.size}; --size names a shipped model: give one")
-    file = options.checkpoint or shipped_checkpoint(options.size)
+    file = checkpoint_file(options.checkpoint) if options.checkpoint else shipped_checkpoint(options.size)
     if file.suffix.lower() == ".onnx":
         return _read_wrapped(file, options)
     network, spec = load_checkpoint(file)

@@ -1,5 +1,6 @@
 """seg-run: video + artefact -> segmented video."""
 
+import re
 import sys
 from contextlib import suppress
 from dataclasses import replace
@@ -16,10 +17,13 @@ from segdata.option import with_options
 from segdata.progress import progress_bar
 from segdata.text import one_line
 from segrun.interrupt import Interrupts
-from segrun.options import RunOptions
+from segrun.options import SERVED_AT, RunOptions
 
 if TYPE_CHECKING:
     from segrun.runners.base import Runner
+
+
+_ADDRESS = re.compile(r"[^/\\]*:[0-9]+")  # HOST:PORT
 
 
 class _RunCommand(Command):
@@ -27,6 +31,9 @@ class _RunCommand(Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         options = {name for parameter in self.params for name in parameter.opts}
+        for index, arg in enumerate(args):
+            if arg == "--serve" and not _ADDRESS.fullmatch("".join(args[index + 1 : index + 2])):
+                args[index] = f"--serve={SERVED_AT}"  # what follows is no address, but an input
         return super().parse_args(ctx, [f"./{arg}" if _is_file(arg) and arg not in options else arg for arg in args])
 
 
@@ -36,7 +43,14 @@ def _is_file(word: str) -> bool:
     return False
 
 
-@click.command(cls=_RunCommand)
+_EXAMPLES = (
+    "seg-run drive.mp4",
+    "seg-run drive.mp4 -o seg.mp4 -o facts.jsonl --view side-by-side --legend",
+    "seg-run 0 --serve --model unet-128",
+)
+
+
+@click.command(cls=_RunCommand, examples=_EXAMPLES)
 @with_options(RunOptions)
 def main(options: RunOptions) -> None:
     """Segment INPUT: each class of the street in its colour over the frame.

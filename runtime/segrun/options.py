@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 
-from segdata.option import argument, flag, option
+from segdata.option import TIME, argument, flag, option
 from segdata.video.encoder import Encoder
 
 RunnerName = Literal["auto", "openvino", "onnxruntime"]
@@ -15,6 +15,7 @@ View = Literal["overlay", "mask", "side-by-side"]
 MaskValues = Literal["ids", "colours"]
 Audio = Literal["copy", "encode", "none"]
 
+SERVED_AT = "127.0.0.1:8080"
 
 _OUTPUT = (
     "Where the result goes; any number. NAME.mp4 (.mkv, .mov, .avi): a video. NAME.gif: moving picture, at most 640 "
@@ -53,48 +54,65 @@ class RunOptions:
     inputs: tuple[str, ...] = argument((), metavar="INPUT...")
     outputs: tuple[str, ...] = option((), _OUTPUT, "-o", "--output", metavar="NAME")
     model: Path | None = option(
-        None, "The artefact to run, written by seg-export.", metavar="FILE", show_default="the shipped model"
+        None, "A shipped model by its name, or a file of seg-export.", metavar="NAME|FILE", show_default="unet-256"
     )
-    runner: RunnerName = option("auto", "What runs an .onnx; auto is OpenVINO.")
-    arithmetic: Arithmetic = option("auto", "What floats are computed in on a CPU; auto is the fastest here, measured.")
-    trust: bool = flag("Run a TensorRT engine whose hash is not its manifest's.")
+    runner: RunnerName = option("auto", "What runs an .onnx; auto is OpenVINO.", group="Model and speed")
+    arithmetic: Arithmetic = option(
+        "auto", "What floats are computed in on a CPU; auto is the fastest here, measured.", group="Model and speed"
+    )
+    trust: bool = flag("Run a TensorRT engine whose hash is not its manifest's.", group="Model and speed")
     view: View = option("overlay", "What videos, windows and previews show.")
-    alpha: Annotated[float, Ge(0), Le(1)] = option(0.5, "How strongly the classes' colours cover the frame.")
+    alpha: Annotated[float, Ge(0), Le(1)] = option(
+        0.5, "How strongly the classes' colours cover the frame.", group="Picture"
+    )
     legend: bool = flag("Name the classes in the picture.")
-    show_fps: bool = flag("Show the speed in the picture.")
-    mask_values: MaskValues = option("ids", "What PNG masks hold.")
-    encoder: Encoder = option("libx264", "What encodes video; auto is the graphics card if it can.")
+    show_fps: bool = flag("Show the speed in the picture.", group="Picture")
+    mask_values: MaskValues = option("ids", "What PNG masks hold.", group="Output")
+    encoder: Encoder = option("libx264", "What encodes video; auto is the graphics card if it can.", group="Output")
     audio: Audio = option(
-        "copy", "What becomes of sound: copied, re-encoded where the file cannot hold it, or left out."
+        "copy", "What becomes of sound: copied, re-encoded where the file cannot hold it, or left out.", group="Output"
     )
-    start: Annotated[float, Ge(0)] = option(0.0, "Begin there.", metavar="SECONDS")
-    duration: Annotated[float, Gt(0)] | None = option(None, "Take so much.", metavar="SECONDS", show_default="all")
-    every: Annotated[int, Ge(1)] = option(1, "Take only every Nth frame.", metavar="N")
+    start: Annotated[float, Ge(0), TIME] = option(
+        0.0, "Begin there: seconds, or 00:01:30.", metavar="TIME", group="Input"
+    )
+    duration: Annotated[float, Gt(0), TIME] | None = option(
+        None, "Take so much.", metavar="TIME", show_default="all", group="Input"
+    )
+    every: Annotated[int, Ge(1)] = option(1, "Take only every Nth frame.", metavar="N", group="Input")
     raw: str | None = option(
-        None, "What raw frames standard input has, as 1280x720:rgb24@25.", metavar="WxH[:FORMAT][@RATE]"
+        None, "What raw frames standard input has, as 1280x720:rgb24@25.", metavar="WxH[:FORMAT][@RATE]", group="Input"
     )
-    timeout: Annotated[float, Gt(0)] = option(5.0, "How long an address may be silent.", metavar="SECONDS")
+    timeout: Annotated[float, Gt(0)] = option(
+        5.0, "How long an address may be silent.", metavar="SECONDS", group="Input"
+    )
     reconnect: Annotated[float, Ge(0)] = option(
-        30.0, "How long to keep trying an address after that.", metavar="SECONDS"
+        30.0, "How long to keep trying an address after that.", metavar="SECONDS", group="Input"
     )
-    window: bool = flag("Show the result in a window; q closes it.")
+    window: bool = flag("Show the result in a window; q closes it.", group="Picture")
     serve: str | None = option(
         None,
-        "Show the result in a browser, at 127.0.0.1:8080 if no other address is named; put it after INPUT.",
+        "Show the result in a browser, at 127.0.0.1:8080 if no other address is named.",
         metavar="[HOST:PORT]",
         is_flag=False,
-        flag_value="127.0.0.1:8080",
+        flag_value=SERVED_AT,
     )
     listed: str | None = option(
         None,
         "Do many videos, with a receipt for each: a list of paths, a folder, or a pattern.",
         "--from",
         metavar="LIST",
+        group="Many videos",
     )
-    receipts: Path = option(Path("receipts"), "Where the receipts of --from are.", metavar="FOLDER")
+    receipts: Path = option(
+        Path("receipts"), "Where the receipts of --from are.", metavar="FOLDER", group="Many videos"
+    )
     shard: str | None = option(
-        None, "Of --from, do this share.", metavar="K/N", show_default="what Kubernetes or SLURM says, or all"
+        None,
+        "Of --from, do this share.",
+        metavar="K/N",
+        show_default="what Kubernetes or SLURM says, or all",
+        group="Many videos",
     )
     token: str | None = option(
-        None, "What the browser must say; needed for addresses others can reach.", metavar="WORD"
+        None, "What the browser must say; needed for addresses others can reach.", metavar="WORD", group="Picture"
     )

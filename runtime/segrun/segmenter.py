@@ -33,7 +33,7 @@ class Segmenter:
     def __init__(
         self, model: Path | str | None = None, runner: RunnerName = "auto", arithmetic: Arithmetic = "auto"
     ) -> None:
-        """Open an artefact of one frame written by seg-export; the shipped one if none is named.
+        """Open a shipped model by its name, such as "unet-128", or an artefact of one frame written by seg-export.
 
         It runs in the fastest way there is here, which is measured once; `arithmetic` pins what floats are computed in.
 

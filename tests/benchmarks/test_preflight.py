@@ -270,7 +270,7 @@ def test_without_onnx_nothing_is_built_and_it_is_said() -> None:
 
 
 def test_only_a_model_that_is_none_is_an_error(tmp_path: Path, refused: "Refused") -> None:
-    with refused(r"none.onnx: need an .onnx file of seg-export"):
+    with refused(r"none.onnx: no such file; need one that edgeseg wrote"):
         preflight(tmp_path / "none.onnx", here=Machine().surroundings())
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"no model")

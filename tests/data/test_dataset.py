@@ -147,7 +147,7 @@ def test_an_existing_target_is_refused_and_left(pairs: Path, tmp_path: Path, ref
 
 
 def test_a_size_too_small_to_segment_is_refused(pairs: Path, tmp_path: Path, refused: Refused) -> None:
-    with refused("got size 15, need 16 pixels or more"):
+    with refused("got size 15, need multiples of 16"):
         run(pairs, tmp_path / "out", 15)
 
 
@@ -215,7 +215,7 @@ def test_facts_that_are_not_json_are_refused(copy_of_prepared: Path, refused: Re
 
 
 def test_a_split_that_is_not_there_is_refused(prepared: Path, refused: Refused) -> None:
-    with refused("has the splits train, val; need test"):
+    with refused("got the split test, this dataset has train, val"):
         Dataset(prepared).split("test")
 
 
@@ -284,7 +284,7 @@ def test_a_dataset_without_validation_frames_is_refused_for_calibration(
     dataset = Dataset(tmp_path / "out")
     assert len(dataset.split("train")) == 1
     for ask in (dataset.calibration, dataset.evaluation, dataset.evaluation_indices):
-        with refused("has the splits train; need val"):
+        with refused("got the split val, this dataset has train"):
             ask()
 
 

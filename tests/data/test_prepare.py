@@ -98,9 +98,9 @@ def test_a_size_twice_or_none_is_refused(
         run(PrepareOptions(source=streets, target=tmp_path / "out", sizes=sizes))
 
 
-@pytest.mark.parametrize("size", [Size(64, 15), Size(15, 64), Size(0, 0)])
+@pytest.mark.parametrize("size", [Size(64, 15), Size(15, 64), Size(0, 0), Size(100, 100)])
 def test_a_side_too_small_is_refused(streets: Path, tmp_path: Path, refused: Refused, size: Size) -> None:
-    with refused(f"got size {size}, need 16 pixels or more"):
+    with refused(f"got size {size}, need multiples of 16 for a network"):
         run(PrepareOptions(source=streets, target=tmp_path / "out", sizes=(Size(64, 64), size)))
 
 

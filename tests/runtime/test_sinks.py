@@ -212,7 +212,7 @@ def test_a_line_of_json_tells_a_frames_facts(tmp_path: Path) -> None:
         assert sum(line["shares"].values()) == pytest.approx(1, abs=1e-4)
         assert list(line["shares"].values()) == sorted(line["shares"].values(), reverse=True)
         times = line["milliseconds"]
-        assert (times["decode"], times["shrink"], times["network"]) == (500, 250, 125)
+        assert (times["decode"], times["shrink"], times["to_labels"]) == (500, 250, 125)
         assert times["total"] > 0  # by the clock that goes on meanwhile
 
 

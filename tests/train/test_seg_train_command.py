@@ -135,7 +135,7 @@ def test_a_folder_of_several_sizes_names_them(dataset: Dataset, tmp_path: Path) 
         (tmp_path / size).mkdir()
         (tmp_path / size / "dataset.json").write_bytes((dataset.folder / "dataset.json").read_bytes())
     line = refused(seg_train(tmp_path, *SMALL))
-    assert line == f"Error: {tmp_path} holds the sizes 64, 128; choose one: --size 64"
+    assert line == f"Error: {tmp_path}: holds datasets of the sizes 64, 128; name one of them: {tmp_path / '64'}"
 
 
 @needs_command

@@ -4,6 +4,7 @@ import logging
 import math
 import os
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from segdata.command import Command
 from segdata.errors import InputError
 from segdata.option import with_options
 from segdata.progress import progress_bar
+from segdata.shipped import checkpoint_file
 from segtrain.options import TrainOptions
 
 if TYPE_CHECKING:  # importing it takes seconds, which --help does not need
@@ -25,7 +27,14 @@ if TYPE_CHECKING:  # importing it takes seconds, which --help does not need
 _BESIDE_RECIPE = ("dataset", "output", "precision", "truth", "tensorboard")  # what a recipe does not decide
 
 
-@click.command(cls=Command)
+_EXAMPLES = (
+    "seg-train dataset --minutes 30",
+    "seg-train dataset --encoder lite0 -o runs/lite0",
+    "seg-train dataset --init unet-128 --teacher runs/lite0/best.safetensors",
+)
+
+
+@click.command(cls=Command, examples=_EXAMPLES)
 @with_options(TrainOptions)
 @click.option("--recipe", metavar="NAME|FILE", help="Do all steps of a recipe, or what is left of them.")
 def main(options: TrainOptions, recipe: str | None) -> None:
@@ -63,12 +72,15 @@ def _run(options: TrainOptions, way_on: str = "go on with --resume") -> bool:
     `way_on` is said to whoever interrupts it.
     """
     from segtrain.loop import train
+    from segtrain.recipe import CHECKPOINTS
     from segtrain.report.run_folder import write_pictures
     from segtrain.report.run_log import RunLog
     from segtrain.setting import open_dataset, run_folder
 
     for name in ("lightning_fabric", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)  # it announces the precision that was asked for
+    named = {role: getattr(options, role) for role in CHECKPOINTS}
+    options = replace(options, **{role: checkpoint_file(word) for role, word in named.items() if word is not None})
     dataset = open_dataset(options)
     folder = run_folder(options, dataset)
     with progress_bar("Training", "steps") as bar:

@@ -27,7 +27,7 @@ from segtrain.network.checkpoint import build_network, load_checkpoint, save_che
 from segtrain.network.lite_unet import LiteUNet
 from segtrain.network.pretrained import credit_of, load_pretrained, weights_file
 from segtrain.options import PrecisionChoice, TrainOptions
-from segtrain.setting import check_run, devices_of, find_truth, settings_of, source_for, spec_for
+from segtrain.setting import check_run, device_of, devices_of, find_truth, settings_of, source_for, spec_for
 from segtrain.state import Position, load_state, read_position, save_state
 from segtrain.trainer import Trainer
 
@@ -182,7 +182,7 @@ def _fabric(
     options: TrainOptions, spec: ModelSpec, network: Network, objective: Objective, split: SplitArrays
 ) -> Fabric:
     """Return a Fabric, launched: one process, several on this machine, or one of those that torchrun started."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = device_of(options)
     precision: PrecisionChoice = choose_precision(options.precision, device)
     if precision == "16-mixed":
         frames, labels = load(split, next(batches(len(split), options.batch_size, options.seed, 0)), device)

@@ -21,10 +21,11 @@ from segtrain.network.presets import (
 PrecisionChoice = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
 RegionLoss = Literal["none", "dice", "lovasz"]
 Augmentation = Literal["none", "plain", "strong"]
+Device = Literal["auto", "cpu", "cuda"]
 
 
 def _of_arch(text: str) -> Any:  # noqa: ANN401 - a field of any type
-    return option(None, text, show_default="from --arch")
+    return option(None, text, show_default="from --arch", group="Network")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,12 @@ class TrainOptions:
         None, "Folder of the run.", "-o", "--output", metavar="FOLDER", show_default="runs/unet-SIZE"
     )
     size: Size | None = option(
-        None, "Take DATASET/SIZE of a folder of several sizes.", metavar="N|WxH", show_default="DATASET's"
+        None,
+        "Take DATASET/SIZE of a folder of several sizes.",
+        "--size",
+        "--imgsz",
+        metavar="N|WxH",
+        show_default="DATASET's",
     )
     arch: ArchitectureName = option("small", "Each costs 4 times the last.")
     width: int | None = _of_arch("Channels of the first level.")
@@ -57,42 +63,63 @@ class TrainOptions:
     upsample: Upsample | None = _of_arch("How the decoder doubles its size.")
     stem_stride: Literal[1, 2] | None = _of_arch("2 works at half the size.")
     encoder: EncoderName | None = option(
-        None, "A UNet on this EfficientNet-Lite instead of --arch, from ImageNet weights."
+        None, "A UNet on this EfficientNet-Lite instead of --arch, from ImageNet weights.", group="Network"
     )
-    decoder_width: Annotated[int, Ge(1)] | None = option(None, "Channels above --encoder.", show_default="32")
+    decoder_width: Annotated[int, Ge(1)] | None = option(
+        None, "Channels above --encoder.", show_default="32", group="Network"
+    )
     epochs: Annotated[int, Ge(1)] = option(60, "How often the weights are scored.")
-    passes: Annotated[int, Ge(1)] = option(1, "Passes over the training frames an epoch.")
-    minutes: Annotated[float, Gt(0)] | None = option(None, "Choose --epochs to fit into this time.")
-    patience: Annotated[int, Ge(1)] | None = option(None, "Stop after so many epochs without a better mIoU on val.")
-    batch_size: Annotated[int, Ge(1)] = option(16, "Frames a step.")
-    learning_rate: float = option(4e-3, "Peak of the one-cycle schedule.")
-    encoder_learning_rate: float = option(1e-3, "Peak of the schedule of --encoder.")
-    weight_decay: float = option(5e-2, "AdamW's.")
-    class_balance: Annotated[float, Ge(0), Le(1)] = option(0.5, "0 weighs every pixel alike, 1 every class.")
-    region_loss: RegionLoss = option("dice", "Added to cross-entropy.")
-    augment: Augmentation = option("strong", "strong adds other light, blur and noise to flips, crops and colours.")
+    passes: Annotated[int, Ge(1)] = option(1, "Passes over the training frames an epoch.", group="Length")
+    minutes: Annotated[float, Gt(0)] | None = option(None, "Choose --epochs to fit into this time.", group="Length")
+    patience: Annotated[int, Ge(1)] | None = option(
+        None, "Stop after so many epochs without a better mIoU on val.", group="Length"
+    )
+    batch_size: Annotated[int, Ge(1)] = option(16, "Frames a step.", "--batch-size", "--batch", group="Learning")
+    learning_rate: float = option(4e-3, "Peak of the one-cycle schedule.", "--learning-rate", "--lr", group="Learning")
+    encoder_learning_rate: float = option(1e-3, "Peak of the schedule of --encoder.", group="Learning")
+    weight_decay: float = option(5e-2, "AdamW's.", group="Learning")
+    class_balance: Annotated[float, Ge(0), Le(1)] = option(
+        0.5, "0 weighs every pixel alike, 1 every class.", group="Learning"
+    )
+    region_loss: RegionLoss = option("dice", "Added to cross-entropy.", group="Learning")
+    augment: Augmentation = option(
+        "strong", "strong adds other light, blur and noise to flips, crops and colours.", group="Learning"
+    )
     average: Annotated[float, Ge(0), Lt(1)] = option(
-        0.99, "Decay a step of the averaged weights, which are the ones kept."
+        0.99, "Decay a step of the averaged weights, which are the ones kept.", group="Learning"
     )
-    clip: float = option(1.0, "Largest norm of the gradient.")
-    precision: PrecisionChoice = option("auto", "auto is the fastest that is safe here: never float16 on a GTX 16xx.")
-    devices: Annotated[int, Ge(1)] | None = option(None, "Processes a machine.", show_default="all GPUs, or 1 process")
-    nodes: Annotated[int, Ge(1)] = option(1, "Machines, under torchrun.")
-    init: Path | None = option(None, "Begin with a checkpoint's weights, of any size.", metavar="CHECKPOINT")
-    teacher: Path | None = option(None, "Learn what this network thinks of each pixel, too.", metavar="CHECKPOINT")
+    clip: float = option(1.0, "Largest norm of the gradient.", group="Learning")
+    precision: PrecisionChoice = option(
+        "auto", "auto is the fastest that is safe here: never float16 on a GTX 16xx.", group="Machine"
+    )
+    device: Device = option("auto", "What trains; auto is every GPU that PyTorch finds, or the CPU.", group="Machine")
+    devices: Annotated[int, Ge(1)] | None = option(
+        None, "Processes a machine.", show_default="all GPUs, or 1 process", group="Machine"
+    )
+    nodes: Annotated[int, Ge(1)] = option(1, "Machines, under torchrun.", group="Machine")
+    init: Path | None = option(
+        None, "Begin with these weights, of any size.", metavar="NAME|CHECKPOINT", group="Other weights"
+    )
+    teacher: Path | None = option(
+        None, "Learn what this network thinks of each pixel, too.", metavar="NAME|CHECKPOINT", group="Other weights"
+    )
     teacher_share: Annotated[float, Ge(0), Le(1)] = option(
-        0.5, "The teacher's share of the loss; the labels have the rest."
+        0.5, "The teacher's share of the loss; the labels have the rest.", group="Other weights"
     )
-    temperature: Annotated[float, Gt(0)] = option(2.0, "Softens what the teacher thinks.")
+    temperature: Annotated[float, Gt(0)] = option(2.0, "Softens what the teacher thinks.", group="Other weights")
     resume: bool = flag("Go on with the run in the folder.")
     hold_out: Annotated[float, Ge(0), Le(0.5)] = option(
-        0.0, "Share of train set apart to choose the epoch; 0 chooses it on val."
+        0.0, "Share of train set apart to choose the epoch; 0 chooses it on val.", group="Scoring"
     )
     truth: Path | None = option(
-        None, "Score val on larger labels, too.", metavar="DATASET", show_default="DATASET/../256 if there"
+        None,
+        "Score val on larger labels, too.",
+        metavar="DATASET",
+        show_default="DATASET/../256 if there",
+        group="Scoring",
     )
-    tensorboard: bool = flag("Write logs for TensorBoard.")
-    seed: int = option(0, "Seed of weights, order and augmentation.")
+    tensorboard: bool = flag("Write logs for TensorBoard.", group="Scoring")
+    seed: int = option(0, "Seed of weights, order and augmentation.", group="Learning")
 
     def architecture(self) -> Architecture | LiteArchitecture:
         """Return the network on the encoder, or the preset with what was asked for besides."""

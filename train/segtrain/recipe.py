@@ -26,7 +26,7 @@ SHIPPED = Path(__file__).parent / "recipes"
 CHECKPOINTS = ("init", "teacher")
 """The options that name an earlier step, or another recipe, whose best weights are taken."""
 
-_NOT_A_STEPS = ("dataset", "output", "resume", "minutes", "devices", "nodes")
+_NOT_A_STEPS = ("dataset", "output", "resume", "minutes", "device", "devices", "nodes")
 """Options that depend on the machine and on the folders, so that a recipe has no say in them."""
 
 FINISHED = "iou.csv"  # the last file that a run writes

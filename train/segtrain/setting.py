@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from segdata.dataset import DATASET_FILE, Dataset, SplitArrays
 from segdata.errors import InputError
@@ -19,7 +20,7 @@ from segtrain.state import Position
 FEWEST_STEPS = 2  # one up and one down the schedule
 TRUTH_FOLDER = "256"
 _MAY_CHANGE = (
-    *("dataset", "size", "output", "resume", "truth", "tensorboard", "devices", "nodes", "minutes"),
+    *("dataset", "size", "output", "resume", "truth", "tensorboard", "device", "devices", "nodes", "minutes"),
     *("learning_rate", "encoder_learning_rate", "precision"),
 )
 """Options that may differ when a run is resumed: they change where it reads, writes and runs and how long, or help
@@ -34,15 +35,15 @@ def open_dataset(options: TrainOptions) -> Dataset:
     folder = options.dataset
     if options.size is not None and not (folder / DATASET_FILE).is_file() and folder.is_dir():
         folder = folder / str(options.size)
-    if not (folder / DATASET_FILE).is_file() and (sizes := _sizes_in(folder)):
-        raise InputError(f"{folder} holds the sizes {', '.join(sizes)}; choose one: --size {sizes[0]}")
     return Dataset(folder)
 
 
-def _sizes_in(folder: Path) -> list[str]:
-    """Return the names of the datasets in a folder, smallest first: seg-data names each for its size."""
-    found = [path.parent.name for path in folder.glob(f"*/{DATASET_FILE}")]
-    return sorted(found, key=lambda name: (len(name), name))
+def device_of(options: TrainOptions) -> torch.device:
+    """Return what trains; raise InputError if it is to be a GPU and PyTorch finds none."""
+    found = torch.cuda.is_available()
+    if options.device == "cuda" and not found:
+        raise InputError("got --device cuda, but PyTorch finds no CUDA GPU; seg-bench preflight says why, or take cpu")
+    return torch.device("cuda" if found and options.device != "cpu" else "cpu")
 
 
 def devices_of(options: TrainOptions) -> int | None:
@@ -92,6 +93,7 @@ def check_run(options: TrainOptions, dataset: Dataset) -> Path:
         taken = (folder / "last.safetensors").exists()
     if taken and not options.resume:
         raise InputError(f"{folder} holds a run; go on with it by --resume, or name another folder with -o")
+    device_of(options)
     find_truth(options, dataset)
     return folder
 

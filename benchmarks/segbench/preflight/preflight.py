@@ -20,7 +20,7 @@ from segbench.results import Rate
 from segdata.command import missing_dependency
 from segdata.devices import has_tensor_cores
 from segdata.errors import ContractError, EdgeSegError, InputError
-from segdata.shipped import DEFAULT_ONNX
+from segdata.shipped import DEFAULT_ONNX, model_files
 from segdata.spec import Precision
 from segrun.options import RunnerName
 from segrun.runners.base import Frames, Runner
@@ -51,9 +51,11 @@ def preflight(
     ContractError for a `model` that cannot be read or is not edgeseg's; nothing else that is missing is an error.
     """
     here = here or Surroundings()
-    path = model or DEFAULT_ONNX[0]
-    if path.suffix != ".onnx" or not path.is_file():
-        raise InputError(f"{path}: need an .onnx file of seg-export that is there")
+    path = model_files(model)[0] if model else DEFAULT_ONNX[0]
+    if path.suffix != ".onnx":
+        raise InputError(
+            f"{path}: got a {path.suffix or 'file without suffix'}, need the .onnx that engines are built from"
+        )
     on_step("look for a GPU")
     gpu, gpu_problem = _gpu(here)
     on_step("look for TensorRT")

@@ -16,7 +16,7 @@ from segdata.prepare.layouts import complete, find_layout
 from segdata.prepare.pair import Pair, Splits
 from segdata.size import Size
 
-SMALLEST_SIDE = 16
+SIZE_STEP = 16  # what networks halve the frame by, at least; --arch and --encoder as they are want 32
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,9 @@ class Plan:
 def make_plan(options: PrepareOptions) -> Plan:
     """Look at the source; raise InputError if it, the label space or a size cannot be used."""
     for size in options.sizes:
-        if min(size) < SMALLEST_SIDE:
-            raise InputError(f"got size {size}, need {SMALLEST_SIDE} pixels or more a side")
+        if min(size) < SIZE_STEP or size.height % SIZE_STEP or size.width % SIZE_STEP:
+            near = [max(SIZE_STEP, round(side / SIZE_STEP) * SIZE_STEP) for side in size]
+            raise InputError(f"got size {size}, need multiples of {SIZE_STEP} for a network, such as {Size(*near)}")
     if len(set(options.sizes)) < len(options.sizes) or not options.sizes:
         raise InputError("got a size twice, or none; need each once")
     if not 0 < options.val_fraction < 1:

@@ -8,7 +8,7 @@ from pathlib import Path
 from segdata.cores import usable_cores
 from segdata.errors import EdgeSegError, InputError
 from segdata.files import sha256_of
-from segdata.shipped import DEFAULT_ONNX
+from segdata.shipped import DEFAULT_MODEL, MODELS, model_files
 from segrun.options import Arithmetic, RunnerName
 from segrun.registry import class_at
 from segrun.runners.base import Runner
@@ -40,22 +40,21 @@ def open_runner(
     """Return the runner for an artefact, in the fastest way that there is to run it here; see its `chosen`.
 
     An .engine runs on TensorRT or TensorRT-RTX, as its manifest says; an .onnx on the CPU, by OpenVINO ("auto") or by
-    ONNX Runtime. Without `path` it is the shipped model: an engine of it in `exports`, if there is a GPU that runs it,
-    else the faster of its float16 and INT8 files. `arithmetic` pins what floats are computed in on a CPU. `trust` takes
-    an engine of other bytes than its manifest says; only for one you built yourself. `throughput` has OpenVINO give
-    `stream` more frames a second at the price of each one's latency.
+    ONNX Runtime. Where `path` is the name of a shipped model (unet-256 if None) it is an engine of it in `exports`, if
+    there is a GPU that runs it, else the faster of its float16 and INT8 files. `arithmetic` pins what floats are
+    computed in on a CPU. `trust` takes an engine of other bytes than its manifest says; only for one you built
+    yourself. `throughput` has OpenVINO give `stream` more frames a second at the price of each one's latency.
 
     Raises InputError if there is no such file, no runner for its suffix, or no such arithmetic here, ContractError if
     the file breaks the graph contract or does not match its manifest or this machine, MissingDependencyError if a
     library or driver is missing.
     """
-    if path is not None:
-        return _open([path], runner, trust, throughput, arithmetic)
-    engines = sorted(ENGINES.glob(f"{DEFAULT_ONNX[0].name.split('.')[0]}.*.engine"))
+    word = path or Path(DEFAULT_MODEL)
+    engines = sorted(ENGINES.glob(f"{word}.*.engine")) if str(word) in MODELS and not word.is_file() else []
     if engines and (runner, arithmetic) == ("auto", "auto"):
         with suppress(EdgeSegError):  # no GPU, or another one: the CPU does it
             return _open(engines, runner, trust, throughput, arithmetic)
-    return _open(DEFAULT_ONNX, runner, trust, throughput, arithmetic)
+    return _open(model_files(word), runner, trust, throughput, arithmetic)
 
 
 def _open(paths: Sequence[Path], runner: RunnerName, trust: bool, throughput: bool, arithmetic: Arithmetic) -> Runner:
@@ -78,8 +77,6 @@ def _open(paths: Sequence[Path], runner: RunnerName, trust: bool, throughput: bo
 
 
 def _class_of(path: Path, runner: RunnerName) -> type[Runner]:
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; need an artefact written by seg-export")
     if path.suffix.lower() not in RUNNERS:
         raise InputError(f"{path}: got a {path.suffix or 'file without suffix'}, need .onnx or .engine from seg-export")
     places = RUNNERS[path.suffix.lower()]

@@ -66,7 +66,8 @@ def facts(segmented: Segmented, before: Labels | None, starts_at: float, now: fl
 
     "seconds" is the source's own time, wherever its clock begins or jumps; "shown" is how long after the first frame,
     which is shown at `starts_at`, the frame is shown in a video. `before` are the labels of the frame before, None for
-    the first; `now` is by `time.perf_counter`, in seconds.
+    the first. Of the milliseconds, "decode" and "shrink" are work; "to_labels" and "total" pass from when the frame was
+    decoded until its labels and this line are there, waiting included. `now` is by `time.perf_counter`, in seconds.
     """
     frame, labels = segmented.frame, segmented.labels
     shares = sorted(segmented.shares.items(), key=lambda item: -item[1])
@@ -80,7 +81,7 @@ def facts(segmented: Segmented, before: Labels | None, starts_at: float, now: fl
         "milliseconds": {
             "decode": _milliseconds(frame.decode_seconds),
             "shrink": _milliseconds(frame.shrink_seconds),
-            "network": _milliseconds(segmented.segmented_at - frame.decoded_at),
+            "to_labels": _milliseconds(segmented.segmented_at - frame.decoded_at),
             "total": _milliseconds(now - frame.decoded_at),
         },
     }

@@ -43,6 +43,9 @@ def output_names(options: RunOptions, word: str) -> tuple[str, ...]:
         if len(outputs) > 1:
             raise InputError(f"got the outputs {', '.join(outputs)}; need either none or others")
         return outputs
+    for output in outputs:
+        if outputs.count(output) > 1:
+            raise InputError(f"got the output {output} twice; name each once")
     fixed = [output for output in outputs if "{name}" not in output and output != STANDARD_OUTPUT]
     if fixed and len(options.inputs) > 1:
         raise InputError(f"got {len(options.inputs)} inputs but one output {fixed[0]}; put {{name}} into it")
@@ -102,6 +105,8 @@ def _place_of(name: str) -> str:
         return FOLDER
     if name.endswith(IMAGE_AS_GIVEN):
         return BY_SUFFIX[".png"]
+    if not path.suffix:
+        raise InputError(f"{name}: a name without suffix; write {name}/ for a folder of masks, {name}.mp4 for a video")
     return next((place for suffix, place in BY_SUFFIX.items() if name.lower().endswith(suffix)), VIDEO)
 
 

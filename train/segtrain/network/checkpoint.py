@@ -90,6 +90,10 @@ def load_checkpoint(path: Path) -> tuple[Network, ModelSpec]:
         raise InputError(
             f"{path}: not a safetensors file ({short(str(error))}); need one written by seg-train"
         ) from None
+    if path.name == "last.safetensors" and SPEC_KEY not in metadata:
+        raise ContractError(
+            f"{path}: what --resume goes on from, no finished weights; take {path.with_name('best.safetensors')}"
+        )
     if SPEC_KEY not in metadata:
         raise ContractError(f"{path}: a safetensors file without edgeseg's model spec; need one written by seg-train")
     spec = ModelSpec.from_json(metadata[SPEC_KEY], origin=str(path))

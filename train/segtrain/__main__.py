@@ -1,0 +1,5 @@
+"""python -m segtrain: the same as its command."""
+
+from segtrain.cli import main
+
+main()
