@@ -19,6 +19,7 @@ import pytest
 import torch
 from hypothesis import settings
 
+from segdata.cores import usable_cores
 from segdata.dataset import Dataset
 from segdata.errors import EdgeSegError, InputError
 from segdata.labels import CITYSCAPES_29
@@ -52,6 +53,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a background job of a s
 # What runs fastest is remembered from one run to the next: not from a test to what the user has, nor back.
 os.environ.setdefault("MPLCONFIGDIR", str(Path.home() / ".cache" / "matplotlib"))  # the list of fonts takes seconds
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="edgeseg-tests-")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes `-n auto` starts: one more than there are cores, as some tests wait for the network."""
+    return usable_cores() + 1
+
 
 torch.set_num_threads(1)  # where other work has the cores, more threads wait for each other: seven times slower
 

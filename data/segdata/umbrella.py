@@ -31,7 +31,7 @@ class _Umbrella(click.Group):
     invoke_without_command=True,
 )
 @click.version_option(package_name="edgeseg")
-def _umbrella() -> None:
+def command() -> None:
     """Street-scene segmentation from training to a small GPU.
 
     edgeseg COMMAND --help says what each command takes.
@@ -42,7 +42,7 @@ def main() -> None:
     """Run the command that the first word names, as it would run under its own name."""
     words = sys.argv[1:]
     if not words or words[0] not in _COMMANDS:
-        _umbrella.main(words or ["--help"], prog_name="edgeseg")
+        command.main(words or ["--help"], prog_name="edgeseg")
     name = f"seg-{words[0]}"
     (entry,) = entry_points(group="console_scripts", name=name)
     sys.argv = [name, *words[1:]]

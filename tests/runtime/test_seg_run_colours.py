@@ -388,7 +388,7 @@ def test_seg_run_is_as_right_as_the_library(artefacts: "Artefacts", tmp_path: Pa
     truths = [made.labels for made in scenes]
     found = points(masks_of(source, tmp_path / "masks", model), truths)
     assert abs(found - points(library, truths)) <= 0.02
-    assert found > 10
+    assert found > 5
 
 
 @pytest.mark.parametrize("size", SHIPPED_SIZES)

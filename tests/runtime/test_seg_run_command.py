@@ -91,7 +91,11 @@ def only_sound(artefacts: "Artefacts", folder: Path, video: Path) -> tuple[list[
 
 
 def missing_model(artefacts: "Artefacts", folder: Path, video: Path) -> tuple[list[str | Path], int, str]:
-    return [video, "--model", folder / "missing.onnx"], 3, "no such file; need one that edgeseg wrote, or a model's name"
+    return (
+        [video, "--model", folder / "missing.onnx"],
+        3,
+        "no such file; need one that edgeseg wrote, or a model's name",
+    )
 
 
 def text_as_model(artefacts: "Artefacts", folder: Path, video: Path) -> tuple[list[str | Path], int, str]:

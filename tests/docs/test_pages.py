@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from helpers.docs_desk import INSTEAD, NOT_HERE, lay, prepare, quick, why_not
+from helpers.docs_desk import INSTEAD, NOT_HERE, why_not
 from helpers.docs_pages import (
     DOCS,
     PACKAGES,
     PAGES,
     PROGRAMS,
     ROOT,
-    Block,
     blocks,
     find_shapes,
     inline,
@@ -190,7 +189,7 @@ def test_there_are_python_blocks() -> None:
     assert len(PYTHON) >= 4
 
 
-# --- every block of commands is run ---
+# --- every block of commands is run: test_blocks_*.py ---
 
 COMMANDS = [block for block in BLOCKS if block.steps]
 
@@ -199,28 +198,17 @@ def test_every_block_is_of_a_known_kind() -> None:
     """Nothing that a reader could type escapes the tests below."""
     for block in BLOCKS:
         if not block.steps:
-            # The last two are held by test_docs_fleet.
+            # The last two are held by test_fleet_manifests.
             known = ("Error: ", "frames: uint8", 'name = "two"', "apiVersion: batch/v1", "#!/bin/bash")
             assert block.lines[0].startswith(known), f"{block}\n{block.text}"
         elif not block.text.startswith("$ "):
             assert all(line.startswith(PROGRAMS) for line in block.lines), f"{block}\n{block.text}"
 
 
-@pytest.mark.parametrize("block", COMMANDS, ids=str)
-def test_each_block_of_commands_runs(block: Block, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    steps = [step for step in block.steps if not why_not(step.line)]
-    if not steps:
-        return  # parsed above, or below
-    for program in ("ffmpeg", "jq"):
-        if any(re.search(rf"\b{program} ", step.line) for step in steps) and not shutil.which(program):
-            pytest.skip(f"needs {program}")
-    made = (request.getfixturevalue(name) for name in ("dataset", "artefacts", "street_video"))
-    desk = lay(tmp_path, *made)
-    for step in steps:
-        line = quick(step.line)
-        prepare(desk, line)
-        printed = desk.run(line)
-        assert find_shapes(step.prints, printed) is None, f"{line}\n{printed}"
+def test_each_page_with_commands_is_run_by_one_file() -> None:
+    files = Path(__file__).parent.glob("test_blocks_*.py")
+    run = [name for file in files for name in re.findall(r'"(\S+\.md)"', file.read_text())]
+    assert sorted(run) == sorted({block.page.name for block in COMMANDS})
 
 
 def test_what_is_changed_in_lines_or_not_run_is_there() -> None:

@@ -1,0 +1,17 @@
+"""The commands of bench.md, install.md do what the page says."""
+
+import pytest
+
+from helpers.docs_blocks import of_pages, run_block
+from helpers.docs_desk import Desk
+from helpers.docs_pages import Block
+
+PAGES = (
+    "bench.md",
+    "install.md",
+)
+
+
+@pytest.mark.parametrize("block", of_pages(*PAGES), ids=str)
+def test_each_block_of_commands_runs(block: Block, desk: Desk) -> None:
+    run_block(block, desk)

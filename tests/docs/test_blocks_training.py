@@ -1,0 +1,14 @@
+"""The commands of training.md do what the page says."""
+
+import pytest
+
+from helpers.docs_blocks import of_pages, run_block
+from helpers.docs_desk import Desk
+from helpers.docs_pages import Block
+
+PAGES = ("training.md",)
+
+
+@pytest.mark.parametrize("block", of_pages(*PAGES), ids=str)
+def test_each_block_of_commands_runs(block: Block, desk: Desk) -> None:
+    run_block(block, desk)
