@@ -44,7 +44,13 @@ def with_layouts(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
-@main.command(cls=Command)
+@main.command(
+    cls=Command,
+    examples=(
+        "seg-data prepare cityscapes dataset --size 256 --size 128",
+        "seg-data prepare mine dataset --label-space mine.toml",
+    ),
+)
 @with_layouts
 @with_options(PrepareOptions)
 def prepare(options: PrepareOptions) -> None:

@@ -156,6 +156,7 @@ class Group(click.Group):
         super().__init__(*args, **kwargs)
         self.context_settings.setdefault("help_option_names", ["-h", "--help"])
         self.context_settings.setdefault("max_content_width", 100)
+        click.version_option(None, "--version", package_name="edgeseg")(self)
 
 
 def fixable(error: EdgeSegError | ImportError | OSError) -> EdgeSegError:

@@ -101,8 +101,8 @@ def photo_as_mask(source: Path) -> None:
 
 
 DEFECTS: dict[str, tuple[Plant, str, tuple[str, ...]]] = {
-    "no mask": (lambda source: (source / MASK).unlink(), "missing pair", (IMAGE, "lacks train/masks/1")),
-    "no image": (lambda source: (source / IMAGE).unlink(), "missing pair", (MASK, "lacks train/images/1")),
+    "no mask": (lambda source: (source / MASK).unlink(), "missing pair", (IMAGE, "missing train/masks/1")),
+    "no image": (lambda source: (source / IMAGE).unlink(), "missing pair", (MASK, "missing train/images/1")),
     "sizes": (
         mask_becomes(lambda mask: mask.crop((0, 0, 63, 48))),
         "unreadable",

@@ -106,7 +106,7 @@ def _look(space: LabelSpace, frame: tuple[str, Pair]) -> _Looked:
 
 
 def _alone(found: Found) -> Iterable[Problem]:
-    return (Problem("missing pair", f"{alone.file}: lacks {alone.lacks}") for alone in found.alone)
+    return (Problem("missing pair", f"{alone.file}: missing {alone.missing}") for alone in found.alone)
 
 
 def _one_class(space: LabelSpace, pixels: npt.NDArray[np.int64]) -> Iterable[Problem]:

@@ -71,6 +71,6 @@ def complete(source: Path, found: Found) -> Found:
         first = found.alone[0]
         raise InputError(
             f"{source}: {len(found.alone)} files without their pair, the first is {first.file}; "
-            f"add {first.lacks} or remove it"
+            f"add {first.missing} or remove it"
         )
     return found

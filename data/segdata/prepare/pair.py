@@ -34,7 +34,7 @@ class Alone:
     """An image without its labels, or labels without their image."""
 
     file: Path
-    lacks: str
+    missing: str
 
 
 @dataclass(frozen=True)

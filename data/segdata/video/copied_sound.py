@@ -136,7 +136,7 @@ def _track(container: OutputContainer, sound: SoundStream) -> AudioStream:
     try:
         return container.add_stream_from_template(sound)
     except ValueError:
-        # PyAV asks a list that lacks what Matroska holds in the way of AVI. Whether it does shows when it is written.
+        # PyAV asks a list that misses some codecs that Matroska holds. Whether it works shows when it is written.
         stream = cast("AudioStream", container.add_mux_stream("pcm_s16le", rate=sound.codec_context.sample_rate))
         BitStreamFilterContext("null", in_stream=without_tag(sound), out_stream=stream)
         stream.time_base = sound.time_base

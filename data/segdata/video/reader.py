@@ -99,8 +99,8 @@ class VideoReader:
         except av.ProtocolNotFoundError:
             raise InputError(f"{self.name}: FFmpeg here reads no such addresses; try rtsp:// or http://") from None
         except (av.FFmpegError, ValueError, OSError) as error:
-            lack = "no video comes from there" if isinstance(video, str) else "not a video FFmpeg can read"
-            raise InputError(f"{self.name}: {lack} ({reason(error)}); need one") from None
+            why = "no video comes from there" if isinstance(video, str) else "not a video FFmpeg can read"
+            raise InputError(f"{self.name}: {why} ({reason(error)}); need one") from None
         stream = self._container.streams.best("video")
         if isinstance(stream, VideoStream) and stream.codec_context is None:
             self.close()
