@@ -36,12 +36,12 @@ class Option(click.Option):
         self.group = group
 
 
-class Seconds(click.ParamType):
+class Seconds(click.ParamType):  # type: ignore[type-arg] # only the newest click has a parameter there
     """Seconds, typed as they are or as minutes and hours: 90, 1:30, 00:01:30.5. `limits` are on the seconds."""
 
     name = "time"
 
-    def __init__(self, limits: click.ParamType) -> None:
+    def __init__(self, limits: "click.ParamType[Any]") -> None:
         self._limits = limits
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - click's own

@@ -72,15 +72,14 @@ def _run(options: TrainOptions, way_on: str = "go on with --resume") -> bool:
     `way_on` is said to whoever interrupts it.
     """
     from segtrain.loop import train
-    from segtrain.recipe import CHECKPOINTS
     from segtrain.report.run_folder import write_pictures
     from segtrain.report.run_log import RunLog
     from segtrain.setting import open_dataset, run_folder
 
     for name in ("lightning_fabric", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)  # it announces the precision that was asked for
-    named = {role: getattr(options, role) for role in CHECKPOINTS}
-    options = replace(options, **{role: checkpoint_file(word) for role, word in named.items() if word is not None})
+    init, teacher = (None if word is None else checkpoint_file(word) for word in (options.init, options.teacher))
+    options = replace(options, init=init, teacher=teacher)
     dataset = open_dataset(options)
     folder = run_folder(options, dataset)
     with progress_bar("Training", "steps") as bar:
