@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["BenchOptions", "BenchReport", "__version__", "read_report"]
 __version__ = version("edgeseg")
 
-# Imported when they are asked for: `seg-run --help` needs none of their libraries.
+# Imported on first use: `--help` needs none of their libraries.
 _PLACES = {
     "BenchOptions": "segbench.options",
     "BenchReport": "segbench.results",

@@ -25,7 +25,7 @@ __all__ = [
 ]
 __version__ = version("edgeseg")
 
-# Imported when they are asked for: `seg-run --help` needs none of their libraries.
+# Imported on first use: `--help` needs none of their libraries.
 _PLACES = {
     "Dataset": "segdata.dataset",
     "EdgeSegError": "segdata.errors",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["EngineOptions", "ExportOptions", "__version__", "inspect_file", "to_onnx"]
 __version__ = version("edgeseg")
 
-# Imported when they are asked for: `seg-run --help` needs none of their libraries.
+# Imported on first use: `--help` needs none of their libraries.
 _PLACES = {
     "EngineOptions": "segexport.options",
     "ExportOptions": "segexport.options",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["RunOptions", "Runner", "Segmented", "Segmenter", "__version__", "open_runner"]
 __version__ = version("edgeseg")
 
-# Imported when they are asked for: `seg-run --help` needs none of their libraries.
+# Imported on first use: `--help` needs none of their libraries.
 _PLACES = {
     "RunOptions": "segrun.options",
     "Runner": "segrun.runners.base",

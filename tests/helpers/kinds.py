@@ -32,7 +32,7 @@ from segrun.runners.base import Runner
 from segrun.runners.onnxruntime import OnnxRuntimeRunner
 from segrun.runners.open import open_runner
 from segrun.runners.openvino import OpenVINORunner
-from segtrain.history import best_of, parts_ways, write_history
+from segtrain.history import best_of, overfits, write_history
 from segtrain.network.checkpoint import build_network, load_checkpoint
 from segtrain.state import load_state, read_position
 
@@ -201,7 +201,7 @@ def _read_checkpoint(path: Path, case: Path) -> None:
 
 def _read_state(path: Path, case: Path) -> None:
     position = read_position(path)
-    best_of(position.history), parts_ways(position.history)
+    best_of(position.history), overfits(position.history)
     write_history(case / "metrics.csv", position.history)
     network = build_network(SPEC)
     average = torch.optim.swa_utils.AveragedModel(network, use_buffers=True)

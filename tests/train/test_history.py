@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from segtrain.history import OVERFITTING_EPOCHS, EpochFigures, best_of, parts_ways, write_history
+from segtrain.history import OVERFITTING_EPOCHS, EpochFigures, best_of, overfits, write_history
 
 NAN = float("nan")
 FIGURES = EpochFigures(1, 1.25, 0.125, 0.5, 1.5, 0.1, NAN, 0.1 + 0.2, 4e-3, 123.456, 0.07)
@@ -44,7 +44,7 @@ def test_the_best_epoch_is_the_first_of_the_highest_miou_and_nan_is_none() -> No
 
 def test_overfitting_is_found_when_val_rises_while_train_falls() -> None:
     val = [2.0, 1.5, 1.2, 1.0, 1.05, 1.1, 1.2, 1.3, 1.4]
-    assert parts_ways(history_of(falling(len(val)), val))
+    assert overfits(history_of(falling(len(val)), val))
 
 
 @pytest.mark.parametrize(
@@ -62,10 +62,10 @@ def test_overfitting_is_found_when_val_rises_while_train_falls() -> None:
     ids=["none", "short", "shorter", "both falling", "noise", "recent", "recovered", "both rising"],
 )
 def test_nothing_is_called_overfitting_that_is_not(train: list[float], val: list[float]) -> None:
-    assert not parts_ways(history_of(train, val))
+    assert not overfits(history_of(train, val))
 
 
 def test_overfitting_needs_five_epochs_and_a_tenth() -> None:
     for epochs, rise, expected in ((5, 1.11, True), (4, 1.11, False), (5, 1.09, False)):
         val = [1.2, 1.1, 1.0, *[rise] * epochs]
-        assert parts_ways(history_of(falling(len(val)), val)) is expected, (epochs, rise)
+        assert overfits(history_of(falling(len(val)), val)) is expected, (epochs, rise)

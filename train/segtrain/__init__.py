@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["TrainOptions", "UNet", "__version__", "load_checkpoint", "save_checkpoint"]
 __version__ = version("edgeseg")
 
-# Imported when they are asked for: `seg-run --help` needs none of their libraries.
+# Imported on first use: `--help` needs none of their libraries.
 _PLACES = {
     "TrainOptions": "segtrain.options",
     "UNet": "segtrain.network.unet",

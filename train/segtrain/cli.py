@@ -24,7 +24,7 @@ from segtrain.options import TrainOptions
 if TYPE_CHECKING:  # importing it takes seconds, which --help does not need
     from segtrain.loop import Outcome
 
-_BESIDE_RECIPE = ("dataset", "output", "precision", "truth", "tensorboard")  # what a recipe does not decide
+_BESIDE_RECIPE = ("dataset", "output", "precision", "truth", "tensorboard")  # options a recipe leaves to the user
 
 
 _EXAMPLES = (
@@ -51,7 +51,7 @@ def main(options: TrainOptions, recipe: str | None) -> None:
         click.echo(f"Warning: --minutes {options.minutes:g} decides how long; --epochs is not used", err=True)
     if recipe is None:
         if not _run(options):
-            # The work of this process is done; to take its group of processes down waits for ever now and then.
+            # This process is done; taking its process group down hangs now and then.
             sys.stdout.flush()
             os._exit(0)
         return
@@ -67,9 +67,9 @@ def main(options: TrainOptions, recipe: str | None) -> None:
 
 
 def _run(options: TrainOptions, way_on: str = "go on with --resume") -> bool:
-    """Train, and show how it goes; return whether this is the first of the processes.
+    """Train and show progress; return whether this is the first of the processes.
 
-    `way_on` is said to whoever interrupts it.
+    `way_on` tells a user who interrupts the run how to continue it.
     """
     from segtrain.loop import train
     from segtrain.report.run_folder import write_pictures
@@ -77,7 +77,7 @@ def _run(options: TrainOptions, way_on: str = "go on with --resume") -> bool:
     from segtrain.setting import open_dataset, run_folder
 
     for name in ("lightning_fabric", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)  # it announces the precision that was asked for
+        logging.getLogger(name).setLevel(logging.WARNING)  # it announces the requested precision
     init, teacher = (None if word is None else checkpoint_file(word) for word in (options.init, options.teacher))
     options = replace(options, init=init, teacher=teacher)
     dataset = open_dataset(options)
@@ -94,7 +94,7 @@ def _run(options: TrainOptions, way_on: str = "go on with --resume") -> bool:
 
 
 def _what_was_kept(folder: Path, way_on: str) -> str:
-    """Return what an interrupted run has left in its folder, and how to go on."""
+    """Return what an interrupted run left in its folder, and how to continue it."""
     from segtrain.state import read_position
 
     last = folder / "last.safetensors"

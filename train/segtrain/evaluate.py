@@ -1,4 +1,4 @@
-"""How right a network is: the confusion matrices of a split, at its own size and at a larger truth's."""
+"""Evaluation: the confusion matrix of a split, at the network's size and at that of a larger ground truth."""
 
 from dataclasses import dataclass
 
@@ -38,7 +38,7 @@ def evaluate(
 ) -> Evaluation:
     """Return the figures of `network` on a split; `truth` has the same frames with larger labels.
 
-    Each of several processes takes its share of the frames, and all get the whole.
+    With several processes each evaluates a share of the frames, and all get the total.
     """
     was_training = network.training
     network.eval()
@@ -67,13 +67,13 @@ def evaluate(
 def sum_of_processes(fabric: Fabric, values: Tensor) -> Tensor:
     """Return the sum of every process' `values`, in each of them."""
     total = fabric.all_reduce(values, reduce_op="sum")
-    assert isinstance(total, Tensor)  # a tensor in, a tensor out: Fabric's types do not say so
+    assert isinstance(total, Tensor)  # Fabric's annotations are wider
     return total
 
 
 @torch.no_grad()
 def average_buffers(fabric: Fabric, network: nn.Module) -> None:
-    """Give every process the mean of their buffers: batch normalisation saw other frames in each."""
+    """Average the buffers over all processes: batch normalisation saw different frames in each."""
     for buffer in network.buffers():
         if buffer.is_floating_point():
             buffer.copy_(sum_of_processes(fabric, buffer.clone()) / fabric.world_size)

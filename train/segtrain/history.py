@@ -1,4 +1,4 @@
-"""The figures of each epoch, on disk and read again, and what they say about overfitting."""
+"""The figures of each epoch: written, read back, and searched for overfitting."""
 
 import csv
 from dataclasses import asdict, dataclass, fields
@@ -35,8 +35,8 @@ class EpochFigures:
     outside_share: float
 
 
-def way_on(epochs: int) -> str:
-    """Return what to do where a loss that is no number ends a run after so many good epochs."""
+def advice_after(epochs: int) -> str:
+    """Return the advice for a run that ended with a non-finite loss after `epochs` good epochs."""
     begin = "the last good weights are kept: --resume" if epochs else "nothing was kept: begin again"
     return f"{begin} with a lower --learning-rate, or --precision 32-true"
 
@@ -55,11 +55,11 @@ def best_of(history: list[EpochFigures]) -> EpochFigures | None:
     return max(measured, key=lambda row: row.miou, default=None)
 
 
-def parts_ways(history: list[EpochFigures]) -> bool:
-    """Return whether train and val part ways: overfitting.
+def overfits(history: list[EpochFigures]) -> bool:
+    """Return whether the run overfits.
 
-    That is when val's loss was lowest `OVERFITTING_EPOCHS` or more epochs ago, stands a tenth above that now, and
-    train's has gone on falling.
+    It does if val's loss was lowest `OVERFITTING_EPOCHS` or more epochs ago and is a tenth higher now, while train's
+    loss kept falling.
     """
     if len(history) <= OVERFITTING_EPOCHS:
         return False

@@ -16,7 +16,7 @@ from segdata.progress import SILENT, Progress
 from segdata.spec import ModelSpec
 from segtrain.evaluate import Evaluation, evaluate
 from segtrain.frames.batches import batches, load, normalise
-from segtrain.history import EpochFigures, best_of, parts_ways, way_on, write_history
+from segtrain.history import EpochFigures, advice_after, best_of, overfits, write_history
 from segtrain.learning.losses import Objective
 from segtrain.learning.precision import check_half_precision, choose_precision
 from segtrain.learning.prior import undo_balance
@@ -91,7 +91,7 @@ def train(options: TrainOptions, dataset: Dataset, progress: Progress, events: E
     tell = fabric.is_global_zero
     for line in dataset_remarks(dataset.facts) if tell else []:
         events.warned(line)
-    warned = parts_ways(history)
+    warned = overfits(history)
     while done < 1:
         epoch, best = len(history), best_of(history)
         if options.patience is not None and best is not None and epoch - best.epoch >= options.patience:
@@ -114,7 +114,7 @@ def train(options: TrainOptions, dataset: Dataset, progress: Progress, events: E
             # Last: a run that ends before it does this epoch again.
             save_state(last_file, network, trainer.average, trainer.optimizer, reached)
             events.scored(history)
-            if parts_ways(history) and not warned:
+            if overfits(history) and not warned:
                 events.warned(
                     f"overfitting: the loss on held-out frames was lowest in epoch "
                     f"{min(history, key=lambda row: row.val_loss).epoch} and rises while train's falls; the best "
@@ -173,7 +173,7 @@ def _finite(figures: EpochFigures) -> EpochFigures:
     """Return the figures; raise EdgeSegError if the last step of the epoch broke the weights."""
     if not math.isfinite(figures.val_loss):
         raise EdgeSegError(
-            f"the loss on val became {figures.val_loss} after epoch {figures.epoch}; {way_on(figures.epoch - 1)}"
+            f"the loss on val became {figures.val_loss} after epoch {figures.epoch}; {advice_after(figures.epoch - 1)}"
         )
     return figures
 

@@ -20,7 +20,7 @@ from segdata.progress import Progress
 from segdata.spec import ModelSpec
 from segtrain.evaluate import EVALUATION_BATCH, average_buffers, evaluate, sum_of_processes
 from segtrain.frames.feed import Batch, Feed
-from segtrain.history import EpochFigures, way_on
+from segtrain.history import EpochFigures, advice_after
 from segtrain.learning.losses import Objective
 from segtrain.learning.schedule import Clock, Stretch, learning_rate
 from segtrain.learning.teacher import Teacher, distillation_loss
@@ -180,9 +180,10 @@ class Trainer:
         for step, loss in enumerate(torch.stack(losses[seen:]).tolist() if losses[seen:] else [], seen):
             if not math.isfinite(loss):
                 indices = next(islice(self.feed.indices(epoch), step, None))
+                frames = ", ".join(self.feed.split.names[index] for index in indices)
                 raise EdgeSegError(
-                    f"the loss became {loss} in step {step + 1} of epoch {epoch + 1}, on the frames "
-                    f"{', '.join(self.feed.split.names[index] for index in indices)}; {way_on(epoch)}, and look at them"
+                    f"the loss became {loss} in step {step + 1} of epoch {epoch + 1}, on the frames {frames}; "
+                    f"{advice_after(epoch)}, and look at them"
                 )
 
     def _step(self, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -1,8 +1,8 @@
 """Random flips, crops, colours, light, blur and noise on batches, the same geometry for frames and labels.
 
-Every frame of a batch goes through the same operations with its own numbers, those of no effect where it is not
-chosen: no step waits for the values of another, so that a GPU is never idle. Libraries for it pick frames out of the
-batch, and took as long there as the network.
+Every frame of a batch goes through the same operations with its own random parameters; frames that are not chosen get
+parameters without effect. So no step depends on values computed on the GPU, which never idles. Augmentation libraries
+select frames from the batch instead, which took as long as the network.
 """
 
 import math
@@ -14,23 +14,23 @@ from torch import Tensor, nn
 from segtrain.options import Augmentation
 
 AREAS = (0.25, 1.0)
-"""The share of the frame that a crop covers, and below how much wider or higher than the frame it may be."""
+"""The share of the frame that a crop covers, and the limit of its change in aspect ratio."""
 RATIO = 1.33
 
 COLOURED_SHARE, COLOUR_CHANGE = 0.8, 0.3
 BLURRED_SHARE, BLUR_SIGMA = 0.1, (0.1, 1.5)
 NOISY_SHARE, NOISE = 0.2, 0.03
 
-_GREY = (0.299, 0.587, 0.114)  # how bright red, green and blue are to the eye (BT.601)
+_GREY = (0.299, 0.587, 0.114)  # luma weights of red, green and blue (BT.601)
 
 
 class Augment(nn.Module):
-    """Frames float [N, 3, H, W], 0 to 1, and labels int64 [N, H, W] -> the same, seen differently.
+    """Frames float [N, 3, H, W], 0 to 1, and labels int64 [N, H, W] -> the same, augmented.
 
     `plain`: half are flipped, all are cropped to between a quarter and the whole of the area and enlarged again, most
-    are changed in brightness, contrast and saturation. `strong`, besides: some get another light (gamma and gain, down
-    to a fifth: dusk and night; and up: glare), another white balance, blur or noise. `none` changes nothing. Labels
-    take their value from the nearest pixel, never a mean.
+    change in brightness, contrast and saturation. `strong` adds, for some frames, other light (gamma and gain, down to
+    a fifth for dusk and night, up for glare), another white balance, blur or noise. `none` changes nothing. Labels take
+    their value from the nearest pixel, never a mean.
     """
 
     def __init__(self, kind: Augmentation) -> None:

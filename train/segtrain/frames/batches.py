@@ -17,7 +17,7 @@ Indices = npt.NDArray[np.int64]
 def batches(count: int, batch_size: int, seed: int, epoch: int) -> Iterator[Indices]:
     """Yield the frames of each step of an epoch, in an order that depends on seed and epoch alone.
 
-    What is left of the last batch is left out: the order of the next epoch has it somewhere else.
+    An incomplete last batch is dropped: the next epoch has another order.
     """
     order = np.random.default_rng((seed, epoch)).permutation(count)
     for start in range(0, count - batch_size + 1, batch_size):
@@ -37,7 +37,7 @@ def normalise(frames: Tensor, spec: ModelSpec) -> Tensor:
 
 
 def resized(values: Tensor, height: int, width: int) -> Tensor:
-    """Return `values` float [N, K, H, W] at height and width: means where that is smaller, else between neighbours."""
+    """Return `values` float [N, K, H, W] at height and width: area means when shrinking, bilinear when enlarging."""
     if values.shape[2:] == (height, width):
         return values
     if values.shape[2] >= height and values.shape[3] >= width:

@@ -1,4 +1,4 @@
-"""What a step of training gets: frames augmented and normalised, their labels, and the same frames for a teacher."""
+"""The input of a training step: augmented and normalised frames, their labels, and the same frames for a teacher."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Batch:
 
 
 class Feed:
-    """The frames of train that are trained on, in batches."""
+    """The training frames, in batches."""
 
     def __init__(
         self,
@@ -70,9 +70,9 @@ class Feed:
         )
 
     def _coarse(self, labels: Tensor) -> Tensor:
-        """Return one label for each pixel of the coarse logits, at random which of those it covers.
+        """Return one label for each pixel of the coarse logits, chosen at random from those it covers.
 
-        The loss of enlarged logits would take longer than all convolutions.
+        A loss on enlarged logits would take longer than all convolutions.
         """
         rows, columns = (
             labels.shape[1] * self.stride // self.spec.height,
@@ -83,7 +83,7 @@ class Feed:
 
 
 def _held_by(device: torch.device, split: SplitArrays) -> tuple[Tensor, Tensor] | None:
-    """Return the split's frames and labels in the memory of a GPU that has room for them twice over, else None."""
+    """Return the split's frames and labels in GPU memory if twice their size fits, else None."""
     if device.type != "cuda" or torch.cuda.mem_get_info(device)[0] < 2 * (split.images.nbytes + split.labels.nbytes):
         return None
     return torch.from_numpy(np.array(split.images)).to(device), torch.from_numpy(np.array(split.labels)).to(device)

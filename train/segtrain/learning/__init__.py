@@ -1,1 +1,1 @@
-"""What training minimises, and how fast it goes about it."""
+"""Losses, learning-rate schedule, distillation and number formats."""

@@ -1,4 +1,4 @@
-"""What training minimises: class-balanced cross-entropy and, beside it, a loss on regions."""
+"""The training objective: class-balanced cross-entropy plus a region loss."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from segdata.labels import IGNORE_INDEX
 from segtrain.options import RegionLoss
 
 RAREST_SHARE = 1e-4
-"""The share of pixels below which a class weighs no more: a class of a few pixels would else drown the rest."""
+"""Classes with a smaller share of the pixels weigh no more than this one: else a few pixels would dominate."""
 
 
 def class_weights(class_pixels: Sequence[int], exponent: float) -> Tensor:
@@ -27,8 +27,8 @@ def class_weights(class_pixels: Sequence[int], exponent: float) -> Tensor:
 def dice_loss(probabilities: Tensor, labels: Tensor) -> Tensor:
     """Return 1 - Dice, averaged over the classes that occur in the batch (Milletari et al. 2016, arXiv 1606.04797).
 
-    Takes probabilities float [N, C, H, W] and labels int64 [N, H, W], whose 255 are left out. Kornia's takes the mean
-    over frames: a class that a frame shows by one pixel then counts as much there as the road.
+    Takes probabilities float [N, C, H, W] and labels int64 [N, H, W], whose 255 are left out. Kornia's
+    averages over frames, so a class with a single pixel in a frame counts as much as the road.
     """
     kept = labels != IGNORE_INDEX
     classes = torch.where(kept, labels, 0)
@@ -46,7 +46,7 @@ def dice_loss(probabilities: Tensor, labels: Tensor) -> Tensor:
 def lovasz_loss(probabilities: Tensor, labels: Tensor) -> Tensor:
     """Return the Lovász-softmax loss over the classes that occur in the batch (Berman et al. 2018, arXiv 1705.08790).
 
-    Shapes as in `dice_loss`. Kornia's knows no label to ignore.
+    Shapes as in `dice_loss`. Kornia's has no ignore_index.
     """
     kept = labels != IGNORE_INDEX
     pixels = probabilities.permute(0, 2, 3, 1)[kept]  # [P, C]
@@ -71,7 +71,7 @@ def _jaccard_gradient(foreground: Tensor) -> Tensor:
 class Objective(nn.Module):
     """Logits float [N, C, H, W] and labels int64 [N, H, W] -> the loss to minimise, and plain cross-entropy.
 
-    Plain cross-entropy, in nats a pixel, is what can be compared with val: it carries no gradient.
+    Plain cross-entropy, in nats a pixel, is comparable with val; it carries no gradient.
     """
 
     weights: Tensor

@@ -1,4 +1,4 @@
-"""Which number format a device trains in, and whether float16 works there at all."""
+"""The number format to train in on a device, and a probe of whether float16 works there."""
 
 import copy
 import warnings
@@ -12,14 +12,14 @@ from segtrain.learning.losses import Objective
 from segtrain.options import PrecisionChoice
 
 FAULTY_HALF = "GTX 16"
-"""Cards whose float16 convolutions give NaN in training (pytorch issue 77955). TU116 and TU117 bear other names, too
-(MX450, T600): the probe finds those."""
+"""Cards whose float16 convolutions give NaN in training (pytorch issue 77955). TU116 and TU117 have other names, too
+(MX450, T600): the probe catches those."""
 
 PROBE_STEPS = 3
 
 
 def choose_precision(asked: PrecisionChoice, device: torch.device) -> PrecisionChoice:
-    """Return what to train in: what was asked for, or for `auto` the fastest format that is safe on `device`.
+    """Return the requested format, or for `auto` the fastest one that is safe on `device`.
 
     bfloat16 where the device computes in it, float16 on older GPUs, subject to `half_precision_works`, and float32 on
     a GTX 16xx and on CPUs without bfloat16.
@@ -44,7 +44,7 @@ def precision_of_gpu(name: str, has_bfloat16: bool) -> PrecisionChoice:
 
 
 def precision_of_cpu(has_onednn: bool, capabilities: Mapping[str, object]) -> PrecisionChoice:
-    """Return the format for a CPU: bfloat16 where instructions and a library that uses them are both there."""
+    """Return the format for a CPU: bfloat16 if it has the instructions and a library that uses them."""
     has_instructions = bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
     return "bf16-mixed" if has_onednn and has_instructions else "32-true"
 
@@ -72,9 +72,9 @@ def half_precision_works(network: nn.Module, objective: Objective, frames: Tenso
 def check_half_precision(
     asked: PrecisionChoice, network: nn.Module, objective: Objective, frames: Tensor, labels: Tensor
 ) -> bool:
-    """Return whether to go on in float16; False means float32 instead, which `auto` falls back to with a warning.
+    """Return whether to train in float16; if not, `auto` falls back to float32 with a warning.
 
-    Raises EdgeSegError if float16 was asked for by name and does not work.
+    Raises EdgeSegError if float16 was requested explicitly and does not work.
     """
     if half_precision_works(network, objective, frames, labels):
         return True

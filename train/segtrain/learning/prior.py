@@ -1,7 +1,7 @@
-"""Undoing part of the class balance: classes that training weighs up are drawn too large; the bias is shifted back.
+"""Undoes part of the class balance: training overweights rare classes, which are then predicted too large.
 
-Balanced training answers "which class, if all were as common as their weights say"; subtracting a share of the weights'
-logarithms from the logits goes back towards the street as it is (Menon et al. 2021, arXiv 2007.07314).
+Balanced training predicts classes as if they were as common as their weights say; subtracting a share of the log
+weights from the logits moves the predictions back towards the true frequencies (Menon et al. 2021, arXiv 2007.07314).
 """
 
 import numpy as np
@@ -16,10 +16,10 @@ from segtrain.frames.batches import load, normalise
 from segtrain.network.base import Network
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-"""The shares of the balance that are tried."""
+"""The shares of the balance to try."""
 
 FRAMES = 200
-"""How many training frames the share is chosen on, evenly spread: val has no say in it."""
+"""How many training frames, evenly spread, choose the share; val does not."""
 
 _BATCH = 20
 

@@ -1,4 +1,4 @@
-"""How fast the network learns at each step, and how many epochs fit into a time."""
+"""The learning rate at each step, and how many epochs fit into a given time."""
 
 import math
 from dataclasses import dataclass
@@ -30,8 +30,8 @@ def next_stretch(done: float, epochs_left: int) -> Stretch:
 def learning_rate(position: float, peak: float) -> float:
     """Return the learning rate at a share of the training, 0 to 1: one cycle (Smith 2018, arXiv 1803.09820).
 
-    A straight way up over the first `WARM_UP_SHARE`, then half a cosine down. A function of the position alone, so
-    that a resumed training goes on where it was.
+    Linear warm-up over the first `WARM_UP_SHARE`, then half a cosine down. It depends on the position alone, so a
+    resumed run continues where it stopped.
     """
     if position < WARM_UP_SHARE:
         share = position / WARM_UP_SHARE
@@ -41,10 +41,9 @@ def learning_rate(position: float, peak: float) -> float:
 
 
 class Clock:
-    """Fits epochs into a time that began when this was made; without one it never runs out.
+    """Fits epochs into a time that starts when the clock is made; without a time it never runs out.
 
-    `per_epoch` and `besides` are seconds: what an epoch takes, measured anew after each, and what is to be done once
-    all are over.
+    `per_epoch` and `besides` are seconds: of an epoch, measured again after each, and of the work after the last.
     """
 
     def __init__(self, minutes: float | None) -> None:

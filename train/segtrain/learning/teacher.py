@@ -1,4 +1,4 @@
-"""Distillation: a wide network's softened opinion of each pixel, which the one in training learns besides the labels.
+"""Distillation: the student learns a wide network's softened logits of each pixel besides the labels.
 
 Hinton et al. 2015 (arXiv 1503.02531); per pixel as in Liu et al. 2019 (arXiv 1903.04197).
 """
@@ -15,11 +15,11 @@ from segtrain.frames.batches import resized
 from segtrain.network.checkpoint import load_checkpoint
 
 UNDONE = "undone_balance"
-"""The metric that says that a checkpoint's head was shifted, and by which share of the class balance."""
+"""The metric that records by which share of the class balance a checkpoint's head was shifted."""
 
 
 class Teacher(nn.Module):
-    """A trained network of any architecture and size that knows the same classes; its weights stay as they are."""
+    """A trained network of any architecture and size for the same classes; its weights are frozen."""
 
     def __init__(self, path: Path, spec: ModelSpec, class_weights: Tensor) -> None:
         """Load the checkpoint `path` to teach the network of `spec`, whose loss has `class_weights`, float32 [C].
@@ -34,8 +34,8 @@ class Teacher(nn.Module):
                 f"{spec.label_space} ({spec.class_count}); take a teacher of the same label space"
             )
         self.network = network.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        # The teacher speaks of the street as it is, the balanced loss of one where rare classes are common: what
-        # `undo_balance` took from its head is given back.
+        # The balanced loss treats rare classes as common, the finished teacher does not: what `undo_balance` took
+        # from its head is put back.
         undone = (self.spec.metrics or {}).get(UNDONE, 0.0)
         self.register_buffer("shift", undone * class_weights.log().view(1, -1, 1, 1), persistent=False)
 
