@@ -1,4 +1,4 @@
-"""Which artefacts a benchmark is of."""
+"""Finds the artefacts to benchmark."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Artefacts side by side: speed in interleaved rounds, accuracy on one dataset, and what follows from them."""
+"""Benchmarks artefacts side by side: speed in interleaved rounds, accuracy on one dataset, and a recommendation."""
 
 import tempfile
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""What an artefact can reach on a device that need not be here: the roofline, read from its graph.
+"""The roofline of an artefact on a device that need not be present, computed from its graph.
 
 Estimates, never measurements: they have a type and tables of their own and no place in a benchmark's report.
 """

@@ -1,4 +1,4 @@
-"""What a figure is worth nothing without: the machine and its state, and how it was measured, in words."""
+"""The context of every figure, in words: the machine, its state, and how it was measured."""
 
 from segbench.figures import number
 from segbench.results import BenchReport

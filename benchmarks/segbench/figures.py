@@ -1,4 +1,4 @@
-"""How figures are written in tables and sentences."""
+"""Formats figures for tables and sentences."""
 
 import math
 

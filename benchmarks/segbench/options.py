@@ -1,4 +1,4 @@
-"""What `seg-bench` is asked for."""
+"""The options of `seg-bench`."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the five commands share: one-line errors and exit codes."""
+"""What the five commands share: help, one-line errors and exit codes."""
 
 import errno
 import os

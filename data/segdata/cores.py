@@ -1,4 +1,4 @@
-"""How many cores this process may use: of the machine's, those that its affinity and its container leave it."""
+"""The number of cores this process may use, by its CPU affinity and its container's quota."""
 
 import math
 import os

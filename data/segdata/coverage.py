@@ -1,4 +1,4 @@
-"""Classes that never occur, and how much is ignored: what accuracy figures alone would hide."""
+"""Finds classes that never occur and pixels that are ignored: accuracy figures alone would hide them."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Peak rates of devices, and the roofline that follows from them. Every figure derived from it is an estimate."""
+"""Peak rates of devices, and rooflines. Every figure derived from them is an estimate."""
 
 import re
 from collections.abc import Iterable

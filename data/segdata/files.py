@@ -1,4 +1,4 @@
-"""Writing so that an interrupted run leaves the last good file."""
+"""Writes files so that an interrupted run leaves the last good one."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Decodes image files with OpenCV, but only whole ones: a header that lies would have it fill the memory, or guess."""
+"""Decodes image files with OpenCV, but only complete ones: a lying header would make it fill the memory or guess."""
 
 import cv2
 import numpy as np

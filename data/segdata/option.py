@@ -1,4 +1,4 @@
-"""Options stand once: the field of a dataclass has the default, the limits and the help text; click's are made of it.
+"""Click options made from a dataclass: each field has the default, the limits and the help text.
 
 @dataclass(frozen=True, kw_only=True)
 class ShowOptions:

@@ -1,4 +1,4 @@
-"""What the subcommands of `seg-data` are asked for."""
+"""The options of `seg-data`'s subcommands."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Progress: how a long job says how far it is, and the bar in a terminal that shows it."""
+"""Progress of a long job, and the bar in a terminal that shows it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

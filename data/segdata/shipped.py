@@ -1,4 +1,4 @@
-"""The models that come with edgeseg: one a frame size. They have names, and are the defaults of every command."""
+"""The models that come with edgeseg, one a frame size, and their names."""
 
 from pathlib import Path
 

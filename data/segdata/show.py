@@ -1,4 +1,4 @@
-"""A prepared dataset as a person sees it: a sheet of frames, and how common each class is."""
+"""Draws a prepared dataset: a sheet of frames, and how common each class is."""
 
 import warnings
 from collections.abc import Iterable, Sequence

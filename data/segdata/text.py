@@ -1,4 +1,4 @@
-"""Text from files and libraries, made fit for a line in a terminal, a log or a table: it may hold anything."""
+"""Makes text from files and libraries, which may hold anything, safe for a line in a terminal, a log or a table."""
 
 from pydantic import ValidationError
 

@@ -1,4 +1,4 @@
-"""A checkpoint -> proved ONNX files in the precisions asked for, and their engines.
+"""A checkpoint -> proved ONNX files in the requested precisions, and their engines.
 
 Every precision goes through the same steps, in a hidden folder: written, proved, built, proved on the GPU. Only then
 its files take their places.

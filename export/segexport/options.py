@@ -1,4 +1,4 @@
-"""What `seg-export` is asked for."""
+"""The options of `seg-export`."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What an export starts from: a network with its spec, and the dataset that calibrates and proves."""
+"""The source of an export: a network with its spec, and the dataset that calibrates and proves."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable

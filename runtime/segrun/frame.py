@@ -1,4 +1,4 @@
-"""What travels through the pipeline: a frame of the source, and that frame segmented."""
+"""What travels through the pipeline: frames, and segmented frames."""
 
 import time
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Ctrl-C ends a run in good order; a second one ends it at once."""
+"""Ctrl-C ends a run cleanly; a second one ends it at once."""
 
 import signal
 import threading

@@ -1,4 +1,4 @@
-"""What `seg-run` is asked for."""
+"""The options of `seg-run`."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One input from end to end, as the options say."""
+"""Runs one input from end to end."""
 
 from collections.abc import Callable
 from contextlib import nullcontext

@@ -1,4 +1,4 @@
-"""What `seg-train` is asked for."""
+"""The options of `seg-train`."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""What the figures mean: verdicts, and differences against noise."""
+"""Verdicts, and differences against noise."""

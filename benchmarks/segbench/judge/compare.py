@@ -1,4 +1,4 @@
-"""Two reports side by side: which artefacts are in both, and what changed."""
+"""Compares two reports: which artefacts are in both, and what changed."""
 
 from collections import Counter
 from dataclasses import dataclass

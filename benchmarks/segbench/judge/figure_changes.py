@@ -1,4 +1,4 @@
-"""Each figure of an artefact before and after, and whether it differs.
+"""Compares each figure of an artefact before and after, and decides whether it differs.
 
 Accuracy is counted on given images and has no noise of its own. Whether two artefacts differ on other images too is
 only said when the 95 % intervals of their changes, both against the same reference on the same images, do not overlap.

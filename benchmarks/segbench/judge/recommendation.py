@@ -1,4 +1,4 @@
-"""Which artefact to take, by what was asked: speed is end to end, accuracy in points of mIoU (hundredths)."""
+"""Recommends an artefact: speed is end to end, accuracy in points of mIoU (hundredths)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What differs between two benchmarks beside the artefacts."""
+"""Differences between two benchmarks besides the artefacts."""
 
 from dataclasses import asdict
 

@@ -1,4 +1,4 @@
-"""Whether two measurements of a speed differ, or only as two of the same thing do.
+"""Decides whether two measurements of a speed differ by more than noise.
 
 They differ when no round of one lies among the rounds of the other, the medians lie further apart than the larger
 half-spread, and so clean a parting would come by chance at most once in twenty. It is the exact test of Mann and

@@ -1,4 +1,4 @@
-"""What follows from a benchmark's figures, in sentences."""
+"""Conclusions from a benchmark's figures, in sentences."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""How right an artefact is on the evaluation frames of a dataset, and how sure that is."""
+"""Measures accuracy on a dataset's evaluation frames, with confidence intervals."""
 
 import math
 

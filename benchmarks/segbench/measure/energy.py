@@ -1,4 +1,4 @@
-"""What a frame costs in energy, where the machine counts it."""
+"""Measures energy a frame, where the machine counts it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

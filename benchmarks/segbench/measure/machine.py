@@ -1,4 +1,4 @@
-"""The facts about this machine that a figure is worth nothing without."""
+"""Facts about this machine that every figure needs."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""How much memory it takes to run an artefact, measured in a process that does nothing else."""
+"""Measures the memory it takes to run an artefact, in a process that does nothing else."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What the driver says of the card while it is measured: NVML, through nvidia-ml-py."""
+"""The state of the card while it is measured: NVML, through nvidia-ml-py."""
 
 import importlib
 from typing import Any

@@ -1,4 +1,4 @@
-"""How fast an artefact is: the network alone, one frame alone, and everything that seg-run does."""
+"""Measures speed: throughput of the network, latency of a single frame, and everything that seg-run does."""
 
 import time
 from collections.abc import Callable, Iterator

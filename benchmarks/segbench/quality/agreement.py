@@ -1,4 +1,4 @@
-"""What can be said of an artefact on an unlabelled video: does it say what its reference says, and steadily?"""
+"""Compares an artefact with its reference on an unlabelled video: agreement and flicker."""
 
 from collections.abc import Iterator
 from itertools import islice

@@ -1,4 +1,4 @@
-"""The frames on which an artefact agrees least with its reference, as one picture: a row a frame."""
+"""Draws the frames on which an artefact agrees least with its reference: a row a frame."""
 
 from pathlib import Path
 

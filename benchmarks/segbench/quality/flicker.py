@@ -1,4 +1,4 @@
-"""How restless labels are: how much changes its class from one frame to the next although nothing moved there.
+"""Measures flicker: how many pixels change their class from one frame to the next although nothing moved there.
 
 What moves must change its labels, and nobody labelled the video; but where the picture stood still, a change is the
 network's own. Varghese et al. 2020 (Unsupervised Temporal Consistency Metric for Video Segmentation) carry labels along

@@ -1,4 +1,4 @@
-"""The frames of a video on which an artefact agrees least with its reference, of any length in little memory."""
+"""Finds the frames on which an artefact agrees least with its reference, in little memory for a video of any length."""
 
 from segbench.results import WorstFrame
 

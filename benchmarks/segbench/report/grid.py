@@ -1,4 +1,4 @@
-"""A table of text, before anyone decides how it looks."""
+"""A table of text, independent of its output format."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

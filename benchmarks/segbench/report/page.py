@@ -1,4 +1,4 @@
-"""A report as one HTML page that needs nothing but itself: no script, no server, no network."""
+"""A report as one self-contained HTML page: no script, no server, no network."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What the plots of a page have in common: their size, their axes, their markers and legends."""
+"""What all plots of a page share: size, axes, markers and legends."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The tables of a report: what each artefact runs as, how fast and how right it is, and what stands behind that."""
+"""The tables of a report: how each artefact runs, how fast and accurate it is, and where it comes from."""
 
 from collections.abc import Callable
 

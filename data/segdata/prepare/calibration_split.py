@@ -1,4 +1,4 @@
-"""Which validation frames calibrate INT8 and which measure accuracy. No frame does both."""
+"""Splits val into frames that calibrate INT8 and frames that measure accuracy. No frame does both."""
 
 import hashlib
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What is wrong with labelled images on disk, before anything is made of them."""
+"""Checks labelled images on disk before anything is made of them."""
 
 from collections import defaultdict
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Pairs of folders, one of images and one of labels, wherever they are below a source: by their names alone.
+"""Finds pairs of folders, one of images and one of labels, below a source, by their names alone.
 
 A folder's name says what it holds (`images`, `ann_dir`), also behind that of a folder of images beside it
 (`train`, `train_labels`). Two folders belong together if their paths differ in such names only. In the rest of the

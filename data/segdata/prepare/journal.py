@@ -1,4 +1,4 @@
-"""What is done already, frame by frame, so that an interrupted preparation goes on where it stopped."""
+"""Records what is done, frame by frame, so that an interrupted preparation resumes."""
 
 import json
 import shutil

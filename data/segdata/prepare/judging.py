@@ -1,4 +1,4 @@
-"""Whether the label files of a layout hold labels, and in which encoding: by a sample of them."""
+"""Judges from a sample whether the label files of a layout hold labels, and in which encoding."""
 
 from dataclasses import dataclass, field, replace
 

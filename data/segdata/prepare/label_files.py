@@ -1,4 +1,4 @@
-"""Label spaces of the user's own, from a TOML or JSON file."""
+"""Reads custom label spaces from a TOML or JSON file."""
 
 import codecs
 import json

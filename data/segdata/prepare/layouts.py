@@ -1,4 +1,4 @@
-"""Which layout a folder of labelled images has: of all that its names allow, the one whose label files hold labels."""
+"""Recognises the layout of a folder: of all that its names allow, the one whose label files hold labels."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

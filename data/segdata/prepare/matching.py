@@ -1,4 +1,4 @@
-"""Which image of one folder and which mask of another belong together: by their names, and by VOC's lists."""
+"""Matches images and masks by their names and by VOC's lists."""
 
 import re
 from collections.abc import Iterator

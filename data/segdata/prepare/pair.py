@@ -1,4 +1,4 @@
-"""A frame and its labels on disk, and what a layout made of a folder."""
+"""A frame and its labels on disk, and what a layout found in a folder."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a preparation will do, and whether it was done already."""
+"""Plans a preparation, and finds out whether it was done already."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Cityscapes' trainIds where its labelIds are meant: both are ids from 0, and say different classes."""
+"""Tells Cityscapes' trainIds from labelIds: both count from 0 but name different classes."""
 
 import numpy as np
 

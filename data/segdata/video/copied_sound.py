@@ -1,4 +1,4 @@
-"""Copies sound into a file, after FFmpeg was asked whether the file can hold it."""
+"""Copies sound into a file if FFmpeg says that the file can hold it."""
 
 import io
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What a file says of how its pictures are shown: matrix, range and light of the colours, shape of pixels, fields."""
+"""Writes how pictures are shown into a file: matrix, range and transfer of colours, pixel aspect, fields."""
 
 from fractions import Fraction
 

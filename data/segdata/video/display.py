@@ -1,4 +1,4 @@
-"""How a stored picture is shown: mirrored, turned, with pixels that are not square, line after line or in fields."""
+"""How a stored picture is shown: mirrored, rotated, with non-square pixels, progressive or in fields."""
 
 import math
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Encodes sound anew, for files that cannot hold it as it is."""
+"""Re-encodes sound for files that cannot hold it as it is."""
 
 from fractions import Fraction
 from typing import cast

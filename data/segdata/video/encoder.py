@@ -1,4 +1,4 @@
-"""What encodes H.264: libx264 on any machine, an NVIDIA card, or whichever is there."""
+"""The H.264 encoders: libx264 on any machine, NVENC on an NVIDIA card, or whichever is there."""
 
 from typing import Literal
 

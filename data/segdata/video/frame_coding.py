@@ -1,4 +1,4 @@
-"""How the colours of a decoded frame are coded: by what it says, or by what players guess."""
+"""How the colours of a decoded frame are coded: by its metadata, or by what players assume."""
 
 import av
 from av.video.reformatter import ColorRange

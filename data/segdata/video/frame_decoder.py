@@ -1,4 +1,4 @@
-"""Decodes the packets of a video into frames, each with the time it is shown at."""
+"""Decodes the packets of a video into frames with their presentation times."""
 
 import math
 from collections.abc import Iterator

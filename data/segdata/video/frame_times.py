@@ -1,4 +1,4 @@
-"""Times of the frames of one stream, in the order they are shown: arithmetic, which knows nothing of files."""
+"""Computes the times of the frames of a stream, in display order; knows nothing of files."""
 
 from collections.abc import Iterator
 from heapq import heappop, heappush

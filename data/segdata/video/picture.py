@@ -1,4 +1,4 @@
-"""Pictures of a video as FFmpeg holds them: planes of luma and of halved chroma, read and written without a copy."""
+"""Pictures of a video as FFmpeg holds them: planes of luma and subsampled chroma, without copies."""
 
 from collections.abc import Iterator
 from typing import cast

@@ -1,4 +1,4 @@
-"""When and where a video was recorded: the two facts about it that its result keeps."""
+"""When and where a video was recorded: the two facts that results keep."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""The sound of a source: its packets as they came, shared by all that write them."""
+"""The sound of a source: its packets as they came, shared by all writers."""
 
 import io
 from dataclasses import dataclass

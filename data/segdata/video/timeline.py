@@ -1,4 +1,4 @@
-"""One timeline for the picture and the sound of a source: arithmetic on times, which knows nothing of files.
+"""One timeline for the picture and the sound of a source: arithmetic on times; knows nothing of files.
 
 The clock of a recording may start again (recordings put one after the other, a camera switched off and on), jump in
 either direction, or wrap; single packets may carry a time that means nothing. `Timeline` finds the moments at which the

@@ -1,4 +1,4 @@
-"""A file with one track of pictures and no sound: what writing a GIF and a video of labels have in common."""
+"""A file with one track of pictures and no sound: what writing GIFs and label videos share."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The colours of video: from red, green and blue to luma and chroma and back, by the matrix and range a file names."""
+"""Conversion between RGB and YUV by the matrix and range that a file names."""
 
 from dataclasses import dataclass
 from functools import cache

@@ -1,4 +1,4 @@
-"""Progress out of a TensorRT build, and Ctrl-C or SIGTERM into it: both by way of its IProgressMonitor."""
+"""Progress of a TensorRT build, and Ctrl-C and SIGTERM passed into it, through its IProgressMonitor."""
 
 import signal
 import threading

@@ -1,4 +1,4 @@
-"""The proof of an engine, on the GPU it was built for, if this machine has it."""
+"""Proves an engine on the GPU it was built for, if this machine has it."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The graph contract, read off an ONNX model in memory."""
+"""Reads the graph contract from an ONNX model in memory."""
 
 import onnx
 

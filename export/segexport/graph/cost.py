@@ -1,4 +1,4 @@
-"""What an ONNX model costs, layer by layer, and what each layer computes in: read from the graph, nothing is run."""
+"""The cost of an ONNX model, layer by layer, and the precision of each layer, read from the graph."""
 
 from collections import defaultdict
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""ONNX files: parsed once, with their contract. One from outside may be damaged, foreign, or point at other files."""
+"""Reads ONNX files: parsed once, with their contract. Foreign ones may be damaged or point at other files."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

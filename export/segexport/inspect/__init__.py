@@ -1,1 +1,1 @@
-"""What a file is: seg-export inspect."""
+"""seg-export inspect."""

@@ -1,4 +1,4 @@
-"""Whether this machine can run an artefact, and why: asked of what is installed, without loading it."""
+"""Whether this machine can run an artefact, and why: by what is installed, without loading it."""
 
 import importlib.metadata
 import importlib.util

@@ -1,4 +1,4 @@
-"""What an artefact is: its spec, its cost, what it was made from, and whether this machine can run it."""
+"""Inspects an artefact: its spec, its cost, its origin, and whether this machine can run it."""
 
 import json
 from dataclasses import asdict, dataclass

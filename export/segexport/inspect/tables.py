@@ -1,4 +1,4 @@
-"""What an inspection shows people: rows of facts, tables of layers and of what runs the file here."""
+"""The tables of an inspection: facts, layers, and what runs the file here."""
 
 from collections.abc import Sequence
 

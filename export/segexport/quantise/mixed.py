@@ -1,4 +1,4 @@
-"""Mixed precision by accuracy: which layers cost the most mIoU in INT8, and which to leave in float for a budget.
+"""Mixed precision: finds the layers that cost the most mIoU in INT8, and keeps those in float for a budget.
 
 Layers are ranked on frames that have labels but prove nothing (the calibration frames): the proof stays unseen.
 """

@@ -1,4 +1,4 @@
-"""What `seg-export wrap` is asked for."""
+"""The options of `seg-export wrap`."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a network's output means: scores a class, one score for two classes, or finished class ids."""
+"""Interprets a network's output: scores a class, one score for two classes, or class ids."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

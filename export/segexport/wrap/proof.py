@@ -1,4 +1,4 @@
-"""The proof of a wrapped network: the original, run by itself with NumPy before and after it, says the same."""
+"""Proves a wrapped network: the original, with NumPy pre- and post-processing, gives the same labels."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What was found in a network, and what was chosen, as a table."""
+"""What was found in a network and chosen for it, as a table."""
 
 import numpy as np
 from rich.box import SIMPLE_HEAD

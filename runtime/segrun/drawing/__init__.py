@@ -1,1 +1,1 @@
-"""What is drawn into a frame."""
+"""Drawing into frames."""

@@ -1,4 +1,4 @@
-"""What a frame looks like in videos, windows and previews."""
+"""Draws the pictures of videos, windows and previews."""
 
 import time
 from collections import deque

@@ -1,4 +1,4 @@
-"""What is written into the drawn picture: the classes with their colours, and the speed."""
+"""The legend and the speed in the picture."""
 
 import unicodedata
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Draws labels over pictures, in luma and chroma: no picture is turned to RGB and back."""
+"""Draws labels over pictures in YUV: no picture is converted to RGB and back."""
 
 from collections.abc import Sequence
 

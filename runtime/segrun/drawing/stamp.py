@@ -1,4 +1,4 @@
-"""A small drawing, partly see-through, that is made once and put into many pictures."""
+"""A small translucent drawing that is rendered once and blended into many pictures."""
 
 from dataclasses import dataclass
 

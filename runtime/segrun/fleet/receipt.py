@@ -1,4 +1,4 @@
-"""What is kept of a video that was done, or that could not be: the receipt is the last thing written.
+"""The receipt of a video that was done or failed: the last thing written.
 
 Who finds a receipt whose outputs are there need not do the video again; no lock is needed between machines.
 """

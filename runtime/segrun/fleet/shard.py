@@ -1,4 +1,4 @@
-"""Which share of the videos this process does, where several machines do one list."""
+"""The share of the videos that this process does when several machines work on one list."""
 
 import os
 import re

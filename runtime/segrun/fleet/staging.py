@@ -1,4 +1,4 @@
-"""Hidden folders in which results grow until they are whole, and what becomes of those that a killed process left."""
+"""Hidden folders in which results grow until they are complete, and the cleaning up after killed processes."""
 
 import os
 import secrets

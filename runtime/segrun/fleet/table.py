@@ -1,4 +1,4 @@
-"""What became of a list of videos, as a table."""
+"""The outcome of a list of videos, as a table."""
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table

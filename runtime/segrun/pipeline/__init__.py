@@ -1,1 +1,1 @@
-"""Reading, running, drawing and writing at the same time."""
+"""Reading, inference, drawing and writing at the same time."""

@@ -1,4 +1,4 @@
-"""What a run came to: the frame account, the times, and what the user should know."""
+"""The report of a run: its frame account, its times, and remarks for the user."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A bounded queue between two stages of the pipeline, which either of them can end."""
+"""A bounded queue between two stages of the pipeline; either side can close it."""
 
 import threading
 import time

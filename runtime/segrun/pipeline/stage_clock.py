@@ -1,4 +1,4 @@
-"""How long each stage of the pipeline works, and when."""
+"""Measures how long and when each stage of the pipeline works."""
 
 import time
 from collections import defaultdict, deque

@@ -1,4 +1,4 @@
-"""What the preview says of a run beside its picture."""
+"""The figures that the preview shows beside its picture."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Who may look at the preview, and what browsers may do with it."""
+"""Access control of the preview, and what browsers may do with it."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""The newest picture as a JPEG: made once for everyone who looks, and not at all if nobody does."""
+"""The newest picture as a JPEG: encoded once for all viewers, and not at all without one."""
 
 import asyncio
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""The preview's web server: a thread with an event loop of its own, so that no viewer holds up the run."""
+"""The preview's web server: a thread with its own event loop, so that no viewer holds up the run."""
 
 import asyncio
 import ipaddress

@@ -1,1 +1,1 @@
-"""Runners: what runs an artefact, a module a library."""
+"""Runners: one module for each library that runs artefacts."""

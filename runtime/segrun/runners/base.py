@@ -1,4 +1,4 @@
-"""What every runner promises."""
+"""The interface of every runner."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable

@@ -1,4 +1,4 @@
-"""The graph contract: frames uint8 [N, H, W, 3] -> labels uint8 [N, H, W], and metadata that says what they mean."""
+"""The graph contract: frames uint8 [N, H, W, 3] -> labels uint8 [N, H, W], and metadata that describes them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

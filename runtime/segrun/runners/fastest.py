@@ -1,4 +1,4 @@
-"""Which of several ways to run a network is the fastest here: measured once, and remembered.
+"""Finds the fastest of several ways to run a network on this machine: measured once, then remembered.
 
 Nobody can know the order by name: on one processor bfloat16 takes a third of float32's time, on the next one and a half
 times as long. What was found is kept in the user's cache folder; where that cannot be read or written, it is measured

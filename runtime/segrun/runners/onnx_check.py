@@ -1,4 +1,4 @@
-"""Whether an ONNX file is one that a runtime may be given: what readers crash on or look for elsewhere is refused.
+"""Checks an ONNX file before a runtime loads it: what readers crash on, or read other files for, is refused.
 
 OpenVINO ends the process on a convolution without weights and looks for hours for operators of a version that is not
 yet, ONNX Runtime never ends on a loop, and both read weights from whatever file the model names. So the file's own

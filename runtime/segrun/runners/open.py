@@ -1,4 +1,4 @@
-"""Which runner runs a file."""
+"""Chooses and opens the runner of a file."""
 
 from collections.abc import Sequence
 from contextlib import suppress

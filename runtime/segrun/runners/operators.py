@@ -1,4 +1,4 @@
-"""The operators of ONNX that a runtime is given, and how many inputs each takes.
+"""The ONNX operators that runtimes are given, and how many inputs each takes.
 
 They are those of the standard's own domain that compute a picture's classes: without control flow, chance, text,
 sequences and recurrent networks. https://onnx.ai/onnx/operators/

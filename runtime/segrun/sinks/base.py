@@ -1,4 +1,4 @@
-"""What a sink promises: where the segmented frames go."""
+"""The interface of every sink."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass

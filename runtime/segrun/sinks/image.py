@@ -1,4 +1,4 @@
-"""Writes the drawn pictures as image files: a photo for a photo."""
+"""Writes the drawn pictures as image files."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Writes what is known of each frame as a line of JSON."""
+"""Writes the facts of each frame as a line of JSON."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Which sinks the words on the command line name."""
+"""Chooses and opens the sinks that the command line names."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Writes the labels as they are, byte after byte, for another program to read."""
+"""Writes the raw labels for another program to read."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""What sinks have in common that write one file of pictures without sound."""
+"""What sinks share that write one track of pictures without sound."""
 
 from contextlib import suppress
 from pathlib import Path

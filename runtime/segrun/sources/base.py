@@ -1,4 +1,4 @@
-"""What a source promises: where frames come from."""
+"""The interface of every source."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Times for what is live: they always go on, whatever the cameras and the network do."""
+"""Monotonic times for live sources, whatever cameras and networks do."""
 
 import time
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""Finds out what an input is, and opens it."""
+"""Recognises an input and opens it."""
 
 import glob
 import re

@@ -1,4 +1,4 @@
-"""What another program writes: standard input, a named pipe, and the shell's `<(...)`."""
+"""Reads what another program writes: standard input, a named pipe, and the shell's `<(...)`."""
 
 import io
 import os

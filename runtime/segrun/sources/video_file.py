@@ -1,4 +1,4 @@
-"""A video file: what every word means that means nothing else."""
+"""A video file: every input that is nothing else."""
 
 from glob import has_magic
 from pathlib import Path

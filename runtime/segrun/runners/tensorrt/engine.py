@@ -1,4 +1,4 @@
-"""A TensorRT engine, ready to run: what it takes and gives, and contexts that enqueue it on a stream."""
+"""A TensorRT engine, ready to run: its inputs and outputs, and contexts that enqueue it on a stream."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The manifest beside an engine: what it was made from, and the proof that it is still that engine."""
+"""The manifest beside an engine: its origin, and the proof that the file is unchanged."""
 
 from pathlib import Path
 from typing import Annotated, Literal
