@@ -1,6 +1,7 @@
 """Benchmarks artefacts side by side: speed in interleaved rounds, accuracy on one dataset, and a recommendation."""
 
 import tempfile
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -17,10 +18,11 @@ from segbench.measure.accuracy import ImageMatrices, accuracy_of, change_of, che
 from segbench.measure.contender import Contender
 from segbench.measure.machine import this_machine
 from segbench.measure.nvml import card_state, load_nvml
+from segbench.measure.sureness import SurenessCounts
 from segbench.options import BenchOptions
 from segbench.quality.agreement import video_quality
 from segbench.quality.contact_sheet import worst_strip
-from segbench.results import AccuracyResult, ArtefactResult, BenchReport, Machine, QualityResult
+from segbench.results import AccuracyResult, ArtefactResult, BenchReport, Machine, QualityResult, Sureness
 from segdata.dataset import DATASET_FILE, Dataset, dataset_for
 from segdata.devices import device_reported
 from segdata.errors import EdgeSegError, InputError
@@ -78,11 +80,12 @@ def bench(options: BenchOptions, artefacts: Sequence[Path], progress: Progress =
             everyone(lambda contender: contender.run_video(video, folder), "end to end")
         after = this_machine(card_state(nvml))
         matrices: dict[Path, ImageMatrices] = {}
+        sureness: dict[Path, SurenessCounts] = defaultdict(SurenessCounts)
         if datasets:
 
             def score(contender: Contender) -> None:
                 own = datasets[contender.path]
-                matrices[contender.path] = image_matrices(contender.runner, own, progress)
+                matrices[contender.path] = image_matrices(contender.runner, own, progress, sureness[contender.path])
 
             everyone(score)
         found: dict[Path, QualityResult] = {}
@@ -97,7 +100,9 @@ def bench(options: BenchOptions, artefacts: Sequence[Path], progress: Progress =
         remaining = _remaining(contenders)
         if not remaining and contenders[0].failure:
             raise contenders[0].failure
-        results = tuple(one.result(_accuracy(one, remaining, matrices)) for one in remaining)
+        results = tuple(
+            one.result(_accuracy(one, remaining, matrices, sureness[one.path].result())) for one in remaining
+        )
     return BenchReport(
         edgeseg=version("edgeseg"),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -169,7 +174,10 @@ def check_options(options: BenchOptions) -> None:
 
 
 def _accuracy(
-    contender: Contender, contenders: Sequence[Contender], matrices: dict[Path, ImageMatrices]
+    contender: Contender,
+    contenders: Sequence[Contender],
+    matrices: dict[Path, ImageMatrices],
+    sureness: Sureness | None,
 ) -> AccuracyResult | None:
     """Return an artefact's figures, with the change from the float32 artefact of the same model if there is one."""
     if contender.path not in matrices:
@@ -177,7 +185,7 @@ def _accuracy(
     names = contender.runner.spec.class_names
     own, reference = matrices[contender.path], _reference(contender, contenders)
     change = change_of(own, matrices[reference.path], names, reference.path.name) if reference else None
-    return accuracy_of(own, names, change)
+    return accuracy_of(own, names, change, sureness)
 
 
 def _check_classes(contenders: Sequence[Contender]) -> None:

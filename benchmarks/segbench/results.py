@@ -135,14 +135,36 @@ class Change:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class Sureness:
+    """How well an artefact's confidence fits, over all labelled pixels; fractions 0 to 1.
+
+    `ece` is the expected calibration error: how far confidence and accuracy lie apart, on the average (Guo et al. 2017,
+    arXiv 1706.04599). `coverage` and `risk` are the risk-coverage curve, the surest pixels first (El-Yaniv and Wiener
+    2010, JMLR 11): a share of the pixels, and how many of those are wrong.
+    """
+
+    ece: float
+    coverage: tuple[float, ...]
+    risk: tuple[float, ...]
+
+    def risk_at(self, coverage: float) -> float:
+        """Return the risk of the surest pixels that are `coverage` of all."""
+        return float(np.interp(coverage, self.coverage, self.risk))
+
+
+@dataclass(frozen=True, config=_STRICT)
 class AccuracyResult:
-    """Figures over all images of the dataset: mIoU over the space's classes and the 19 official ones, and pixels."""
+    """Figures over all images of the dataset: mIoU over the space's classes and the 19 official ones, and pixels.
+
+    `sureness` is None where the artefact gives no confidence.
+    """
 
     miou: float | None
     miou_official: float | None
     pixel_accuracy: float | None
     class_iou: dict[str, float | None]
     change: Change | None
+    sureness: Sureness | None = None
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -20,6 +20,7 @@ from segexport.engine.build_progress import OnProgress
 from segexport.engine.prove_engine import prove_engine
 from segexport.engine.settings import check_build_options
 from segexport.engine.to_engine import Provenance, Target, build_engine, choose_target, log_path
+from segexport.graph.confidence import with_confidence
 from segexport.graph.cost import cost_of_onnx
 from segexport.graph.onnx_file import OnnxFile, read_onnx, write_onnx
 from segexport.options import ExportOptions
@@ -93,10 +94,11 @@ def export(options: ExportOptions, progress: Progress) -> ExportReport:
     proof = proof_of(source.reference(), source.spec, source.dataset, progress)
     job = _Job(options, progress, source, builder, proof, int8)
     models = {"fp32": float_model, "int8": int8.model if int8 else None}
+    sure = options.confidence or source.has_confidence
     exported = []
     for precision in precisions:
         model = models.get(precision) or source.model(precision, options.batch)
-        exported.append(job.run(precision, model))
+        exported.append(job.run(precision, with_confidence(model) if sure else model))
     return ExportReport(source.name, exported, proof.description, _told(builder, exported), int8)
 
 

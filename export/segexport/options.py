@@ -55,7 +55,8 @@ class ExportOptions:
     takes its ranges from NAME.calibration.json beside the checkpoint, and generated scenes prove. `max_drop` is how
     many points of mIoU INT8 may lose: layers that cost more stay float. `verify` False keeps files that miss their
     threshold, and says so in the manifest. `overwrite` replaces artefacts of other weights. `triton` is where a Triton
-    model repository goes. `engine` "auto" builds with whichever TensorRT is installed, and no engine if none is.
+    model repository goes. `confidence` adds the second output. `engine` "auto" builds with whichever TensorRT is
+    installed, and no engine if none is.
     """
 
     checkpoint: Path | None = argument(None)
@@ -63,6 +64,7 @@ class ExportOptions:
     size: int | None = option(None, "Without CHECKPOINT: the shipped model of this size.", show_default="256")
     output: Path = option(Path("exports"), "Folder to write to.", "-o", "--output", metavar="FOLDER")
     overwrite: bool = flag("Replace artefacts of other weights.", group="Output")
+    confidence: bool = flag("Give how sure the network is of each pixel, too.", group="Output")
     batch: Annotated[int, Ge(1)] = option(1, "Frames the graph takes at once.", group="Output")
     calibration: Path | None = option(
         None,

@@ -14,6 +14,7 @@ from segdata.errors import ContractError, InputError
 from segdata.files import sha256_of
 from segdata.shipped import checkpoint_file, shipped_checkpoint
 from segdata.spec import ModelSpec, Precision
+from segexport.graph.confidence import without_confidence
 from segexport.graph.deployable import DeployableGraph
 from segexport.graph.onnx_file import read_onnx
 from segexport.graph.to_half import to_half
@@ -30,13 +31,16 @@ WRAPPED = "onnx"
 
 @dataclass(frozen=True)
 class Source(ABC):
-    """A file with a network and its spec; `weights` is the file's SHA-256, `name` what its exports are called."""
+    """A file with a network and its spec; `weights` is the file's SHA-256, `name` what its exports are called.
+
+    `has_confidence` says whether the file itself gives a confidence, which its exports keep."""
 
     file: Path
     name: str
     weights: str
     spec: ModelSpec
     dataset: Dataset | None
+    has_confidence: bool
 
     @abstractmethod
     def model(self, precision: Precision, batch: int) -> onnx.ModelProto:
@@ -93,7 +97,7 @@ def read_source(options: ExportOptions) -> Source:
     if file.suffix.lower() == ".onnx":
         return _read_wrapped(file, options)
     network, spec = load_checkpoint(file)
-    return Checkpoint(file, export_name(file), sha256_of(file), spec, _dataset(options, spec), network)
+    return Checkpoint(file, export_name(file), sha256_of(file), spec, _dataset(options, spec), False, network)
 
 
 def _read_wrapped(file: Path, options: ExportOptions) -> Wrapped:
@@ -104,7 +108,9 @@ def _read_wrapped(file: Path, options: ExportOptions) -> Wrapped:
     if precision != "fp32":
         raise ContractError(f"{file}: is in {precision}, need the .fp32.onnx that seg-export wrap wrote")
     name = file.name.removesuffix(".onnx").removesuffix(".fp32")
-    return Wrapped(file, name, found.contract.weights, spec, _dataset(options, spec), found.model)
+    model = without_confidence(found.model)
+    dataset = _dataset(options, spec)
+    return Wrapped(file, name, found.contract.weights, spec, dataset, found.contract.confidence, model)
 
 
 def _dataset(options: ExportOptions, spec: ModelSpec) -> Dataset | None:

@@ -7,13 +7,18 @@ from pathlib import Path
 
 from segdata.errors import ContractError, InputError
 from segdata.files import replacing
-from segdata.spec import ModelSpec
 from segexport.graph.onnx_file import onnx_of, read_onnx
-from segrun.runners.contract import FRAMES, LABELS
+from segrun.runners.contract import CONFIDENCE, FRAMES, LABELS, Contract
 from segrun.runners.tensorrt.manifest import read_manifest
 
 _LABEL_FILE = "labels.txt"
 _CONFIG_FILE = "config.pbtxt"
+_CONFIDENCE_OUTPUT = """,
+  {{
+    name: "{name}"
+    data_type: TYPE_UINT8
+    dims: {dims}
+  }}"""
 
 
 @dataclass(frozen=True)
@@ -22,8 +27,7 @@ class _Served:
 
     platform: str
     model_file: str
-    spec: ModelSpec
-    batch: int
+    contract: Contract
     note: str
 
 
@@ -31,9 +35,9 @@ def write_repository(artefact: Path, folder: Path) -> Path:
     """Write FOLDER/NAME with config.pbtxt, labels.txt and 1/model.onnx or 1/model.plan, and return it.
 
     NAME is the name of `artefact` without suffix, its dots replaced by underscores. Triton takes frames uint8
-    [N, H, W, 3] and gives labels uint8 [N, H, W], in the batch of the artefact: it forms none of its own. Raises
-    InputError if the artefact is none that Triton runs or the folder cannot be written, ContractError if the artefact
-    is not edgeseg's or an engine does not fit its manifest.
+    [N, H, W, 3] and gives labels uint8 [N, H, W] and, where the artefact has it, their confidence, in the batch of the
+    artefact: it forms none of its own. Raises InputError if the artefact is none that Triton runs or the folder cannot
+    be written, ContractError if the artefact is not edgeseg's or an engine does not fit its manifest.
     """
     served = _served(artefact)
     name = artefact.stem.replace(".", "_")
@@ -44,7 +48,9 @@ def write_repository(artefact: Path, folder: Path) -> Path:
         version = temporary / "1"
         version.mkdir(parents=True)
         shutil.copyfile(artefact, version / served.model_file)
-        (temporary / _LABEL_FILE).write_text("".join(f"{name}\n" for name in served.spec.class_names), encoding="utf-8")
+        (temporary / _LABEL_FILE).write_text(
+            "".join(f"{name}\n" for name in served.contract.spec.class_names), encoding="utf-8"
+        )
         (temporary / _CONFIG_FILE).write_text(_config(name, served), encoding="utf-8")
     return target
 
@@ -53,7 +59,7 @@ def _served(artefact: Path) -> _Served:
     if not artefact.is_file():
         raise InputError(f"{artefact}: no such file; need an .onnx or .engine file from seg-export")
     if artefact.suffix == ".onnx":
-        return _Served("onnxruntime_onnx", "model.onnx", *_signature(artefact), note="ONNX Runtime runs it.")
+        return _Served("onnxruntime_onnx", "model.onnx", read_onnx(artefact).contract, note="ONNX Runtime runs it.")
     if artefact.suffix != ".engine":
         found = artefact.suffix or "file without suffix"
         raise InputError(f"{artefact}: got a {found}, need an .onnx or .engine file from seg-export")
@@ -72,17 +78,14 @@ def _served(artefact: Path) -> _Served:
     note = (
         f"Needs the TensorRT that built it, {manifest.version}, and compute capability {manifest.compute_capability}."
     )
-    return _Served("tensorrt_plan", "model.plan", *_signature(onnx_file), note=" ".join(note.split()))
-
-
-def _signature(onnx_file: Path) -> tuple[ModelSpec, int]:
-    contract = read_onnx(onnx_file).contract
-    return contract.spec, contract.batch
+    return _Served("tensorrt_plan", "model.plan", read_onnx(onnx_file).contract, note=" ".join(note.split()))
 
 
 def _config(name: str, served: _Served) -> str:
     # max_batch_size 0: the first of `dims` is the batch, and Triton leaves it as it is.
-    labels = [served.batch, served.spec.height, served.spec.width]
+    contract = served.contract
+    labels = [contract.batch, contract.spec.height, contract.spec.width]
+    confidence = _CONFIDENCE_OUTPUT.format(name=CONFIDENCE, dims=labels) if contract.confidence else ""
     return f"""\
 # {served.note}
 name: {json.dumps(name, ensure_ascii=False)}
@@ -101,6 +104,6 @@ output [
     data_type: TYPE_UINT8
     dims: {labels}
     label_filename: "{_LABEL_FILE}"
-  }}
+  }}{confidence}
 ]
 """

@@ -1,17 +1,18 @@
 """What travels through the pipeline: frames, and segmented frames."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from segdata.labels import IGNORE_INDEX
 from segdata.spec import ModelSpec
 from segdata.video.picture import Picture, Reformatter
 from segdata.video.reader import Decoded
-from segrun.runners.base import Labels
+from segrun.runners.base import Confidence, Labels
 
 
 @dataclass(frozen=True)
@@ -75,18 +76,31 @@ class FrameMaker:
 
 @dataclass(frozen=True)
 class Segmented:
-    """A frame and its labels, uint8 [h, w] class ids at the network's size.
+    """A frame and its labels, uint8 [h, w] class ids at the network's size; 255 where the network was not sure enough.
 
     `classes` are the names the ids stand for; `segmented_at` is when the labels were there, by `time.perf_counter`.
+    `confidence` is 255 times the probability of each label, uint8 [h, w], None where the model gives none.
     """
 
     frame: Frame
     labels: Labels
     classes: tuple[str, ...]
     segmented_at: float
+    confidence: Confidence | None = None
+
+    def unsure_below(self, probability: float) -> "Segmented":
+        """Return the same with 255 for each label whose probability, 0 to 1, is lower; it needs a confidence."""
+        assert self.confidence is not None
+        labels = np.where(self.confidence < probability * 255, np.uint8(IGNORE_INDEX), self.labels)
+        return replace(self, labels=labels)
+
+    @property
+    def unsure(self) -> float:
+        """The share of the picture, 0 to 1, that has no class because the network was not sure enough."""
+        return float(np.mean(self.labels == IGNORE_INDEX))
 
     @cached_property
     def shares(self) -> dict[str, float]:
         """The share of the picture that each class covers, 0 to 1; classes that are not there are left out."""
-        counts = np.bincount(self.labels.ravel(), minlength=len(self.classes))
+        counts = np.bincount(self.labels.ravel(), minlength=len(self.classes))[: len(self.classes)]
         return {self.classes[index]: float(counts[index] / self.labels.size) for index in np.flatnonzero(counts)}

@@ -11,8 +11,8 @@ from segdata.video.encoder import Encoder
 
 RunnerName = Literal["auto", "openvino", "onnxruntime"]
 Arithmetic = Literal["auto", "f32", "bf16", "f16"]
-View = Literal["overlay", "mask", "side-by-side"]
-MaskValues = Literal["ids", "colours"]
+View = Literal["overlay", "mask", "side-by-side", "confidence"]
+MaskValues = Literal["ids", "colours", "confidence"]
 Audio = Literal["copy", "encode", "none"]
 
 SERVED_AT = "127.0.0.1:8080"
@@ -42,6 +42,7 @@ class RunOptions:
     `audio` says what becomes of sound: copied where the file can hold it, else left out ("copy") or re-encoded
     ("encode"), or always left out ("none").
     `legend` names the classes and `show_fps` the speed in the picture. `mask_values` are what PNG masks hold.
+    Pixels whose probability is below `min_confidence` have no class: 255.
     `start` and `duration` are seconds of the input, `every` takes only every Nth frame. `raw` says what frames
     standard input has if it is raw: WIDTHxHEIGHT[:FORMAT][@RATE]. `timeout` is how many seconds an address may say
     nothing, `reconnect` how many seconds to keep trying after that. `serve` is HOST:PORT of a live preview, `token` the
@@ -66,6 +67,9 @@ class RunOptions:
         0.5, "How strongly the classes' colours cover the frame.", group="Picture"
     )
     legend: bool = flag("Name the classes in the picture.")
+    min_confidence: Annotated[float, Ge(0), Le(1)] = option(
+        0.0, "Leave pixels of a lower probability without a class; needs a model with --confidence.", group="Picture"
+    )
     show_fps: bool = flag("Show the speed in the picture.", group="Picture")
     mask_values: MaskValues = option("ids", "What PNG masks hold.", group="Output")
     encoder: Encoder = option("libx264", "What encodes video; auto is the graphics card if it can.", group="Output")

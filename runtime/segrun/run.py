@@ -36,6 +36,7 @@ def run(
     if len(options.inputs) != 1:
         raise InputError(f"got {len(options.inputs)} inputs, need one a run; run them one after the other")
     (word,) = options.inputs
+    _check_confidence(options, runner)
     names = output_names(options, word)
     with nullcontext(interrupts) if interrupts else Interrupts() as heard:
         source = open_source(word, options)
@@ -45,7 +46,7 @@ def run(
                 try:
                     items = excerpt(source, options.start, options.duration, options.every)
                     drawing = Drawing(runner.spec, options.view, options.alpha, options.legend, options.show_fps)
-                    pipeline = Pipeline(source, runner, sinks, drawing, items)
+                    pipeline = Pipeline(source, runner, sinks, drawing, items, options.min_confidence)
                     for address in filter(None, (sink.address for sink in sinks)):
                         on_address(address)
                     progress.start(_expected(source.expected_frames, options))
@@ -61,6 +62,21 @@ def run(
             raise InputError(f"{shown}: ends before {options.start:g} seconds; give an earlier --start") from None
         finally:
             source.close()
+
+
+def _check_confidence(options: RunOptions, runner: Runner) -> None:
+    """Raise InputError if an option needs a confidence that the model does not give."""
+    asking = {
+        f"--min-confidence {options.min_confidence:g}": options.min_confidence > 0,
+        "--view confidence": options.view == "confidence",
+        "--mask-values confidence": options.mask_values == "confidence",
+    }
+    asked = [name for name, wanted in asking.items() if wanted]
+    if asked and not runner.has_confidence:
+        raise InputError(
+            f"got {asked[0]}, but the model does not say how sure it is; export it with seg-export --confidence and "
+            "name the file with --model"
+        )
 
 
 def _finished(pipeline: Pipeline, progress: Progress) -> RunReport:

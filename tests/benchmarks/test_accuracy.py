@@ -24,7 +24,7 @@ from segdata.dataset import Dataset, labels_file
 from segdata.errors import InputError
 from segdata.labels import CITYSCAPES_8, CITYSCAPES_19, CITYSCAPES_29, official_classes
 from segdata.metrics import accuracy, class_iou, confusion_matrix, mean_iou
-from segrun.runners.base import Frames, Labels, Runner
+from segrun.runners.base import Frames, Inferred, Runner
 from segrun.runners.onnxruntime import OnnxRuntimeRunner
 from segtrain.evaluate import evaluate
 
@@ -49,8 +49,8 @@ class AlwaysOne(Runner):
 
     def _free(self) -> None: ...
 
-    def _infer(self, frames: Frames) -> Labels:
-        return np.full(frames.shape[:3], 3, dtype=np.uint8)
+    def _infer(self, frames: Frames) -> Inferred:
+        return Inferred(np.full(frames.shape[:3], 3, dtype=np.uint8))
 
 
 class Broken(OnnxRuntimeRunner):
@@ -58,10 +58,10 @@ class Broken(OnnxRuntimeRunner):
 
     columns = 4
 
-    def _infer(self, frames: Frames) -> Labels:
-        labels = super()._infer(frames).copy()
+    def _infer(self, frames: Frames) -> Inferred:
+        labels = super()._infer(frames).labels.copy()
         labels[:, :, : self.columns] = NAMES.index("sky")
-        return labels
+        return Inferred(labels)
 
 
 @pytest.fixture

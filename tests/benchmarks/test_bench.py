@@ -20,11 +20,15 @@ from segbench.bench import bench
 from segbench.measure.accuracy import accuracy_of, change_of, image_matrices
 from segbench.measure.machine import this_machine
 from segbench.measure.speed import end_to_end, engine_rate, latencies
+from segbench.options import BenchOptions
 from segbench.results import BenchReport
 from segdata.dataset import Dataset
 from segdata.files import sha256_of
 from segdata.labels import CITYSCAPES_8
+from segdata.progress import SILENT
 from segdata.spec import ModelSpec
+from segexport.graph.confidence import with_confidence
+from segexport.graph.onnx_file import write_onnx
 from segexport.graph.to_onnx import to_onnx
 from segrun.pipeline.account import RunReport
 from segrun.runners.base import Frames, Runner
@@ -173,7 +177,7 @@ def test_without_a_video_a_drive_is_made(
         ({"rounds": -1}, "got 3 frames and -1 rounds, need 1 or more of each"),
         ({"video": Path("missing.mp4")}, "missing.mp4: no such file; need a video"),
         ({"data": Path("missing")}, "missing: no dataset"),
-        ({"artefacts": (Path("missing.onnx"),)}, "missing.onnx: no such file; need an artefact"),
+        ({"artefacts": (Path("missing.onnx"),)}, "missing.onnx: no such file; need one that edgeseg wrote"),
         ({"artefacts": (Path(__file__),)}, "got a .py, need .onnx or .engine from seg-export"),
         ({"quality": Path(__file__)}, "cannot write .*test_bench.py"),
     ],
@@ -295,3 +299,20 @@ def test_a_model_of_another_folder_is_no_reference(
     changes = [result.accuracy.change for result in found.results if result.accuracy]
     assert changes[:2] == [None, None]
     assert changes[2] is not None
+
+
+def test_an_artefact_with_a_confidence_has_its_calibration_in_the_report(
+    artefacts: "Artefacts", dataset: Dataset, street_video: Path, tmp_path: Path, unweighed: None
+) -> None:
+    sure = write_onnx(tmp_path / "sure.fp32.onnx", with_confidence(onnx.load(artefacts.onnx["fp32"]))).path
+    options = BenchOptions(data=dataset.folder, video=street_video, frames=1, rounds=1)
+    with_it, without = bench(options, [sure, artefacts.onnx["int8"]], SILENT).results
+    assert with_it.accuracy is not None
+    assert without.accuracy is not None
+    assert without.accuracy.sureness is None
+    found = with_it.accuracy.sureness
+    assert found is not None
+    assert 0 < found.ece < 0.5
+    assert with_it.accuracy.pixel_accuracy is not None
+    assert found.coverage[-1] == 1
+    assert found.risk[-1] == pytest.approx(1 - with_it.accuracy.pixel_accuracy)

@@ -20,7 +20,7 @@ from segdata.errors import EdgeSegError
 from segdata.video.reader import VideoReader
 from segrun.drawing.drawing import Drawing
 from segrun.pipeline.account import RunReport
-from segrun.runners.base import Frames, Labels, Runner
+from segrun.runners.base import Frames, Inferred, Runner
 from segrun.runners.onnxruntime import OnnxRuntimeRunner
 from segrun.sinks.video import VideoSink
 
@@ -88,7 +88,7 @@ class Lost(OnnxRuntimeRunner):
         super().__init__(path)
         self.left = at
 
-    def _infer(self, frames: Frames) -> Labels:
+    def _infer(self, frames: Frames) -> Inferred:
         self.left -= 1
         if self.left < 0:
             raise EdgeSegError("the GPU is lost; see what nvidia-smi says")

@@ -20,7 +20,7 @@ from segdata.spec import SPEC_KEY, WEIGHTS_KEY, Precision
 from segexport.graph.to_onnx import to_onnx
 from segrun.pipeline.account import RunReport
 from segrun.pipeline.stage_clock import Span
-from segrun.runners.base import Frames, Labels, Runner
+from segrun.runners.base import Frames, Inferred, Runner
 from segrun.runners.onnxruntime import OnnxRuntimeRunner
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Watched(OnnxRuntimeRunner):
         super().__init__(path)
         self.log, self.role = log, role
 
-    def _infer(self, frames: Frames) -> Labels:
+    def _infer(self, frames: Frames) -> Inferred:
         self.log.append(self.role)
         return super()._infer(frames)
 
@@ -229,9 +229,9 @@ class OnCard(Runner):
 
     def _free(self) -> None: ...
 
-    def _infer(self, frames: Frames) -> Labels:
+    def _infer(self, frames: Frames) -> Inferred:
         self.card.millijoules += 500
-        return np.zeros(frames.shape[:3], dtype=np.uint8)
+        return Inferred(np.zeros(frames.shape[:3], dtype=np.uint8))
 
 
 class Card:

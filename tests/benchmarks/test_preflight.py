@@ -20,7 +20,7 @@ from segbench.preflight.table import print_preflight
 from segdata.errors import EdgeSegError, MissingDependencyError
 from segdata.spec import Precision
 from segrun.options import RunnerName
-from segrun.runners.base import Frames, Labels, Runner
+from segrun.runners.base import Frames, Inferred, Labels, Runner
 from segrun.runners.tensorrt.library import TensorRT
 from segrun.runners.tensorrt.manifest import Flavour
 from segrun.runners.tensorrt.runner import Libraries, TensorRTRunner
@@ -57,11 +57,11 @@ class Paced(Runner):
         self.spec, self.calibration_frames = toy_spec(HEIGHT, WIDTH), frozenset()
         self._clock, self._seconds, self._failure = clock, seconds, failure
 
-    def _infer(self, frames: Frames) -> Labels:
+    def _infer(self, frames: Frames) -> Inferred:
         if self._failure:
             raise self._failure
         self._clock.now += self._seconds
-        return np.zeros(frames.shape[:3], np.uint8)
+        return Inferred(np.zeros(frames.shape[:3], np.uint8))
 
     def _free(self) -> None:
         pass
@@ -286,7 +286,7 @@ def test_runners_take_turns() -> None:
     class Noted(Paced):
         number = 0
 
-        def _stream(self, frames: Iterable[Frames]) -> Generator[Labels, None, None]:
+        def _stream(self, frames: Iterable[Frames]) -> Generator[Inferred, None, None]:
             turns.append(self.number)
             return super()._stream(frames)
 

@@ -24,7 +24,7 @@ from segdata.spec import ModelSpec
 from segexport.graph.to_onnx import to_onnx
 from segexport.quantise.calibrate import read_ranges
 from segexport.quantise.to_int8 import to_int8
-from segrun.runners.base import Frames, Labels, Runner
+from segrun.runners.base import Frames, Inferred, Labels, Runner
 from segrun.runners.onnxruntime import OnnxRuntimeRunner
 from segrun.runners.open import open_runner
 from segtrain.network.checkpoint import load_checkpoint
@@ -51,9 +51,9 @@ class Scripted(Runner):
 
     def _free(self) -> None: ...
 
-    def _infer(self, frames: Frames) -> Labels:
+    def _infer(self, frames: Frames) -> Inferred:
         self.seen += 1
-        return self.script[min(self.seen, len(self.script)) - 1][None].copy()
+        return Inferred(self.script[min(self.seen, len(self.script)) - 1][None].copy())
 
 
 def split(left: int, right: int) -> Labels:

@@ -19,7 +19,7 @@ from segdata.video.picture import Reformatter
 from segdata.video.reader import VideoReader
 from segrun.pipeline.account import RunReport
 from segrun.pipeline.stage_clock import Span
-from segrun.runners.base import Frames, Labels, Runner
+from segrun.runners.base import Frames, Inferred, Runner
 
 Refused = Callable[..., AbstractContextManager[None]]
 
@@ -44,21 +44,21 @@ class Ticking(Runner):
 
     def _free(self) -> None: ...
 
-    def _infer(self, frames: Frames) -> Labels:
+    def _infer(self, frames: Frames) -> Inferred:
         self.seen.append(frames)
         self.now += len(self.seen)
-        return np.zeros(frames.shape[:3], dtype=np.uint8)
+        return Inferred(np.zeros(frames.shape[:3], dtype=np.uint8))
 
 
 class InFlight(Ticking):
     """A device that takes four frames at once: each takes four seconds, and one a second leaves it."""
 
-    def _infer(self, frames: Frames) -> Labels:
+    def _infer(self, frames: Frames) -> Inferred:
         self.seen.append(frames)
         self.now += 4
-        return np.zeros(frames.shape[:3], dtype=np.uint8)
+        return Inferred(np.zeros(frames.shape[:3], dtype=np.uint8))
 
-    def _stream(self, frames: Iterable[Frames]) -> Generator[Labels, None, None]:
+    def _stream(self, frames: Iterable[Frames]) -> Generator[Inferred, None, None]:
         done: deque[float] = deque()
         free = self.now
         for item in frames:
@@ -67,10 +67,10 @@ class InFlight(Ticking):
             done.append(free)
             if len(done) == 4:
                 self.now = done.popleft()
-                yield np.zeros(item.shape[:3], dtype=np.uint8)
+                yield Inferred(np.zeros(item.shape[:3], dtype=np.uint8))
         for end in done:
             self.now = end
-            yield np.zeros((1, 32, 48), dtype=np.uint8)
+            yield Inferred(np.zeros((1, 32, 48), dtype=np.uint8))
 
 
 def some_frames(count: int) -> Frames:

@@ -15,7 +15,7 @@ from segbench.quality.contact_sheet import worst_strip
 from segbench.results import QualityResult
 from segdata.labels import CITYSCAPES_29
 from segdata.spec import ModelSpec
-from segrun.runners.base import Frames, Labels, Runner
+from segrun.runners.base import Frames, Inferred, Runner
 
 Refused = Callable[..., AbstractContextManager[None]]
 Image = npt.NDArray[np.uint8]
@@ -39,12 +39,12 @@ class Road(Runner):
 
     def _free(self) -> None: ...
 
-    def _infer(self, frames: Frames) -> Labels:
+    def _infer(self, frames: Frames) -> Inferred:
         self.seen += 1
         labels = np.full(frames.shape[:3], ROAD, dtype=np.uint8)
         if self.confused:
             labels[:, : rows_of_sky(frames[0])] = SKY
-        return labels
+        return Inferred(labels)
 
 
 def rows_of_sky(frame: Image) -> int:

@@ -94,6 +94,30 @@ def write_network(path: Path, form: Form, seed: int = 0) -> None:
 
 def says(form: Form, frame: npt.NDArray[np.uint8], *, bgr: bool = False, corners: bool = False, seed: int = 0) -> Any:  # noqa: ANN401
     """Return the class of each pixel of `frame`, RGB uint8 [H, W, 3], that the network of `form` says."""
+    tensor = _output(form, frame, bgr, seed)
+    if form.output.startswith("argmax") or form.output == "bool":
+        ids = tensor.argmax(1)[0] if form.output != "bool" else (tensor[0, 1] > tensor[0, 0]).long()
+        rows = ((torch.arange(HEIGHT) + 0.5) * ids.shape[0] / HEIGHT).floor().long()
+        columns = ((torch.arange(WIDTH) + 0.5) * ids.shape[1] / WIDTH).floor().long()
+        return ids[rows][:, columns].numpy()
+    tensor = _enlarged(tensor, corners)
+    if tensor.shape[1] == 1:
+        return (tensor[0, 0] > (0.5 if form.output == "sigmoid" else 0)).numpy().astype(np.int64)
+    return tensor.argmax(1)[0].numpy()
+
+
+def probability(form: Form, frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """Return how probable that class is, 0 to 1, float64 [H, W]."""
+    tensor = _enlarged(_output(form, frame, bgr=False, seed=0), corners=False)
+    if form.output == "scores":
+        tensor = tensor.softmax(1)
+    elif form.output == "logit":
+        tensor = tensor.sigmoid()
+    return np.asarray((tensor.amax(1) if tensor.shape[1] > 1 else torch.maximum(tensor, 1 - tensor)[:, 0])[0].numpy())
+
+
+def _output(form: Form, frame: npt.NDArray[np.uint8], bgr: bool, seed: int) -> torch.Tensor:
+    """Return what the network gives, before finished classes are made of it: float64 [1, C, h, w]."""
     picture = (frame[..., ::-1] if bgr else frame).astype(np.float64)
     if form.dtype != "uint8":
         picture = (picture - MEAN) / STD
@@ -109,20 +133,15 @@ def says(form: Form, frame: npt.NDArray[np.uint8], *, bgr: bool = False, corners
     tensor = torch.from_numpy(maps)[None]
     if form.upsample:
         tensor = tensor.repeat_interleave(2, 2).repeat_interleave(2, 3)
-    if form.output.startswith("argmax") or form.output == "bool":
-        ids = tensor.argmax(1)[0] if form.output != "bool" else (tensor[0, 1] > tensor[0, 0]).long()
-        rows = ((torch.arange(HEIGHT) + 0.5) * ids.shape[0] / HEIGHT).floor().long()
-        columns = ((torch.arange(WIDTH) + 0.5) * ids.shape[1] / WIDTH).floor().long()
-        return ids[rows][:, columns].numpy()
     if form.output == "softmax":
-        tensor = tensor.softmax(1)
-    if form.output == "sigmoid":
-        tensor = tensor.sigmoid()
-    if tensor.shape[2:] != (HEIGHT, WIDTH):
-        tensor = F.interpolate(tensor, size=(HEIGHT, WIDTH), mode="bilinear", align_corners=corners)
-    if channels == 1:
-        return (tensor[0, 0] > (0.5 if form.output == "sigmoid" else 0)).numpy().astype(np.int64)
-    return tensor.argmax(1)[0].numpy()
+        return tensor.softmax(1)
+    return tensor.sigmoid() if form.output == "sigmoid" else tensor
+
+
+def _enlarged(tensor: torch.Tensor, corners: bool) -> torch.Tensor:
+    if tensor.shape[2:] == (HEIGHT, WIDTH):
+        return tensor
+    return F.interpolate(tensor, size=(HEIGHT, WIDTH), mode="bilinear", align_corners=corners)
 
 
 def _weights(channels: int, seed: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:

@@ -4,7 +4,7 @@ import numpy as np
 
 from segdata.labels import CITYSCAPES_29
 from segdata.spec import ModelSpec
-from segrun.runners.base import Frames, Labels, Runner
+from segrun.runners.base import Frames, Inferred, Runner
 
 SKY, PERSON = (CITYSCAPES_29.names.index(name) for name in ("sky", "person"))
 SPEC = ModelSpec(
@@ -25,10 +25,10 @@ class SkyAndPerson(Runner):
 
     def _free(self) -> None: ...
 
-    def _infer(self, frames: Frames) -> Labels:
+    def _infer(self, frames: Frames) -> Inferred:
         if len(self.seen) == self._fail_at:
             raise RuntimeError("the network broke")
         self.seen.append(frames.copy())
         labels = np.full(frames.shape[:3], SKY, dtype=np.uint8)
         labels[:, :, frames.shape[2] // 2 :] = PERSON
-        return labels
+        return Inferred(labels)

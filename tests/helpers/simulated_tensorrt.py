@@ -23,6 +23,7 @@ class Program:
 
     tensors: dict[str, tuple[str, str, tuple[int, ...]]]
     compute: Callable[[np.ndarray], np.ndarray]
+    compute_confidence: Callable[[np.ndarray], np.ndarray] | None = None
 
 
 def toy_program(batch: int, height: int, width: int) -> Program:
@@ -49,7 +50,16 @@ def onnx_program(plan: bytes) -> Program:
         for mode, group in (("INPUT", session.get_inputs()), ("OUTPUT", session.get_outputs()))
         for each in group
     }
-    return Program(tensors, lambda frames: session.run(None, {"frames": frames})[0])
+
+    def compute(frames: np.ndarray, output: str) -> np.ndarray:
+        return np.asarray(session.run([output], {"frames": frames})[0])
+
+    has_confidence = "confidence" in tensors
+    return Program(
+        tensors,
+        lambda frames: compute(frames, "labels"),
+        (lambda frames: compute(frames, "confidence")) if has_confidence else None,
+    )
 
 
 class Logger:
@@ -141,18 +151,21 @@ def _tensorrt_of(simulation: Simulation, load: Any, logger: Logger, flavour: str
                 logger.errors.append("not permitted when stream is capturing")
                 return False
             memory = {name: simulation.memory[address] for name, address in self.addresses.items()}
-            frames, labels = memory["frames"], memory["labels"]
+            frames = memory["frames"]
+            outputs = tuple(memory[name] for name in ("labels", "confidence") if name in memory)
             shapes = {name: shape for name, (_, _, shape) in self.program.tensors.items()}
             for name, shape in shapes.items():
                 if memory[name].content.nbytes < int(np.prod(shape)):
                     raise simulation.violation(f"the memory of {name} is too small")
-            compute = self.program.compute
+            computes = (self.program.compute, self.program.compute_confidence)
 
             def run() -> None:
-                labels.content[:] = compute(frames.content.reshape(shapes["frames"])).reshape(-1)
+                for output, compute in zip(outputs, computes, strict=False):
+                    assert compute is not None
+                    output.content[:] = compute(frames.content.reshape(shapes["frames"])).reshape(-1)
 
             key = self.key
-            simulation.enqueue(stream_handle, lambda: Work(run, (frames,), (labels,), user=key))
+            simulation.enqueue(stream_handle, lambda: Work(run, (frames,), outputs, user=key))
             return True
 
     class Engine(Owned):

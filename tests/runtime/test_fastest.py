@@ -12,7 +12,7 @@ import pytest
 from helpers.seeing_runner import SkyAndPerson
 from segdata.errors import ContractError, EdgeSegError
 from segdata.shipped import DEFAULT_ONNX
-from segrun.runners.base import Frames, Labels
+from segrun.runners.base import Frames, Inferred
 from segrun.runners.fastest import Opener, open_fastest
 from segrun.runners.onnxruntime import OnnxRuntimeRunner
 from segrun.runners.open import open_runner
@@ -54,7 +54,7 @@ class Paced(SkyAndPerson):
         super().__init__()
         self._machine, self._seconds = machine, seconds
 
-    def _infer(self, frames: Frames) -> Labels:
+    def _infer(self, frames: Frames) -> Inferred:
         self._machine.now += self._seconds
         return super()._infer(frames)
 
@@ -76,7 +76,7 @@ def test_the_fastest_is_taken_and_the_others_are_closed() -> None:
     assert runner is machine.runners["int8"]
     assert found is not None
     assert found.rates == pytest.approx({"f32": 50, "bf16": 1000 / 30, "int8": 100})
-    assert str(found) == "int8: 100 FPS in a probe; the 2 other ways 33 to 50"
+    assert str(found) == "int8: 100 FPS in a probe; the other ways 33 to 50"
     assert [name for name, each in machine.runners.items() if each._closed] == ["f32", "bf16"]
 
 

@@ -23,6 +23,7 @@ from segrun.frame import Segmented
 from segrun.options import RunOptions
 from segrun.pipeline.account import RunReport
 from segrun.pipeline.pipeline import Pipeline
+from segrun.runners.base import Inferred
 from segrun.sinks.base import Sink
 from segrun.sinks.open import open_sinks
 from segrun.sinks.video import VideoSink
@@ -346,7 +347,7 @@ def test_a_second_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     target.write_bytes(b"the last good file")
 
     class Impatient(SkyAndPerson):
-        def _infer(self, frames: np.ndarray) -> np.ndarray:
+        def _infer(self, frames: np.ndarray) -> Inferred:
             if len(self.seen) == 10:
                 raise KeyboardInterrupt
             return super()._infer(frames)

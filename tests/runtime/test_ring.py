@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from segdata.errors import EdgeSegError
-from segrun.runners.base import Frames, Labels
+from segrun.runners.base import Frames, Inferred
 from segrun.runners.ring import Ring
 
 PATIENCE = 60  # seconds after which a test that hangs fails
@@ -26,12 +26,12 @@ class EchoSlot:
         self.clashes += self._frames is not None
         self._frames = frames.copy()
 
-    def result(self) -> Labels:
+    def result(self) -> Inferred:
         assert self._frames is not None
         frames = self._frames
         time.sleep(0.0005)
         self._frames = None
-        return frames
+        return Inferred(frames)
 
     def drain(self) -> None:
         self._frames = None
@@ -47,12 +47,12 @@ def test_calls_and_streams_of_many_threads_get_their_own_labels(count: int) -> N
     ring = Ring(slots)
 
     def stream(first: int) -> list[int]:
-        return [int(labels[0]) for labels in ring.stream(item(first + number) for number in range(20))]
+        return [int(found.labels[0]) for found in ring.stream(item(first + number) for number in range(20))]
 
     with ThreadPoolExecutor(8) as pool:
         streams = [pool.submit(stream, first) for first in (0, 100, 200)]
         calls = [pool.submit(ring.call, item(number)) for number in range(100)]
-        assert [int(call.result(PATIENCE)[0]) for call in calls] == list(range(100))
+        assert [int(call.result(PATIENCE).labels[0]) for call in calls] == list(range(100))
         assert [found.result(PATIENCE) for found in streams] == [
             list(range(first, first + 20)) for first in (0, 100, 200)
         ]
@@ -65,8 +65,8 @@ def test_streams_that_rest_leave_a_slot_for_others() -> None:
     with ThreadPoolExecutor(1) as pool:
         for number in range(9):
             for stream in streams:
-                assert next(stream)[0] == number
-                assert pool.submit(ring.call, item(77)).result(PATIENCE)[0] == 77
+                assert next(stream).labels[0] == number
+                assert pool.submit(ring.call, item(77)).result(PATIENCE).labels[0] == 77
 
 
 def test_a_stream_whose_frames_need_the_ring_goes_on() -> None:
@@ -74,9 +74,9 @@ def test_a_stream_whose_frames_need_the_ring_goes_on() -> None:
 
     def frames() -> Iterator[Frames]:
         for number in range(9):
-            yield ring.call(item(number))
+            yield ring.call(item(number)).labels
 
-    assert [int(labels[0]) for labels in ring.stream(frames())] == list(range(9))
+    assert [int(found.labels[0]) for found in ring.stream(frames())] == list(range(9))
 
 
 def test_closing_waits_for_calls_and_ends_those_that_wait() -> None:
@@ -86,7 +86,7 @@ def test_closing_waits_for_calls_and_ends_those_that_wait() -> None:
     def hammer() -> None:
         try:
             while True:
-                outcomes.append(int(ring.call(item(5))[0]))
+                outcomes.append(int(ring.call(item(5)).labels[0]))
         except EdgeSegError as error:
             outcomes.append(str(error))
 

@@ -13,7 +13,7 @@ import pytest
 from helpers.engine_files import toy_spec, write_engine
 from helpers.simulated_device import Simulation, Violation
 from helpers.simulated_tensorrt import libraries_of, toy_program
-from segrun.runners.base import Frames, Labels
+from segrun.runners.base import Frames, Inferred
 from segrun.runners.ring import Ring
 from segrun.runners.tensorrt import runner as tensorrt_runner
 from segrun.runners.tensorrt.device import Device
@@ -103,7 +103,7 @@ def shares_device_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 def gives_a_slot_back_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
     """The slot's buffers are written for the next frame while this one is still under way."""
 
-    def stream(self: Ring, frames: Iterable[Frames]) -> Iterator[Labels]:
+    def stream(self: Ring, frames: Iterable[Frames]) -> Iterator[Inferred]:
         in_flight = []
         for item in frames:
             slot = self._free.popleft()
@@ -120,19 +120,19 @@ def gives_a_slot_back_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
 def returns_the_page_locked_buffer_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     result = TensorRTSlot.result
 
-    def uncopied(self: TensorRTSlot) -> Labels:
+    def uncopied(self: TensorRTSlot) -> Inferred:
         result(self)
-        return self._host_labels
+        return Inferred(*self._host_outputs)
 
     class Late(Ring):
         """Looks at the labels one frame later, as a consumer that keeps them does."""
 
-        def stream(self, frames: Iterable[Frames]) -> Generator[Labels, None, None]:
+        def stream(self, frames: Iterable[Frames]) -> Generator[Inferred, None, None]:
             late = None
-            for labels in super().stream(frames):
+            for found in super().stream(frames):
                 if late is not None:
                     yield late
-                late = labels
+                late = found
 
     monkeypatch.setattr(TensorRTSlot, "result", uncopied)
     monkeypatch.setattr(tensorrt_runner, "Ring", Late)

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from segbench.results import AccuracyResult, Change
+from segbench.measure.sureness import SurenessCounts
+from segbench.results import AccuracyResult, Change, Sureness
 from segdata.dataset import CALIBRATION_SPLIT, Dataset
 from segdata.errors import InputError
 from segdata.labels import official_classes
@@ -21,8 +22,12 @@ ImageMatrices = npt.NDArray[np.int64]
 """A confusion matrix an image, int64 [N, C, C]: row is truth, column is prediction."""
 
 
-def image_matrices(runner: Runner, dataset: Dataset, progress: Progress = SILENT) -> ImageMatrices:
+def image_matrices(
+    runner: Runner, dataset: Dataset, progress: Progress = SILENT, sureness: SurenessCounts | None = None
+) -> ImageMatrices:
     """Run the dataset's evaluation frames, none of which calibrated anything, and count each one's pixels.
+
+    `sureness` counts them by their confidence, too, where the artefact gives one.
 
     Raises InputError if the dataset has no such frame, is of another frame size or of other classes than the artefact,
     or if frames that would be measured on calibrated it.
@@ -31,9 +36,10 @@ def image_matrices(runner: Runner, dataset: Dataset, progress: Progress = SILENT
     split = dataset.evaluation()
     matrices = []
     for frame, labels in zip(split.images, split.labels, strict=True):
-        matrices.append(
-            confusion_matrix(dataset.truth(labels, runner.spec), runner(frame[None])[0], runner.spec.class_count)
-        )
+        truth, found = dataset.truth(labels, runner.spec), runner.infer(frame[None])
+        matrices.append(confusion_matrix(truth, found.labels[0], runner.spec.class_count))
+        if sureness is not None and found.confidence is not None:
+            sureness.add(truth, found.labels[0], found.confidence[0])
         progress.advance("accuracy")
     return np.stack(matrices)
 
@@ -57,7 +63,9 @@ def check_dataset(runner: Runner, dataset: Dataset) -> None:
         )
 
 
-def accuracy_of(matrices: ImageMatrices, class_names: tuple[str, ...], change: Change | None) -> AccuracyResult:
+def accuracy_of(
+    matrices: ImageMatrices, class_names: tuple[str, ...], change: Change | None, sureness: Sureness | None = None
+) -> AccuracyResult:
     """Return the figures over all images: one confusion matrix, never a mean over images."""
     matrix: Matrix = matrices.sum(axis=0)
     figures = accuracy(matrix, class_names)
@@ -68,6 +76,7 @@ def accuracy_of(matrices: ImageMatrices, class_names: tuple[str, ...], change: C
         pixel_accuracy=_known(figures.pixel_accuracy),
         class_iou={name: _known(float(value)) for name, value in zip(class_names, iou, strict=True)},
         change=change,
+        sureness=sureness,
     )
 
 

@@ -79,6 +79,8 @@ def _sections(report: BenchReport) -> list[Section]:
     better = "mIoU over frames a second: up and to the right is better. The bar through a mark spans the rounds."
     spread = "How many frames took how many milliseconds; a row for each artefact."
     pace = "Stages work at the same time, so the one furthest right sets the pace, unless cores are short."
+    sure = [result for result in scored if result.accuracy and result.accuracy.sureness]
+    risk = "How many of the surest pixels are wrong: a line that rises late knows where the network errs."
     absent = "IoU of each class in each precision; a class without a mark does not occur in the dataset."
     against, latencies = plots.plot_accuracy_against_rate, plots.plot_latencies
     sections = [
@@ -106,6 +108,10 @@ def _sections(report: BenchReport) -> list[Section]:
                 _plot(f"classes-{number}", family, absent, partial(plots.plot_class_iou, members))
                 for number, (family, members) in enumerate(families.items())
             ],
+        ),
+        Section(
+            "Confidence",
+            [_plot("risk", "Risk and coverage", risk, partial(plots.plot_risk, sure))] if sure else [],
         ),
         Section(
             "Work a frame, by stage",

@@ -22,6 +22,7 @@ from segbench.report.svg import FAINT, GROUND, INK
 from segbench.results import AccuracyResult, ArtefactResult, Latency, Rate
 
 TIMELINE_FRAMES = 40
+LEAST_SPAN = 2.0  # points of mIoU that a plot of it spans at least
 
 
 def family(result: ArtefactResult) -> str:
@@ -43,6 +44,9 @@ def plot_accuracy_against_rate(results: Sequence[ArtefactResult], rate_of: Calla
         axes.plot(rate_of(result).median, 100 * score, **dot(result.precision, colour))
     axes.set(xlabel="frames a second", ylabel="mIoU, percent")
     axes.margins(0.08)
+    low, high = axes.get_ylim()
+    missing = max(0.0, LEAST_SPAN - (high - low))  # else a difference of 0.03 fills the plot
+    axes.set_ylim(low - missing / 2, high + missing / 2)
     rates = [rate for result in results for rate in rate_of(result).rounds]
     if is_wide(min(rates), max(rates)):
         logarithmic(axes)
@@ -90,6 +94,22 @@ def plot_class_iou(results: Sequence[ArtefactResult]) -> Figure:
     axes.set_yticks(range(len(names)), [short(name) for name in names], parse_math=False, fontsize=8)
     axes.set(xlim=(-2, 102), ylim=(len(names) - 0.4, -0.6), xlabel="IoU, percent")
     legend(figure, *precision_legend(results, colours))
+    return figure
+
+
+def plot_risk(results: Sequence[ArtefactResult]) -> Figure:
+    """Draw how many of the surest pixels are wrong, over how many they are: a line an artefact."""
+    figure, axes = axes_of(3.2)
+    sure = [(result, result.accuracy.sureness) for result in results if result.accuracy and result.accuracy.sureness]
+    colours = by_colour(result.artefact for result, _ in sure)
+    for result, sureness in sure:
+        coverage, risk = (100 * np.asarray(values) for values in (sureness.coverage, sureness.risk))
+        axes.plot(coverage, risk, color=colours[result.artefact], linewidth=1.5)
+    axes.set(
+        xlabel="the surest pixels, percent of all", ylabel="of these wrong, percent", xlim=(0, 100), ylim=(0, None)
+    )
+    lines = [Line2D([], [], color=colour, linewidth=3) for colour in colours.values()]
+    legend(figure, lines, [short(name) for name in colours])
     return figure
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from segbench.figures import MISSING, interval, number, percent, rate, signed
 from segbench.report.grid import Grid, to_grid, without_empty
-from segbench.results import ArtefactResult, BenchReport, Change, QualityResult
+from segbench.results import ArtefactResult, BenchReport, Change, QualityResult, Sureness
 from segdata.text import printable
 
 Cells = dict[str, Callable[[ArtefactResult], str]]
@@ -32,6 +32,12 @@ _SPEED: Cells = {
 }
 
 
+_SURENESS: Cells = {
+    "ECE": lambda result: percent(sure.ece if (sure := _sureness_of(result)) else None),
+    "wrong in surest 80%": lambda result: percent(sure.risk_at(0.8) if (sure := _sureness_of(result)) else None),
+}
+
+
 def tables(report: BenchReport) -> list[Grid]:
     """Return what each artefact runs as, how fast it is, and how right if that was measured: three tables or two."""
     found = [
@@ -40,7 +46,7 @@ def tables(report: BenchReport) -> list[Grid]:
     ]
     if any(result.accuracy for result in report.results):
         change: Cells = {"mIoU change": _change(report), "95% interval": lambda result: interval(_change_of(result))}
-        found.append(to_grid("Accuracy, percent", report.results, _NAME, {**_miou(report), **change}))
+        found.append(to_grid("Accuracy, percent", report.results, _NAME, {**_miou(report), **change, **_SURENESS}))
     return [without_empty(grid) for grid in found]
 
 
@@ -115,6 +121,10 @@ def _miou(report: BenchReport) -> Cells:
         "pixel accuracy": lambda result: percent(result.accuracy.pixel_accuracy if result.accuracy else None),
     }
     return figures
+
+
+def _sureness_of(result: ArtefactResult) -> Sureness | None:
+    return result.accuracy.sureness if result.accuracy else None
 
 
 def _change_of(result: ArtefactResult) -> Change | None:

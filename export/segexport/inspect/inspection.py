@@ -31,7 +31,7 @@ class Inspection:
     `size` is in bytes. `macs` are the multiply-accumulates of one run of `batch` frames. `precision` is None for a
     checkpoint, which takes its precision at export. `graph` is the ONNX file's cost, of an engine that of the ONNX file
     it was built from. That, `batch`, `parameters`, `macs` and `calibration_frames` (how many frames calibrated INT8)
-    are None for an engine whose ONNX file is no longer beside it.
+    are None for an engine whose ONNX file is no longer beside it, as is `confidence`: whether it is a second output.
     """
 
     path: Path
@@ -44,6 +44,7 @@ class Inspection:
     parameters: int | None
     macs: int | None
     calibration_frames: int | None
+    confidence: bool | None
     graph: GraphCost | None
     manifest: EngineManifest | None
     compatibility: tuple[Compatibility, ...]
@@ -75,7 +76,7 @@ def to_json(inspection: Inspection) -> str:
     - `path`, `kind` ("onnx", "engine", "checkpoint"), `size` (bytes), `sha256` (64 hexadecimal digits)
     - `spec`: the ModelSpec, as artefacts carry it
     - `precision` ("fp32", "fp16", "int8", null for a checkpoint), `batch`, `parameters`, `macs` (of one run of `batch`
-      frames), `calibration_frames`
+      frames), `calibration_frames`, `confidence` (whether the artefact gives it beside the labels)
     - `graph` (null for a checkpoint): `layers`, each `name`, `operator`, `precision`, `macs`, `values` (read and
       written, weights among them), `parameters`; the totals `parameters` and `macs`; `int8_share` (of the MACs, 0 to
       1); `int8_convolutions` (names); `lone_pairs` (names of QuantizeLinear and DequantizeLinear)
@@ -106,6 +107,8 @@ def render(inspection: Inspection) -> RenderableType:
 def _cost_rows(inspection: Inspection) -> Rows:
     graph = inspection.graph
     rows: Rows = [("precision", inspection.precision or "chosen at export")]
+    if inspection.confidence:
+        rows.append(("outputs", "labels and confidence"))
     if inspection.precision == "int8" and graph:
         pairs = ", ".join(" and ".join(pair) for pair in graph.lone_pairs)
         rows.append(("in int8", f"{graph.int8_share:.1%} of the MACs, {len(graph.int8_convolutions)} convolutions"))
@@ -134,7 +137,7 @@ def _inspect_onnx(path: Path) -> Inspection:
 def _inspect_engine(path: Path) -> Inspection:
     manifest = read_manifest(path)
     onnx_file = onnx_of(path, manifest)
-    unknown = dict.fromkeys(("batch", "parameters", "macs", "calibration_frames", "graph"))
+    unknown = dict.fromkeys(("batch", "parameters", "macs", "calibration_frames", "confidence", "graph"))
     facts = _facts_of_onnx(onnx_file) if onnx_file else unknown
     return Inspection(
         path=path,
@@ -160,6 +163,7 @@ def _facts_of_onnx(path: Path) -> dict[str, Any]:
         "parameters": graph.parameters,
         "macs": graph.macs,
         "calibration_frames": len(file.contract.calibration_frames),
+        "confidence": file.contract.confidence,
         "graph": graph,
     }
 
@@ -181,6 +185,7 @@ def _inspect_checkpoint(path: Path) -> Inspection:
         parameters=cost.parameters,
         macs=cost.macs,
         calibration_frames=None,
+        confidence=None,
         graph=None,
         manifest=None,
         compatibility=checkpoint_compatibility(),

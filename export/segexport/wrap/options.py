@@ -28,8 +28,8 @@ class WrapOptions:
     `classes` is the name of a label space or a file of one, in the order of the network's channels. `mean` and `std`
     are three numbers for values of 0 to 255, in the order in which the network takes the channels: (value - mean) / std
     is what it sees. `bgr` says that it takes blue first. `take` names one of several outputs. `corners` enlarges as
-    align_corners does. `check` is a picture: the result on it is written beside the output. `licence` stays with every
-    file that is made of the network.
+    align_corners does. `confidence` adds the second output. `check` is a picture: the result on it is written beside
+    the output. `licence` stays with every file that is made of the network.
     """
 
     network: Path = argument()
@@ -48,6 +48,7 @@ class WrapOptions:
     bgr: bool = flag("It takes blue first.")
     take: str | None = option(None, "The output to take, of several.", metavar="OUTPUT")
     corners: bool = flag("Enlarge with the corners aligned.")
+    confidence: bool = flag("Give how sure the network is of each pixel, too.")
     check: Path | None = option(None, "Write the result on this picture as NAME.check.png.", metavar="IMAGE")
     licence: str = option("", "The network's licence; every file that is made of it names it.", metavar="NAME")
 

@@ -26,6 +26,7 @@ class Meaning:
 
     `axis` is that of the classes, None where there is none, `channels` their number; `size` is that of the map.
     `threshold` is what the score of the second class is above, where there is one score; `note` says how it was known.
+    `probabilities` says that scores are from 0 to 1 and, of all classes, sum to 1.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Meaning:
     size: Size
     threshold: float = 0.0
     note: str = ""
+    probabilities: bool = False
 
 
 def meaning_of(foreign: Foreign, class_count: int, take: str | None) -> Meaning:
@@ -69,10 +71,17 @@ def meaning_of(foreign: Foreign, class_count: int, take: str | None) -> Meaning:
         sigmoid = _made_by(foreign, name) == "Sigmoid"
         bounded = all(value.min() >= 0 and value.max() <= 1 for value in values)
         threshold = 0.5 if sigmoid or bounded else 0.0
-        return Meaning(name, "one score", axis, 1, size, threshold, "probabilities" if threshold else "logits")
+        note = "probabilities" if threshold else "logits"
+        return Meaning(name, "one score", axis, 1, size, threshold, note, probabilities=threshold > 0)
     if channels != class_count:
         raise InputError(f"{where} has {channels} channels, the classes are {class_count}; name others with --classes")
-    return Meaning(name, "scores", axis, channels, size, note="the largest wins")
+    probabilities = all(_are_probabilities(value, axis) for value in values)
+    note = f"{'probabilities' if probabilities else 'logits'}, the largest wins"
+    return Meaning(name, "scores", axis, channels, size, note=note, probabilities=probabilities)
+
+
+def _are_probabilities(value: npt.NDArray[Any], axis: int | None) -> bool:
+    return bool(value.min() >= 0 and np.allclose(value.sum(axis=axis), 1, atol=1e-2))
 
 
 def _examples(foreign: Foreign) -> dict[str, list[npt.NDArray[Any]]]:

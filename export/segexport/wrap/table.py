@@ -26,6 +26,7 @@ def as_table(made: Wrapped) -> Table:
         "input": f"{foreign.input}: {np.dtype(foreign.dtype).name} {layout}, {foreign.size}",
         "pixels": f"(value - {numbers[0]}) / {numbers[1]}",
         "output": f"{meaning.name}: {meaning.kind} ({meaning.note}){enlarged}",
+        **({"confidence": "255 times the probability of each label"} if made.has_confidence else {}),
         "classes": f"{spec.label_space}, {spec.class_count}",
         "licence": spec.licence or "not said; --licence names it",
         "equal pixels": f"{made.equal:.3%} of generated scenes, against the original",

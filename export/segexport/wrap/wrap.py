@@ -14,6 +14,7 @@ from segdata.labels import LabelSpace, palette
 from segdata.prepare.label_files import find_label_space
 from segdata.resize import enlarge_labels, resize_frame
 from segdata.spec import ModelSpec
+from segexport.graph.confidence import SCORES, with_confidence
 from segexport.graph.onnx_file import OnnxFile, write_onnx
 from segexport.wrap.foreign import Foreign, read_foreign
 from segexport.wrap.graph import wrapped
@@ -39,6 +40,7 @@ class Wrapped:
     spec: ModelSpec
     equal: float
     check: Path | None
+    has_confidence: bool
 
 
 def wrap(options: WrapOptions) -> Wrapped:
@@ -54,6 +56,8 @@ def wrap(options: WrapOptions) -> Wrapped:
     meaning = meaning_of(foreign, space.class_count, options.take)
     spec = _spec_of(foreign, meaning, space, normalisation, options)
     model = wrapped(foreign, meaning, normalisation, spec, bgr=options.bgr, corners=options.corners)
+    if options.confidence:
+        model = with_confidence(model)
     target = options.output or Path(options.network.stem + SUFFIX)
     if not target.name.endswith(SUFFIX):
         raise InputError(f"got -o {target}, need a name that ends in {SUFFIX}: other precisions are named alike")
@@ -65,7 +69,7 @@ def wrap(options: WrapOptions) -> Wrapped:
         shown = target.with_name(target.name.removesuffix(SUFFIX) + ".check.png") if check else None
         if check and shown:
             move_onto(shown, check)
-    return Wrapped(target, foreign, meaning, normalisation, spec, equal, shown)
+    return Wrapped(target, foreign, meaning, normalisation, spec, equal, shown, options.confidence)
 
 
 def _spec_of(
@@ -80,7 +84,7 @@ def _spec_of(
         class_names=space.names,
         colours=space.colours,
         architecture="onnx",
-        options={"output": meaning.name[:200]},
+        options={"output": meaning.name[:200], SCORES: _scores(meaning)},
         mean=normalisation.mean[order],  # type: ignore[arg-type] # three of them
         std=normalisation.std[order],  # type: ignore[arg-type]
         source=foreign.path.name[:200],
@@ -88,6 +92,10 @@ def _spec_of(
         producer=f"{foreign.original.producer_name} {foreign.original.producer_version}".strip()[:200],
         licence=options.licence[:200],
     )
+
+
+def _scores(meaning: Meaning) -> str:
+    return "ids" if meaning.kind == "ids" else "probabilities" if meaning.probabilities else "logits"
 
 
 def _picture(draft: OnnxFile, image: Path, folder: Path) -> Path:

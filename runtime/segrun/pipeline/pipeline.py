@@ -16,7 +16,7 @@ from segrun.frame import Frame, FrameMaker, Segmented
 from segrun.pipeline.account import RunReport
 from segrun.pipeline.channel import Channel, ChannelCancelledError, ChannelClosedError
 from segrun.pipeline.stage_clock import StageClock
-from segrun.runners.base import Frames, Labels, Runner
+from segrun.runners.base import Frames, Inferred, Runner
 from segrun.sinks.base import Sink
 from segrun.sources.base import Source
 
@@ -51,13 +51,18 @@ class Pipeline:
         sinks: Sequence[Sink],
         drawing: Drawing | None = None,
         items: Iterable[Decoded | AudioPacket] | None = None,
+        min_confidence: float = 0.0,
     ) -> None:
-        """Join the parts. `items` are what is taken of the source, all if None. Sinks that show need a drawing."""
+        """Join the parts. `items` are what is taken of the source, all if None. Sinks that show need a drawing.
+
+        Labels of a probability below `min_confidence` become 255; the runner must give a confidence then.
+        """
         self._source = source
         self._items = source.read() if items is None else items
         self._runner = runner
         self._sinks = sinks
         self._drawing = drawing
+        self._min_confidence = min_confidence
         self._decoded = Channel[Frame](1 if source.live else IN_FLIGHT, drop_oldest=source.live)
         self._results = Channel[Segmented | AudioPacket](IN_FLIGHT)
         self._clock = StageClock()
@@ -167,22 +172,24 @@ class Pipeline:
         """The calling thread: a GPU's context belongs to the thread that opened the runner."""
         waiting: deque[list[Frame]] = deque()
         batches = self._batches(waiting)
-        one_by_one = (self._runner(frames) for frames in batches)
-        stream = one_by_one if self._source.live else self._runner.stream(batches)
+        one_by_one = (self._runner.infer(frames) for frames in batches)
+        stream = one_by_one if self._source.live else self._runner.infer_stream(batches)
         with closing(stream):  # the device is done with its frames then
             while True:
                 self._waited = 0.0
                 start = time.perf_counter()
-                labels = next(stream, None)
-                if labels is None:
+                found = next(stream, None)
+                if found is None:
                     return
                 self._clock.add("network", start + self._waited, time.perf_counter())
-                self._put(waiting.popleft(), labels)
+                self._put(waiting.popleft(), found)
 
-    def _put(self, frames: list[Frame], labels: Labels) -> None:
+    def _put(self, frames: list[Frame], found: Inferred) -> None:
         now = time.perf_counter()
-        for frame, segmented in zip(frames, labels, strict=False):  # the last batch may be padded
-            self._results.put(Segmented(frame, segmented, self._runner.spec.class_names, now))
+        for index, frame in enumerate(frames):  # the last batch may be padded
+            confidence = None if found.confidence is None else found.confidence[index]
+            segmented = Segmented(frame, found.labels[index], self._runner.spec.class_names, now, confidence)
+            self._results.put(segmented.unsure_below(self._min_confidence) if self._min_confidence else segmented)
 
     def _batches(self, waiting: deque[list[Frame]]) -> Iterator[Frames]:
         """Yield what the runner takes at once, and leave the frames of each in `waiting`."""

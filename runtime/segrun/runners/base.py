@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterable
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,16 @@ Frames = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.uint8]
 """Class ids, uint8 [N, H, W]."""
 
+Confidence = npt.NDArray[np.uint8]
+"""255 times the probability of each label, uint8 [N, H, W]."""
+
+
+class Inferred(NamedTuple):
+    """What a network says of frames; `confidence` is None where the artefact gives none."""
+
+    labels: Labels
+    confidence: Confidence | None = None
+
 
 class Runner(ABC):
     """Runs one artefact. Use it as a context manager; after the block it is closed.
@@ -27,7 +38,7 @@ class Runner(ABC):
     computes the float part of it in here, `calibration_frames` the `frame_id` of each frame that calibrated its INT8,
     `weights` the SHA-256 of the checkpoint it was exported from ("" in artefacts of edgeseg 0.1), `device` what it runs
     on, in words, `batch` how many frames it takes. `chosen` says what was measured where this was the fastest of
-    several ways, "" where there was one.
+    several ways, "" where there was one. `has_confidence` says whether the artefact gives a confidence.
     """
 
     name: str
@@ -39,6 +50,7 @@ class Runner(ABC):
     calibration_frames: frozenset[str]
     weights = ""
     chosen = ""
+    has_confidence = False
     _closed = False
 
     @classmethod
@@ -65,6 +77,10 @@ class Runner(ABC):
         Raises ContractError if `frames` are not uint8 of the artefact's shape or labels of another shape or class,
         EdgeSegError if the runner is closed.
         """
+        return self.infer(frames).labels
+
+    def infer(self, frames: Frames) -> Inferred:
+        """Return the labels of `frames`, as a call does, with their confidence where the artefact gives one."""
         return self._known(self._infer(self._checked(frames)))
 
     def stream(self, frames: Iterable[Frames]) -> Generator[Labels, None, None]:
@@ -74,6 +90,10 @@ class Runner(ABC):
         An item may be changed once the next is asked for; each result belongs to the caller. What `frames` raises is
         raised here, after the device is done with the items before it.
         """
+        return _labels_of(self.infer_stream(frames))
+
+    def infer_stream(self, frames: Iterable[Frames]) -> Generator[Inferred, None, None]:
+        """Return what `stream` does, with the confidence where the artefact gives one."""
         self._check_open()
         return self._known_of(self._stream(self._checked(item) for item in frames))
 
@@ -96,10 +116,10 @@ class Runner(ABC):
         """Free what the runner holds; called until it raises nothing."""
 
     @abstractmethod
-    def _infer(self, frames: Frames) -> Labels:
+    def _infer(self, frames: Frames) -> Inferred:
         """Run checked frames."""
 
-    def _stream(self, frames: Iterable[Frames]) -> Generator[Labels, None, None]:
+    def _stream(self, frames: Iterable[Frames]) -> Generator[Inferred, None, None]:
         """Run checked frames, one after the other unless the runner can do better."""
         for item in frames:
             yield self._infer(item)
@@ -111,13 +131,14 @@ class Runner(ABC):
             raise ContractError(f"got frames {frames.dtype} {list(frames.shape)}, need uint8 {list(wanted)}, RGB")
         return frames
 
-    def _known_of(self, stream: Generator[Labels, None, None]) -> Generator[Labels, None, None]:
+    def _known_of(self, stream: Generator[Inferred, None, None]) -> Generator[Inferred, None, None]:
         with closing(stream):  # the device is done with its frames then
-            for labels in stream:
-                yield self._known(labels)
+            for found in stream:
+                yield self._known(found)
 
-    def _known(self, labels: Labels) -> Labels:
-        """Return `labels`; raise ContractError for another shape, or a label without a class: it has no name."""
+    def _known(self, found: Inferred) -> Inferred:
+        """Return `found`; raise ContractError for labels of another shape, or without a class: they have no name."""
+        labels = found.labels
         wanted = (self.batch, self.spec.height, self.spec.width)
         if labels.shape != wanted:
             raise ContractError(
@@ -127,7 +148,7 @@ class Runner(ABC):
             raise ContractError(
                 f"got class {labels.max()} from the network, its spec has {self.spec.class_count}; export it again"
             )
-        return labels
+        return found
 
     def _check_open(self) -> None:
         if self._closed:
@@ -140,3 +161,10 @@ class Runner(ABC):
         self.batch = contract.batch
         self.calibration_frames = frozenset(contract.calibration_frames)
         self.weights = contract.weights
+        self.has_confidence = contract.confidence
+
+
+def _labels_of(stream: Generator[Inferred, None, None]) -> Generator[Labels, None, None]:
+    with closing(stream):
+        for found in stream:
+            yield found.labels

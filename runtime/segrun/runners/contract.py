@@ -1,4 +1,7 @@
-"""The graph contract: frames uint8 [N, H, W, 3] -> labels uint8 [N, H, W], and metadata that describes them."""
+"""The graph contract: frames uint8 [N, H, W, 3] -> labels uint8 [N, H, W], and metadata that describes them.
+
+A file may have a second output, confidence uint8 [N, H, W]: 255 times the probability of each label, rounded.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +13,7 @@ from segdata.text import short
 
 FRAMES = "frames"
 LABELS = "labels"
+CONFIDENCE = "confidence"
 
 LARGEST_RUN = 1 << 24
 """How many pixels a runner takes at once: 256 frames of 256x256. A file that says more is damaged, or hostile."""
@@ -17,7 +21,7 @@ LARGEST_RUN = 1 << 24
 
 @dataclass(frozen=True)
 class Contract:
-    """What an ONNX file says of itself: its spec, its precision and how many frames it takes at once.
+    """What an ONNX file says of itself: spec, precision, how many frames it takes at once, whether it gives confidence.
 
     `calibration_frames` has the `frame_id` of each frame that calibrated its INT8; `weights` is the SHA-256 of the
     checkpoint it was exported from, "" in a file of edgeseg 0.1.
@@ -28,6 +32,7 @@ class Contract:
     batch: int
     calibration_frames: tuple[str, ...]
     weights: str
+    confidence: bool
 
 
 def contract_of(metadata: Mapping[str, str], signature: Sequence[str], origin: str) -> Contract:
@@ -48,6 +53,7 @@ def contract_of(metadata: Mapping[str, str], signature: Sequence[str], origin: s
         batch_of(spec, signature, origin),
         tuple(filter(None, metadata.get(CALIBRATION_KEY, "").split(","))),
         metadata.get(WEIGHTS_KEY, ""),
+        has_confidence(signature),
     )
 
 
@@ -62,8 +68,15 @@ def batch_of(spec: ModelSpec, signature: Sequence[str], origin: str) -> int:
             "export it with a smaller --batch"
         )
     wanted = [f"{FRAMES} uint8 {[batch, *size, 3]}", f"{LABELS} uint8 {[batch, *size]}"]
+    if has_confidence(signature):
+        wanted.append(f"{CONFIDENCE} uint8 {[batch, *size]}")
     if list(signature) != wanted:
         raise ContractError(
             f"{origin} breaks the graph contract: got {short(', '.join(signature))}, need {', '.join(wanted)}"
         )
     return batch
+
+
+def has_confidence(signature: Sequence[str]) -> bool:
+    """Return whether an artefact has the second output."""
+    return any(value.startswith(f"{CONFIDENCE} ") for value in signature)

@@ -38,7 +38,8 @@ class Found:
 
     def __str__(self) -> str:
         others = sorted(rate for name, rate in self.rates.items() if name != self.name)
-        beside = f"; the {len(others)} other ways {others[0]:,.0f} to {others[-1]:,.0f}" if others else ""
+        span = f"{others[0]:,.0f}" + (f" to {others[-1]:,.0f}" if len(others) > 1 else "") if others else ""
+        beside = f"; the other {'way' if len(others) == 1 else 'ways'} {span}" if others else ""
         return f"{self.name}: {self.rates[self.name]:,.0f} FPS in a probe{beside}"
 
 

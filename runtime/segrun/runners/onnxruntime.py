@@ -9,8 +9,8 @@ import onnxruntime
 from segdata.cores import usable_cores
 from segdata.errors import ContractError, InputError
 from segdata.text import short
-from segrun.runners.base import Frames, Labels, Runner
-from segrun.runners.contract import contract_of
+from segrun.runners.base import Frames, Inferred, Runner
+from segrun.runners.contract import FRAMES, contract_of
 from segrun.runners.onnx_check import check_onnx
 
 
@@ -54,14 +54,14 @@ class OnnxRuntimeRunner(Runner):
     def _free(self) -> None:
         del self._session
 
-    def _infer(self, frames: Frames) -> Labels:
+    def _infer(self, frames: Frames) -> Inferred:
         try:
-            (labels,) = self._session.run(None, {"frames": frames})
+            found = self._session.run(None, {FRAMES: frames})
         except Exception as error:
             raise ContractError(
                 f"{self._path}: ONNX Runtime cannot run it ({_reason(error)}); export it again"
             ) from None
-        return np.asarray(labels, dtype=np.uint8)
+        return Inferred(*(np.asarray(output, dtype=np.uint8) for output in found))
 
 
 def _signature(arguments: list[onnxruntime.NodeArg]) -> list[str]:

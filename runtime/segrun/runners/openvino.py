@@ -10,7 +10,7 @@ import numpy as np
 from segdata.cores import usable_cores
 from segdata.errors import ContractError, InputError
 from segdata.text import short
-from segrun.runners.base import Frames, Labels, Runner
+from segrun.runners.base import Frames, Inferred, Runner
 from segrun.runners.contract import contract_of
 from segrun.runners.onnx_check import check_onnx
 from segrun.runners.ring import Ring
@@ -89,10 +89,10 @@ class OpenVINORunner(Runner):
     def _free(self) -> None:
         self._ring.close()
 
-    def _infer(self, frames: Frames) -> Labels:
+    def _infer(self, frames: Frames) -> Inferred:
         return self._ring.call(frames)
 
-    def _stream(self, frames: Iterable[Frames]) -> Generator[Labels, None, None]:
+    def _stream(self, frames: Iterable[Frames]) -> Generator[Inferred, None, None]:
         return self._ring.stream(frames)
 
 
@@ -106,12 +106,12 @@ class _Request:
         np.copyto(self._request.get_input_tensor().data, frames)
         self._request.start_async()
 
-    def result(self) -> Labels:
+    def result(self) -> Inferred:
         try:
             self._request.wait()
         except RuntimeError as error:
             raise ContractError(f"{self._path}: OpenVINO cannot run it ({_reason(error)}); export it again") from None
-        return np.array(self._request.get_output_tensor().data, dtype=np.uint8)
+        return Inferred(*(np.array(tensor.data, dtype=np.uint8) for tensor in self._request.output_tensors))
 
     def drain(self) -> None:
         with suppress(RuntimeError):

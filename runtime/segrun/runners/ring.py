@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from segdata.errors import EdgeSegError
-from segrun.runners.base import Frames, Labels
+from segrun.runners.base import Frames, Inferred
 
 
 class Slot(Protocol):
@@ -16,8 +16,8 @@ class Slot(Protocol):
     def submit(self, frames: Frames) -> None:
         """Start on `frames`, which the caller may change as soon as this returns."""
 
-    def result(self) -> Labels:
-        """Wait for what was submitted, and return its labels in an array of the caller's own."""
+    def result(self) -> Inferred:
+        """Wait for what was submitted, and return its labels in arrays of the caller's own."""
 
     def drain(self) -> None:
         """Wait until the device is done with this slot, and forget what came of it. Raises nothing."""
@@ -36,7 +36,7 @@ class Ring:
         self._given_back = threading.Condition()
         self._at_work = 0  # threads that have the device do something
 
-    def call(self, frames: Frames) -> Labels:
+    def call(self, frames: Frames) -> Inferred:
         """Return the labels of `frames`."""
         slot = self._take()
         assert slot is not None  # a call waits
@@ -50,13 +50,13 @@ class Ring:
         finally:
             self._give_back(slot)
 
-    def stream(self, frames: Iterable[Frames]) -> Generator[Labels, None, None]:
+    def stream(self, frames: Iterable[Frames]) -> Generator[Inferred, None, None]:
         """Yield the labels of each item, in order, with as many items in flight as there are free slots.
 
         However it ends (the last item, an error, a caller that stops early), the device is done with the items.
         """
         in_flight: deque[Slot] = deque()
-        done: deque[Labels] = deque()
+        done: deque[Inferred] = deque()
         try:
             for item in frames:
                 while (slot := self._take(wait=not in_flight)) is None:
@@ -88,11 +88,11 @@ class Ring:
         free()
         self._free.clear()
 
-    def _oldest(self, in_flight: deque[Slot]) -> Labels:
+    def _oldest(self, in_flight: deque[Slot]) -> Inferred:
         with self._working():
-            labels = in_flight[0].result()
+            found = in_flight[0].result()
         self._give_back(in_flight.popleft())
-        return labels
+        return found
 
     def _take(self, wait: bool = True) -> Slot | None:
         """Return a free slot; None if there is none and it is not to be waited for."""

@@ -12,7 +12,11 @@ from segrun.sinks.base import Output, Sink
 from segrun.sinks.png import safe_name
 from segrun.sources.image import ImageSource
 
-_QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_WEBP_QUALITY, 95]  # of 100
+_QUALITY = {  # of 100, for the formats that have one
+    ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95],
+    ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, 95],
+    ".webp": [cv2.IMWRITE_WEBP_QUALITY, 95],
+}
 
 
 class ImageSink(Sink):
@@ -45,7 +49,8 @@ class ImageSink(Sink):
         target = self._target(segmented.frame.name)
         temporary = temporary_beside(target)
         try:
-            _, encoded = cv2.imencode(target.suffix.lower(), picture.to_rgb()[..., ::-1], _QUALITY)
+            suffix = target.suffix.lower()
+            _, encoded = cv2.imencode(suffix, picture.to_rgb()[..., ::-1], _QUALITY.get(suffix, []))
         except cv2.error:
             raise InputError(f"{target}: no {target.suffix} can be {picture.width}x{picture.height} pixels") from None
         try:

@@ -64,6 +64,8 @@ class JsonSink(Sink):
 def facts(segmented: Segmented, before: Labels | None, starts_at: float, now: float) -> dict[str, object]:
     """Return what a line says: times in seconds, shares of the picture 0 to 1, size in pixels.
 
+    A model with a confidence adds its mean, "confidence", and the share of pixels below --min-confidence, "unsure".
+
     "seconds" is the source's own time, wherever its clock begins or jumps; "shown" is how long after the first frame,
     which is shown at `starts_at`, the frame is shown in a video. `before` are the labels of the frame before, None for
     the first. Of the milliseconds, "decode" and "shrink" are work; "to_labels" and "total" pass from when the frame was
@@ -77,6 +79,7 @@ def facts(segmented: Segmented, before: Labels | None, starts_at: float, now: fl
         "shown": round(frame.seconds - starts_at, 6),
         "size": [frame.picture.width, frame.picture.height],
         "shares": {name: round(share, 5) for name, share in shares},
+        **_sureness(segmented),
         "changed": None if before is None else round(float(np.mean(labels != before)), 5),
         "milliseconds": {
             "decode": _milliseconds(frame.decode_seconds),
@@ -85,6 +88,13 @@ def facts(segmented: Segmented, before: Labels | None, starts_at: float, now: fl
             "total": _milliseconds(now - frame.decoded_at),
         },
     }
+
+
+def _sureness(segmented: Segmented) -> dict[str, float]:
+    """Return the mean probability of the labels and the share without a class, where the model gives a confidence."""
+    if segmented.confidence is None:
+        return {}
+    return {"confidence": round(float(segmented.confidence.mean()) / 255, 5), "unsure": round(segmented.unsure, 5)}
 
 
 def _milliseconds(seconds: float) -> float:

@@ -21,14 +21,15 @@ _UNUSABLE = re.compile(r'[\x00-\x1f<>:"|?*]')
 class PngSink(Sink):
     """Writes one PNG a frame into a folder, of the frame's size and named after it.
 
-    With `values` "ids" a pixel is its class id (8-bit grey), with "colours" its class's colour (RGB). Each file appears
-    when it is whole; those of an earlier run stay unless they are written again.
+    With `values` "ids" a pixel is its class id (8-bit grey), with "colours" its class's colour (RGB), with "confidence"
+    255 times the probability of its class (8-bit grey). Each file appears when it is complete; those of an earlier run
+    stay unless they are written again.
     """
 
     def __init__(self, folder: Path, values: MaskValues, colours: tuple[Colour, ...]) -> None:
         """Prepare to write into `folder`, which is made when the first frame comes."""
         super().__init__()
-        self._folder = folder
+        self._folder, self._values = folder, values
         self._table = palette(colours)[:, ::-1] if values == "colours" else None  # OpenCV writes BGR
         self._temporary: Path | None = None
         self._taken: set[str] = set()
@@ -41,6 +42,9 @@ class PngSink(Sink):
     def write(self, segmented: Segmented, picture: Picture | None) -> None:
         """Write one frame's labels; raise InputError if they cannot be, or if another frame has the name."""
         labels, frame = segmented.labels, segmented.frame
+        if self._values == "confidence":
+            assert segmented.confidence is not None, "the model has a confidence: it was asked for"
+            labels = segmented.confidence
         small = labels if self._table is None else self._table[labels]
         # No class lies between two others: the pixel that is nearest by its centre, and no mean of several.
         size = frame.picture.width, frame.picture.height

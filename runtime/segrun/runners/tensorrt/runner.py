@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from segdata.errors import ContractError, EdgeSegError, InputError, MissingDependencyError
-from segrun.runners.base import Frames, Labels, Runner
-from segrun.runners.contract import batch_of
+from segrun.runners.base import Frames, Inferred, Runner
+from segrun.runners.contract import CONFIDENCE, LABELS, batch_of, has_confidence
 from segrun.runners.ring import Ring
 from segrun.runners.tensorrt.device import Device, load_driver
 from segrun.runners.tensorrt.engine import TensorRTEngine
@@ -85,9 +85,12 @@ class TensorRTRunner(Runner):
     def _start(self, path: Path, depth: int, graphs: bool, libraries: Libraries) -> None:
         engine = TensorRTEngine(libraries.tensorrt, libraries.logger, path.read_bytes(), str(path))
         self._device.on_close(engine.release)
-        self.batch = batch_of(self.spec, engine.signature(), str(path))
+        signature = engine.signature()
+        self.batch = batch_of(self.spec, signature, str(path))
+        self.has_confidence = has_confidence(signature)
         shape = (self.batch, self.spec.height, self.spec.width, 3)
-        slots = [TensorRTSlot(self._device, engine, shape, graphs, libraries.bindings) for _ in range(depth)]
+        outputs = [LABELS, *([CONFIDENCE] if self.has_confidence else [])]
+        slots = [TensorRTSlot(self._device, engine, shape, outputs, graphs, libraries.bindings) for _ in range(depth)]
         self.cuda_graph = "; ".join(sorted({slot.cuda_graph for slot in slots}))
         self._ring = Ring(slots)
 
@@ -95,10 +98,10 @@ class TensorRTRunner(Runner):
         self._device.check_thread()
         self._ring.close(self._device.close)
 
-    def _infer(self, frames: Frames) -> Labels:
+    def _infer(self, frames: Frames) -> Inferred:
         return self._ring.call(frames)
 
-    def _stream(self, frames: Iterable[Frames]) -> Generator[Labels, None, None]:
+    def _stream(self, frames: Iterable[Frames]) -> Generator[Inferred, None, None]:
         return self._ring.stream(frames)
 
 

@@ -1,12 +1,14 @@
 """One frame in flight on the GPU: its memory on both sides, its stream, its event, its execution context."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from segdata.errors import EdgeSegError
-from segrun.runners.base import Frames, Labels
+from segrun.runners.base import Frames, Inferred
+from segrun.runners.contract import FRAMES
 from segrun.runners.tensorrt.device import Device
 from segrun.runners.tensorrt.engine import TensorRTEngine
 from segrun.runners.tensorrt.graph import CudaGraph, GraphError
@@ -16,7 +18,8 @@ class TensorRTSlot:
     """A slot of the ring. What it needs is allocated when it is made, never later.
 
     Copy in, inference and copy out are on the slot's own stream, one after the other; those of other slots overlap
-    with them. Make it with the device active. `cuda_graph` says, in words, whether they are one launch, or why not.
+    with them. Make it with the device active. `outputs` are the
+    names of the outputs, the labels first. `cuda_graph` says, in words, whether they are one launch, or why not.
     """
 
     def __init__(
@@ -24,6 +27,7 @@ class TensorRTSlot:
         device: Device,
         engine: TensorRTEngine,
         shape: tuple[int, int, int, int],
+        outputs: Sequence[str],
         graphs: bool,
         bindings: Any | None,  # noqa: ANN401
     ) -> None:
@@ -31,14 +35,14 @@ class TensorRTSlot:
         self._busy = False
         self._graph: CudaGraph | None = None
         self._host_frames = device.pinned(shape)
-        self._host_labels = device.pinned(shape[:3])
+        self._host_outputs = [device.pinned(shape[:3]) for _ in outputs]
         self._device_frames = device.memory(self._host_frames.nbytes)
-        self._device_labels = device.memory(self._host_labels.nbytes)
+        self._device_outputs = [device.memory(host.nbytes) for host in self._host_outputs]
         self._stream = device.stream()
         self._context = engine.context(graphs)
         device.on_close(self._context.release)
-        self._context.bind("frames", int(self._device_frames))
-        self._context.bind("labels", int(self._device_labels))
+        for name, memory in zip([FRAMES, *outputs], [self._device_frames, *self._device_outputs], strict=True):
+            self._context.bind(name, int(memory))
         self._warm_up()
         self.cuda_graph = self._capture(bindings) if graphs else "none: not asked for"
 
@@ -50,12 +54,12 @@ class TensorRTSlot:
             np.copyto(self._host_frames, frames)
             self._start()
 
-    def result(self) -> Labels:
-        """Wait for the labels, and return them in an array of the caller's own."""
+    def result(self) -> Inferred:
+        """Wait for the outputs, and return them in arrays of the caller's own."""
         with self._device.active():
             self._stream.wait()
         self._busy = False
-        return self._host_labels.copy()
+        return Inferred(*(host.copy() for host in self._host_outputs))
 
     def drain(self) -> None:
         """Wait until the device is done with this slot. What it reports now came of an error that is known."""
@@ -79,7 +83,8 @@ class TensorRTSlot:
     def _enqueue(self) -> None:
         self._stream.copy_in(self._device_frames, self._host_frames)
         self._context.enqueue(self._stream.handle)
-        self._stream.copy_out(self._host_labels, self._device_labels)
+        for host, memory in zip(self._host_outputs, self._device_outputs, strict=True):
+            self._stream.copy_out(host, memory)
 
     def _warm_up(self) -> None:
         """Run once: kernels are loaded at the first run, and CUDA graphs are captured after it."""
