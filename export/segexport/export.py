@@ -4,6 +4,7 @@ Every precision goes through the same steps, in a hidden folder: written, proved
 its files take their places.
 """
 
+import math
 import shlex
 import time
 from dataclasses import MISSING, dataclass, fields
@@ -151,8 +152,8 @@ class _Job:
             frames_sha256=self.proof.frames_sha256,
             runners="ONNX Runtime, OpenVINO",
             equal_pixels=agreement.equal_pixels,
-            miou=agreement.miou,
-            miou_change=agreement.miou_change,
+            miou=_known(agreement.miou),
+            miou_change=_known(agreement.miou_change),
             enforced=self.options.verify,
         )
         calibration = self.int8.ranges.frames_sha256 if self.int8 and precision == "int8" else None
@@ -179,6 +180,10 @@ class _Job:
         """Return what Triton is given: it runs TensorRT's engines, and has no TensorRT-RTX."""
         loadable = self.builder is not None and self.builder.library.flavour == "tensorrt"
         return engine if engine and loadable else onnx_file
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _file_name(source: Source, precision: Precision) -> str:

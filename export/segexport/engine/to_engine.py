@@ -20,12 +20,17 @@ from segexport.engine.settings import (
     set_target,
 )
 from segexport.graph.onnx_file import OnnxFile
+from segexport.graph.without_gemm import without_float32_gemm
 from segexport.options import EngineOptions
 from segrun.runners.tensorrt.library import TensorRT, collecting_logger
 from segrun.runners.tensorrt.manifest import EngineManifest, Verification, manifest_path
 
 NO_GPU = "none (no GPU)"
 """What a manifest says of the device its engine was verified on, as long as there was none."""
+
+
+_TURING = "7.5"
+_NO_GEMM = "FP32 GEMM is not supported"  # what TensorRT-RTX says on Turing
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,7 @@ def build_engine(
     control = BuildControl(on_progress)
     start = time.perf_counter()
     with _logged(logger, (log or log_path(path)) if options.build_log else None), interruptible(control):
-        plan, layers = _build_plan(library, logger, source.path, target, options, control)
+        plan, layers = _build_plan(library, logger, source, target, options, control)
     seconds = time.perf_counter() - start
     with replacing(path) as temporary:
         temporary.write_bytes(plan)
@@ -146,12 +151,13 @@ def build_engine(
 def _build_plan(
     library: TensorRT,
     logger: Any,  # noqa: ANN401 - a class of the library
-    onnx_file: Path,
+    source: OnnxFile,
     target: Target,
     options: EngineOptions,
     control: BuildControl,
 ) -> tuple[bytes, int]:
     trt: Any = library.module
+    onnx_file = source.path.name  # its folder is a hidden one while it is proved
     logger.take_problems()
     builder = trt.Builder(logger)
     if not builder:
@@ -159,7 +165,7 @@ def _build_plan(
     # TensorRT 10 needs the flag; TensorRT 11 and TensorRT-RTX are always strongly typed, and still have it.
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, logger)
-    if not parser.parse(onnx_file.read_bytes()):
+    if not parser.parse(_readable(source, library, target)):
         raise EdgeSegError(f"{onnx_file}: TensorRT cannot read it: {_reasons(parser) or logger.take_errors()}")
     config = builder.create_builder_config()
     set_target(library, config, target.compute_capability)
@@ -170,10 +176,21 @@ def _build_plan(
     plan = builder.build_serialized_network(network, config)
     control.raise_failure()
     if plan is None:
-        raise EdgeSegError(f"{onnx_file}: TensorRT cannot build it: {logger.take_errors()}; see --build-log")
+        reason = logger.take_errors()
+        way = "export it with --fp16" if _NO_GEMM in reason else "see --build-log"
+        raise EdgeSegError(f"{onnx_file}: TensorRT cannot build it: {reason}; {way}")
     if options.timing_cache:
         save_timing_cache(cache, options.timing_cache)
     return bytes(plan), network.num_layers
+
+
+def _readable(source: OnnxFile, library: TensorRT, target: Target) -> bytes:
+    """Return the ONNX file as TensorRT is given it."""
+    if library.flavour == "tensorrt-rtx" and target.compute_capability == _TURING:
+        rewritten = without_float32_gemm(source.model)
+        if rewritten is not source.model:
+            return bytes(rewritten.SerializeToString())
+    return source.path.read_bytes()
 
 
 def _reasons(parser: Any) -> str:  # noqa: ANN401 - a class of the library

@@ -99,10 +99,11 @@ def compatibility_table(compatibility: Sequence[Compatibility]) -> Table:
 
 def _proof(verification: Verification) -> str:
     kept = "" if verification.enforced else "; kept whatever came out"
-    return (
-        f"{verification.equal_pixels:.2%} equal pixels, mIoU {100 * verification.miou:.2f} "
-        f"({100 * verification.miou_change:+.2f}), on {verification.frames} with {verification.runners}{kept}"
-    )
+    miou = ""
+    if verification.miou is not None and verification.miou_change is not None:
+        miou = f", mIoU {100 * verification.miou:.2f} ({100 * verification.miou_change:+.2f})"
+    equal = f"{verification.equal_pixels:.2%} equal pixels"
+    return f"{equal}{miou}, on {verification.frames} with {verification.runners}{kept}"
 
 
 def _triple(values: tuple[float, float, float]) -> str:

@@ -21,15 +21,16 @@ _Word = Annotated[str, Len(0, 300)]
 class Verification:
     """How the engine's ONNX compares with the float32 model: what it was run on and with, and the figures.
 
-    `frames_sha256` is None for generated frames. `enforced` False means that the file was kept whatever came out.
+    `frames_sha256` is None for generated frames, `miou` and its change where those have no labels of these classes.
+    `enforced` False means that the file was kept whatever came out.
     """
 
     frames: str
     frames_sha256: str | None
     runners: str
     equal_pixels: float
-    miou: float
-    miou_change: float
+    miou: float | None
+    miou_change: float | None
     enforced: bool
 
 
