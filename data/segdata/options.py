@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from segdata.option import argument, option
+from segdata.option import argument, flag, option
 from segdata.size import Size
 
 DEFAULT_LABEL_SPACE = "cityscapes-29"
@@ -24,12 +24,14 @@ class PrepareOptions:
 
     `label_space` is the name of a built-in space or the path of a .toml or .json file. `val_fraction` is the share of
     the frames that becomes val where the source has no splits, or one that is not val. `seed` decides which frames
-    those are, and which of val calibrate INT8.
+    those are, and which of val calibrate INT8. `any_size` takes sizes for networks from elsewhere, which need not be
+    multiples of 16.
     """
 
     source: Path = argument()
     target: Path = argument()
     sizes: tuple[Size, ...] = option((Size(128, 128),), "Pixels; several make a folder each.", "--size", metavar=_SIZE)
+    any_size: bool = flag("Take sizes that seg-train has no network for, too.")
     label_space: str = option(DEFAULT_LABEL_SPACE, _SPACES)
     ids: Ids = option("auto", _IDS)
     val_fraction: float = option(0.1, "Share that becomes val if SOURCE has no splits.")

@@ -147,7 +147,7 @@ def test_an_existing_target_is_refused_and_left(pairs: Path, tmp_path: Path, ref
 
 
 def test_a_size_too_small_to_segment_is_refused(pairs: Path, tmp_path: Path, refused: Refused) -> None:
-    with refused("got size 15, need multiples of 16"):
+    with refused("got size 15, need 16 pixels or more"):
         run(pairs, tmp_path / "out", 15)
 
 

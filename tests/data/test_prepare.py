@@ -100,7 +100,7 @@ def test_a_size_twice_or_none_is_refused(
 
 @pytest.mark.parametrize("size", [Size(64, 15), Size(15, 64), Size(0, 0), Size(100, 100)])
 def test_a_side_too_small_is_refused(streets: Path, tmp_path: Path, refused: Refused, size: Size) -> None:
-    with refused(f"got size {size}, need multiples of 16 for a network"):
+    with refused(f"got size {size}, need (16 pixels or more a side|multiples of 16)"):
         run(PrepareOptions(source=streets, target=tmp_path / "out", sizes=(Size(64, 64), size)))
 
 
@@ -287,3 +287,11 @@ def test_official_cityscapes_gets_a_val(real_data: Path, tmp_path: Path) -> None
     assert {name: len(split.names) for name, split in dataset.facts.splits.items()} == {"train": 2, "val": 1}
     road = dataset.facts.splits["train"].class_pixels[0]
     assert road > 0.15 * 2 * 256 * 128
+
+
+def test_a_network_of_ones_own_may_have_any_size(streets: Path, tmp_path: Path, refused: Refused) -> None:
+    options = PrepareOptions(source=streets, target=tmp_path / "out", sizes=(Size(33, 57),))
+    with refused("got size 57x33, need multiples of 16 for seg-train's networks, such as 64x32; --any-size"):
+        run(options)
+    (dataset,) = run(replace(options, any_size=True)).datasets
+    assert dataset.split("val").images.shape[1:] == (33, 57, 3)

@@ -46,9 +46,14 @@ class Plan:
 def make_plan(options: PrepareOptions) -> Plan:
     """Look at the source; raise InputError if it, the label space or a size cannot be used."""
     for size in options.sizes:
-        if min(size) < SIZE_STEP or size.height % SIZE_STEP or size.width % SIZE_STEP:
-            near = [max(SIZE_STEP, round(side / SIZE_STEP) * SIZE_STEP) for side in size]
-            raise InputError(f"got size {size}, need multiples of {SIZE_STEP} for a network, such as {Size(*near)}")
+        if min(size) < SIZE_STEP:
+            raise InputError(f"got size {size}, need {SIZE_STEP} pixels or more a side")
+        if not options.any_size and (size.height % SIZE_STEP or size.width % SIZE_STEP):
+            near = Size(*(max(SIZE_STEP, round(side / SIZE_STEP) * SIZE_STEP) for side in size))
+            raise InputError(
+                f"got size {size}, need multiples of {SIZE_STEP} for seg-train's networks, such as {near}; "
+                "--any-size takes it for a network of your own"
+            )
     if len(set(options.sizes)) < len(options.sizes) or not options.sizes:
         raise InputError("got a size twice, or none; need each once")
     if not 0 < options.val_fraction < 1:
