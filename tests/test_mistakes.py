@@ -37,10 +37,10 @@ MISTAKES = {
     "seg-run drive.mp4 -o x.mp4 -o x.mp4": "got the output x.mp4 twice; name each once",
     "seg-run drive.mp4 -o masks": "masks: a name without suffix; write masks/ for a folder of masks, masks.mp4 .*",
     "seg-run drive.mp4 --model unet-12": "unet-12: no such file; need .*, or a model's name: unet-64, unet-128, .*",
-    "seg-run drive.mp4 --model unet-64.fp8": "unet-64.fp8: no such file; need .*unet-64, unet-128, unet-256",
+    "seg-run drive.mp4 --model unet-64.fp8": "unet-64.fp8: no such file; need .*unet-64, unet-128, .*",
     "seg-train sizes": "sizes: holds datasets of the sizes 64, 128; name one of them: sizes/64",
     "seg-train sizes/64 --lr x": "Invalid value for '--learning-rate' / '--lr': 'x' is not a valid float",
-    "seg-train sizes/64 --init unet-1": "unet-1: no such file; need .*unet-64, unet-128, unet-256",
+    "seg-train sizes/64 --init unet-1": "unet-1: no such file; need .*unet-64, unet-128, unet-256, unet-256-lite",
     "seg-train sizes/64 --init run": "run: a folder, need a file; take run/best.safetensors",
     "seg-train sizes/64 --batch 2 --init run/last.safetensors": (
         "run/last.safetensors: what --resume goes on from, no finished weights; take run/best.safetensors"
@@ -52,8 +52,8 @@ MISTAKES = {
     "seg-export run": "run: a folder, need a file; take run/best.safetensors",
     "seg-export run/last.safetensors": "run/last.safetensors: what --resume goes on from, .*take run/best.safetensors",
     "seg-export unet-64.int8.onnx": "unet-64.int8.onnx: an export of edgeseg already; export the checkpoint that .*",
-    "seg-export unet-6": "unet-6: no such file; need .*unet-64, unet-128, unet-256",
-    "seg-bench unet-6": "unet-6: no such file; need .*unet-64, unet-128, unet-256",
+    "seg-export unet-6": "unet-6: no such file; need .*unet-64, unet-128, unet-256, unet-256-lite",
+    "seg-bench unet-6": "unet-6: no such file; need .*unet-64, unet-128, unet-256, unet-256-lite",
     "compare unet-64.int8.onnx unet-64.int8.onnx": (
         "unet-64.int8.onnx: an artefact, need a JSON report of one; make it with: "
         "seg-bench unet-64.int8.onnx --json unet-64.int8.json"

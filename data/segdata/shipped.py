@@ -1,4 +1,4 @@
-"""The models that come with edgeseg, one a frame size, and their names."""
+"""The models that come with edgeseg: one a frame size, the most accurate one besides, and their names."""
 
 from pathlib import Path
 
@@ -11,12 +11,13 @@ SHIPPED_SIZES = (64, 128, 256)
 DEFAULT_SIZE = 256
 """The size whose model stands where none is named: the most accurate, and fast enough for video on two CPU cores."""
 
-MODELS = tuple(f"unet-{size}" for size in SHIPPED_SIZES)
-"""The names of the shipped models, wherever a model is asked for."""
+_ONNX = ("fp16", "int8")  # the most exact first
+_PRECISIONS = {**dict.fromkeys((f"unet-{size}" for size in SHIPPED_SIZES), _ONNX), "unet-256-lite": ("int8",)}
+
+MODELS = tuple(_PRECISIONS)
+"""The names of the shipped models, wherever a model is asked for. Of unet-256-lite, the INT8 file alone is shipped."""
 
 DEFAULT_MODEL = f"unet-{DEFAULT_SIZE}"
-
-_ONNX = ("fp16", "int8")  # the most exact first
 
 
 def shipped_checkpoint(size: int | None = None) -> Path:
@@ -41,6 +42,11 @@ def checkpoint_file(word: Path) -> Path:
     Raises InputError if it is neither.
     """
     if not word.is_file() and str(word) in MODELS:
+        if _PRECISIONS[str(word)] != _ONNX:
+            raise InputError(
+                f"{word}: its weights are not part of the package; take lite2-256.safetensors of the repository's "
+                "train/weights"
+            )
         return _FOLDER / f"{word}.safetensors"
     return _file(word)
 
@@ -51,9 +57,10 @@ def model_files(word: Path) -> tuple[Path, ...]:
     unet-128 is float16 and INT8, unet-128.int8 the latter alone. Raises InputError if it is neither.
     """
     name, _, precision = str(word).partition(".")
-    if name not in MODELS or precision not in ("", *_ONNX) or word.is_file():
+    precisions = _PRECISIONS.get(name, ())
+    if word.is_file() or (precision and precision not in precisions) or not precisions:
         return (_file(word),)
-    return tuple(_FOLDER / f"{name}.{each}.onnx" for each in _ONNX if precision in ("", each))
+    return tuple(_FOLDER / f"{name}.{each}.onnx" for each in precisions if precision in ("", each))
 
 
 def _file(path: Path) -> Path:

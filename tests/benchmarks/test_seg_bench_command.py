@@ -96,13 +96,13 @@ def test_two_reports_are_compared(measured: tuple[str, Path], tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["missing.onnx"], "missing.onnx: no such file; need an artefact written by seg-export"),
+        (["missing.onnx"], "missing.onnx: no such file; need one that edgeseg wrote"),
         (["MODEL", "--video", "missing.mp4"], "missing.mp4: no such file; need a video"),
         (["MODEL", "--data", "missing"], "missing: no dataset, dataset.json is missing; make one with: seg-data"),
         (["MODEL", "--rounds", "0"], "got 100 frames and 0 rounds, need 1 or more of each"),
         (["MODEL", "--frames", "0"], "got 0 frames and 5 rounds, need 1 or more of each"),
         (["--estimate", "toaster"], "got device 'toaster', need one of gtx-1660-ti, "),
-        (["missing.safetensors"], "missing.safetensors: no such file; need a checkpoint (.safetensors) written by"),
+        (["missing.safetensors"], "missing.safetensors: no such file; need one that edgeseg wrote"),
         (["CHECKPOINT"], "CHECKPOINT: int8 needs frames to calibrate on; give --data DATASET"),
         (["compare", "missing.json", "missing.json"], "missing.json: no such file; need a JSON report"),
         (["compare", "MODEL", "MODEL"], "MODEL: "),

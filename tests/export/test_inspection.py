@@ -240,7 +240,7 @@ def test_tables_fit_a_narrow_terminal_and_keep_the_hash(artefacts: "Artefacts") 
 def test_json_says_all_of_it_under_names_that_stay(engine: Path, artefacts: "Artefacts") -> None:
     names = [
         "format", "path", "kind", "size", "sha256", "spec", "precision", "batch", "parameters", "macs",
-        "calibration_frames", "graph", "manifest", "compatibility",
+        "calibration_frames", "confidence", "graph", "manifest", "compatibility",
     ]  # fmt: skip
     files = [artefacts.checkpoint, artefacts.onnx["int8"], engine]
     of_checkpoint, of_onnx, of_engine = (json.loads(to_json(inspect_file(path))) for path in files)

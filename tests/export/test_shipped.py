@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from itertools import product
 from pathlib import Path
 
@@ -14,13 +16,23 @@ from segdata.labels import CITYSCAPES_29
 from segdata.metrics import accuracy, confusion_matrix
 from segdata.prepare.layouts import find_pairs
 from segdata.prepare.prepare import prepare_pair
-from segdata.shipped import DEFAULT_SIZE, SHIPPED_SIZES, shipped_checkpoint, shipped_onnx
+from segdata.shipped import (
+    DEFAULT_SIZE,
+    MODELS,
+    SHIPPED_SIZES,
+    checkpoint_file,
+    model_files,
+    shipped_checkpoint,
+    shipped_onnx,
+)
 from segdata.size import Size
 from segexport.graph.contract import check_contract
 from segexport.quantise.calibrate import read_ranges
 from segexport.quantise.int8 import ranges_path
 from segrun.runners.openvino import OpenVINORunner
 from segtrain.network.checkpoint import load_checkpoint
+
+Refused = Callable[..., AbstractContextManager[None]]
 
 # mIoU over the 19 classes and pixel accuracy on one real val frame in ten, a little below what was measured.
 LEAST = {64: (0.29, 0.73), 128: (0.34, 0.76), 256: (0.38, 0.78)}
@@ -39,8 +51,25 @@ def test_the_parts_belong_together(size: int) -> None:
 
 
 def test_the_weights_are_small() -> None:
-    sizes = [path.stat().st_size for size in SHIPPED_SIZES for path in (shipped_checkpoint(size), *shipped_onnx(size))]
-    assert sum(sizes) < 38e6  # a wheel of 40 MB
+    assert sum(path.stat().st_size for path in shipped_checkpoint().parent.iterdir()) < 38e6  # a wheel of 40 MB
+
+
+def test_each_name_means_files_that_are_there(refused: Refused) -> None:
+    """By their precisions, the most exact first; one of them alone by its suffix."""
+    for name in MODELS:
+        files = model_files(Path(name))
+        assert all(check_contract(onnx.load(path)).precision in path.name for path in files)
+        assert [path.name for path in files] == sorted(path.name for path in files)
+        assert files[-1:] == model_files(Path(f"{name}.int8"))
+    with refused("unet-256-lite: its weights are not part of the package; take lite2-256.safetensors"):
+        checkpoint_file(Path("unet-256-lite"))
+
+
+def test_a_file_of_that_name_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("unet-64").write_bytes(b"mine")
+    assert model_files(Path("unet-64")) == (Path("unet-64"),)
+    assert checkpoint_file(Path("unet-64")) == Path("unet-64")
 
 
 @pytest.mark.parametrize("arguments", [(), ("--size", "64")])

@@ -238,11 +238,17 @@ def test_a_start_beyond_the_end_is_said(street_video: Path, tmp_path: Path, refu
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["out.txt", "out"])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("out.txt", "need a name like out.mp4 or out.mkv"),
+        ("out", "out: a name without suffix; write .*out/ for a folder"),
+    ],
+)
 def test_an_output_that_names_no_container_is_refused(
-    street_video: Path, tmp_path: Path, refused: Refused, name: str
+    street_video: Path, tmp_path: Path, refused: Refused, name: str, said: str
 ) -> None:
-    with refused("need a name like out.mp4 or out.mkv"):
+    with refused(said):
         segment(street_video, SkyAndPerson(), tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 

@@ -285,10 +285,13 @@ def test_a_text_file_is_refused(
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("name", ["missing.onnx", "folder.onnx"])
-def test_what_is_no_file_is_refused(tmp_path: Path, refused: Refused, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("missing.onnx", "no such file; need one that edgeseg wrote"), ("folder.onnx", "a folder, need a")],
+)
+def test_what_is_no_file_is_refused(tmp_path: Path, refused: Refused, name: str, said: str) -> None:
     (tmp_path / "folder.onnx").mkdir()
-    with refused(f"{name}: no such file; need an artefact written by seg-export"):
+    with refused(f"{name}: {said}"):
         open_runner(tmp_path / name)
 
 

@@ -76,7 +76,7 @@ def meaning_of(foreign: Foreign, class_count: int, take: str | None) -> Meaning:
     if channels != class_count:
         raise InputError(f"{where} has {channels} channels, the classes are {class_count}; name others with --classes")
     probabilities = all(_are_probabilities(value, axis) for value in values)
-    note = f"{'probabilities' if probabilities else 'logits'}, the largest wins"
+    note = "probabilities" if probabilities else "logits"
     return Meaning(name, "scores", axis, channels, size, note=note, probabilities=probabilities)
 
 
