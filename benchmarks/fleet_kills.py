@@ -160,13 +160,14 @@ def children(parent: int) -> list[tuple[int, str]]:
     return found
 
 
-def shared_megabytes(process: int) -> float:
-    """Return the shared memory that a raylet touched, which is its object store."""
-    with suppress(OSError):
-        for line in Path(f"/proc/{process}/status").read_text().splitlines():
-            if line.startswith("RssShmem:"):
-                return int(line.split()[1]) / 1e3
-    return 0.0
+def store_megabytes(raylet: int) -> float:
+    """Return how much of its object store a node ever touched: the blocks of the file in memory that holds it."""
+    blocks = 0
+    for path in Path(f"/proc/{raylet}/fd").glob("*"):
+        with suppress(OSError):
+            if str(path.readlink()).startswith("/dev/shm/"):
+                blocks += path.stat().st_blocks
+    return blocks * 512 / 1e6
 
 
 def kill_actors(command: list[str], folder: Path, kills: int) -> None:
@@ -188,7 +189,7 @@ def kill_actors(command: list[str], folder: Path, kills: int) -> None:
         for kill in range(kills):
             time.sleep(random.uniform(2, 5))
             actors = [child for raylet in (first, second) for child, said in children(raylet) if "ray::Slot" in said]
-            store = max(store, shared_megabytes(first), shared_megabytes(second))
+            store = max(store, store_megabytes(first), store_megabytes(second))
             if process.poll() is not None:
                 break
             if kill == kills // 2:
@@ -201,7 +202,7 @@ def kill_actors(command: list[str], folder: Path, kills: int) -> None:
                     os.kill(int(random.choice(actors)), signal.SIGKILL)
                     done += 1
         ended(process)
-        store = max(store, shared_megabytes(first), shared_megabytes(second))
+        store = max(store, store_megabytes(first), store_megabytes(second))
     print(f"{done} actors killed; at most {store:.1f} MB of a node's object store were touched")
 
 

@@ -80,7 +80,7 @@ def _check_answers(address: str) -> None:
         answers = False
     if not answers:
         raise InputError(
-            f"got --ray {address}, where no Ray cluster answers; need HOST:PORT as `ray start --head` says it, or auto, "
+            f"got --ray {address}, where no Ray cluster answers; need HOST:PORT as `ray start --head` says, or auto, "
             "and the RAY_AUTH_TOKEN of a cluster that asks for one"
         )
 

@@ -11,7 +11,7 @@ from segdata.progress import SILENT, Progress
 from segrun.fleet.job import Job, done, targets_of
 from segrun.fleet.receipt import Receipt, Receipts, key_of
 from segrun.fleet.shard import Shard
-from segrun.fleet.staging import published, staging, sweep
+from segrun.fleet.staging import published, staging, sweep, written
 from segrun.fleet.videos import ROOT, Video, VideoList, twins
 from segrun.interrupt import Interrupts
 from segrun.options import RunOptions
@@ -141,7 +141,7 @@ def _list_failed(fleet: Fleet) -> None:
             failed.append(str(video.path.absolute()))
     path = fleet.receipts.folder / FAILED
     if failed:
-        with staging(path) as folder:
+        with written(path), staging(path) as folder:
             lines = [f"{ROOT}{fleet.listed.root.absolute()}", *failed]
             (folder / FAILED).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
             published(folder / FAILED, path)

@@ -16,7 +16,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 
 from segdata.errors import InputError
 from segdata.text import first_problem
-from segrun.fleet.staging import published, staging
+from segrun.fleet.staging import published, staging, written
 from segrun.fleet.videos import Video
 from segrun.options import RunOptions
 
@@ -78,11 +78,11 @@ class Receipts:
     def write(self, receipt: Receipt) -> None:
         """Write a receipt, whole or not at all; raise InputError if it cannot be."""
         path = self.file(receipt.key)
-        with staging(path) as folder:
-            written = folder / path.name
-            written.write_bytes(TypeAdapter(Receipt).dump_json(receipt, indent=1) + b"\n")
-            synced(written)
-            published(written, path)
+        with written(path), staging(path) as folder:
+            staged = folder / path.name
+            staged.write_bytes(TypeAdapter(Receipt).dump_json(receipt, indent=1) + b"\n")
+            synced(staged)
+            published(staged, path)
 
 
 def key_of(video: Video, model_sha256: str, options: RunOptions) -> str:

@@ -9,11 +9,21 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from segdata.files import move_onto, on_disk
+from segdata.errors import InputError
+from segdata.files import move_onto
 
 _PREFIX = ".seg-run-"
 _LOCK = ".lock"
 _FORGOTTEN = 24 * 3600  # seconds after which what another machine left is taken for dead
+
+
+@contextmanager
+def written(target: Path) -> Iterator[None]:
+    """Turn an OSError of the block, which writes under a hidden name, into an InputError that names `target`."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"cannot write {target}: {error.strerror or error}; choose another place") from error
 
 
 @contextmanager
@@ -24,7 +34,7 @@ def staging(beside: Path) -> Iterator[Path]:
     disk does not take it.
     """
     folder = beside.parent / f"{_PREFIX}{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(8)}"
-    with on_disk(beside):
+    with written(beside):
         folder.mkdir(parents=True)
         lock = (folder / _LOCK).open("wb")
     try:
@@ -73,7 +83,7 @@ def _locked(descriptor: int) -> bool:
 
 def published(staged: Path, target: Path) -> None:
     """Move a whole file or folder to `target`; raise InputError if that cannot be done."""
-    with on_disk(target):
+    with written(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     move_onto(target, staged)
     with suppress(OSError):  # not every disk can say that a name is on it
