@@ -16,6 +16,7 @@ import pytest
 from helpers.children import child
 from helpers.receipts import receipts_of, tree
 from helpers.small_media import every, write_numbered
+from segdata.video.reader import VideoReader
 
 if TYPE_CHECKING:
     from conftest import Artefacts
@@ -112,8 +113,9 @@ def test_a_video_whose_process_dies_three_times_is_named_and_the_next_is_done(
 
 
 def test_ctrl_c_leaves_no_half_of_a_video_and_no_process(artefacts: "Artefacts", tmp_path: Path) -> None:
-    (tmp_path / "clips").mkdir()
-    write_numbered(tmp_path / "clips/1.mp4", every(100))
+    for number in range(6):
+        (tmp_path / "clips").mkdir(exist_ok=True)
+        write_numbered(tmp_path / f"clips/{number}.mp4", every(60))
     with running(artefacts.onnx["fp32"], tmp_path, "--from", "clips", "-o", "out/{path}.mp4", "--ray") as process:
         actor = wait_for_work(process)
         process.send_signal(signal.SIGINT)
@@ -121,8 +123,11 @@ def test_ctrl_c_leaves_no_half_of_a_video_and_no_process(artefacts: "Artefacts",
     assert process.returncode == 130
     assert stderr.splitlines()[-1] == "Interrupted; what was there before is unchanged."
     assert not Path(f"/proc/{actor}").exists()
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "clips/1.mp4"]
     assert not list(tmp_path.rglob(".seg-run-*"))
+    assert not (tmp_path / "out/5.mp4").exists()
+    for path in tmp_path.glob("out/*.mp4"):
+        with VideoReader(path) as reader:
+            assert sum(1 for _ in reader.frames()) == 60
 
 
 @pytest.mark.parametrize(
