@@ -134,7 +134,10 @@ def test_ctrl_c_leaves_no_half_of_a_video_and_no_process(artefacts: "Artefacts",
     ("words", "said"),
     [
         (["--from", "clips", "--ray", "127.0.0.1:{free}"], "where no Ray cluster answers; need HOST:PORT"),
-        (["--from", "clips", "--ray", "--cpus-per-video", "9999"], "no machine of the Ray cluster has 9999 CPU"),
+        (
+            ["--from", "clips", "--ray", "--cpus-per-video", "9999", "--model", "clips/a.engine"],
+            "no machine of the Ray cluster has 9999 CPU and 1 GPU, which a video takes; see --cpus-per-video",
+        ),
         (["--from", "clips", "--ray", "--model", "gone.onnx"], "gone.onnx: no such file"),
         (["--from", "clips", "--ray", "--window"], "got --ray and --window or --serve"),
         (["clips/day0/0.mp4", "--ray"], "got --ray local without --from"),
@@ -145,6 +148,7 @@ def test_what_cannot_be_done_on_a_cluster_is_one_line(
 ) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))  # bound, and nobody listens
+        (clips / "a.engine").write_bytes(b"never opened")
         words = [word.format(free=free.getsockname()[1]) for word in words]
         ran = done(artefacts.onnx["fp32"], clips.parent, *words)
     assert ran.returncode == 3

@@ -55,6 +55,9 @@ class Receipt:
         return self.state == "done" and all(size_of(Path(made.path)) == made.size for made in self.outputs)
 
 
+_RECEIPT = TypeAdapter(Receipt)  # once: to make one takes longer than to read a receipt
+
+
 @dataclass(frozen=True)
 class Receipts:
     """The folder of receipts of one list."""
@@ -71,7 +74,7 @@ class Receipts:
         if not path.exists():
             return None
         try:
-            return TypeAdapter(Receipt).validate_json(path.read_bytes())
+            return _RECEIPT.validate_json(path.read_bytes())
         except ValidationError as error:
             raise InputError(f"{path}: not a receipt of seg-run ({first_problem(error)}); move it away") from None
 
@@ -80,7 +83,7 @@ class Receipts:
         path = self.file(receipt.key)
         with written(path), staging(path) as folder:
             staged = folder / path.name
-            staged.write_bytes(TypeAdapter(Receipt).dump_json(receipt, indent=1) + b"\n")
+            staged.write_bytes(_RECEIPT.dump_json(receipt, indent=1) + b"\n")
             synced(staged)
             published(staged, path)
 
