@@ -1,6 +1,6 @@
 """Whether a list of videos ends as if undisturbed, however often its processes are killed.
 
-python benchmarks/fleet_kills.py ONNX [--videos 60] [--kills 20] [--ray]
+python benchmarks/fleet_kills.py ONNX [--videos 60] [--kills 20] [--apart 3] [--ray]
 
 Generates videos, every twentieth of them broken, and does them once undisturbed. Then again: three shares at a time,
 one of them killed with -9 at each random moment, and started again; with --ray on a cluster of two nodes with a core
@@ -39,8 +39,9 @@ VARIABLE = ("seconds", "host")  # fields of a receipt that no two runs share
 @click.argument("onnx", type=click.Path(exists=True, path_type=Path))
 @click.option("--videos", default=60)
 @click.option("--kills", default=20)
+@click.option("--apart", default=3.0, help="Seconds between two kills, at most.")
 @click.option("--ray", is_flag=True)
-def main(onnx: Path, videos: int, kills: int, ray: bool) -> None:
+def main(onnx: Path, videos: int, kills: int, apart: float, ray: bool) -> None:
     """Do the list twice, compare, and say what was found."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -50,7 +51,7 @@ def main(onnx: Path, videos: int, kills: int, ray: bool) -> None:
         for each in ("calm", "wild"):
             (folder / each).mkdir()
         ended(start(command, folder / "calm"))
-        (kill_actors if ray else kill_shares)(command, folder / "wild", kills)
+        (kill_actors if ray else kill_shares)(command, folder / "wild", kills, apart)
         code = ended(start(command, folder / "wild"))
         calm, wild = tree(folder / "calm"), tree(folder / "wild")
         left = len(list((folder / "wild").rglob(".seg-run-*")))
@@ -105,13 +106,13 @@ def tree(folder: Path) -> dict[str, str]:
     return found
 
 
-def kill_shares(command: list[str], folder: Path, kills: int) -> None:
+def kill_shares(command: list[str], folder: Path, kills: int, apart: float) -> None:
     """Run all shares at a time; kill one at each of `kills` random moments, and start it again."""
     random = np.random.default_rng(SEED)
     running = [start([*command, "--shard", f"{share + 1}/{SHARES}"], folder) for share in range(SHARES)]
     at_work = done = 0
     for _ in range(kills):
-        time.sleep(random.uniform(0.5, 3))
+        time.sleep(random.uniform(0, apart))
         alive = [share for share, process in enumerate(running) if process.poll() is None]
         if not alive:
             break
@@ -170,7 +171,7 @@ def store_megabytes(raylet: int) -> float:
     return blocks * 512 / 1e6
 
 
-def kill_actors(command: list[str], folder: Path, kills: int) -> None:
+def kill_actors(command: list[str], folder: Path, kills: int, apart: float) -> None:
     """Run on two nodes; kill an actor at each random moment, and half-way the second node."""
     os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}  # no one else's cluster
     random = np.random.default_rng(SEED)
@@ -186,8 +187,10 @@ def kill_actors(command: list[str], folder: Path, kills: int) -> None:
         second_node = stack.enter_context(ExitStack())
         second = second_node.enter_context(node(f"--address={address}"))
         process = start([*command, "--ray", address, "--cpus-per-video", "1"], folder)
+        while process.poll() is None and not list(folder.glob("receipts/*.json")):
+            time.sleep(0.02)
         for kill in range(kills):
-            time.sleep(random.uniform(2, 5))
+            time.sleep(random.uniform(0, apart))
             actors = [child for raylet in (first, second) for child, said in children(raylet) if "ray::Slot" in said]
             store = max(store, store_megabytes(first), store_megabytes(second))
             if process.poll() is not None:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 NOT_OURS = {
     ("install.md", "--index-url"): "pip's",
     ("training.md", "--nproc-per-node"): "torchrun's",
+    ("fleet.md", "--head"): "Ray's",
 }
 
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")

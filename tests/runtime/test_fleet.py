@@ -112,7 +112,7 @@ def test_a_video_that_changed_and_a_result_that_is_gone_are_done_again(
 
 def test_killed_again_and_again_it_ends_as_if_undisturbed(artefacts: "Artefacts") -> None:
     """Three shares at a time, killed with -9 at random moments: all that is made and said is the same."""
-    words = [sys.executable, KILLS, artefacts.onnx["fp32"], "--videos", "8", "--kills", "3"]
+    words: list[str | Path] = [sys.executable, KILLS, artefacts.onnx["fp32"], "--videos", "8", "--kills", "3"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "7 done, 1 failed, 1 named, exit code 7\n" in done.stdout
@@ -126,7 +126,16 @@ def test_two_runs_of_one_list_at_once_do_no_harm(
     """In containers, which have process numbers of their own, both may be process 1."""
     if before and (not shutil.which("unshare") or subprocess.run([*before, "true"], capture_output=True).returncode):
         pytest.skip("needs namespaces of process numbers")
-    words = [*before, SEG_RUN, "--model", artefacts.onnx["fp32"], "--from", clips, "-o", "out/{path}.mp4"]
+    words: list[str | Path] = [
+        *before,
+        SEG_RUN,
+        "--model",
+        artefacts.onnx["fp32"],
+        "--from",
+        clips,
+        "-o",
+        "out/{path}.mp4",
+    ]
     with ExitStack() as stack:
         running = [stack.enter_context(child(words, cwd=tmp_path, stdout=DEVNULL, stderr=DEVNULL)) for _ in range(2)]
         assert [process.wait(300) for process in running] == [7, 7]

@@ -55,7 +55,8 @@ def cluster(options: RunOptions) -> Iterator[None]:
     handler = signal.getsignal(signal.SIGTERM)
     own: dict[str, Any] = {}
     if address == LOCAL:
-        own = {"num_cpus": usable_cores(), "include_dashboard": False, "object_store_memory": _STORE}
+        cores = max(usable_cores(), options.cpus_per_video)  # room for one slot at least
+        own = {"num_cpus": cores, "include_dashboard": False, "object_store_memory": _STORE}
     else:
         _check_answers(address)
     with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # noqa: PTH123 - no file
