@@ -112,7 +112,18 @@ def test_a_video_whose_process_dies_three_times_is_named_and_the_next_is_done(
 
 
 def test_a_node_and_an_actor_are_lost_and_all_is_as_if_undisturbed(artefacts: "Artefacts") -> None:
-    words = [sys.executable, KILLS, artefacts.onnx["fp32"], "--videos", "12", "--kills", "2", "--apart", "0.3", "--ray"]
+    words: list[str | Path] = [
+        sys.executable,
+        KILLS,
+        artefacts.onnx["fp32"],
+        "--videos",
+        "12",
+        "--kills",
+        "2",
+        "--apart",
+        "0.3",
+        "--ray",
+    ]
     ran = subprocess.run(words, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.startswith("the second node is killed\n")
