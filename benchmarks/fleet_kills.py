@@ -82,16 +82,16 @@ def write_videos(folder: Path, count: int) -> set[str]:
 
 
 def start(command: list[str], folder: Path) -> "subprocess.Popen[bytes]":
-    """Start a command there, unheard."""
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    """Start a command there, of which only errors are heard."""
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
 def ended(process: "subprocess.Popen[bytes]") -> int:
     """Return the exit code of a run that ends by itself: 7, since there are broken videos."""
-    code = process.wait(3600)
-    if code not in (0, 7):
-        sys.exit(f"{process.args!r} ended with {code}")
-    return code
+    _, said = process.communicate(timeout=3600)
+    if process.returncode not in (0, 7):
+        sys.exit(f"{process.args!r} ended with {process.returncode}: {said.decode()}")
+    return process.returncode
 
 
 def tree(folder: Path) -> dict[str, str]:

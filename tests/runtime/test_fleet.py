@@ -5,7 +5,9 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from shutil import copyfile
@@ -261,6 +263,26 @@ def test_what_a_dead_process_left_is_swept_and_what_a_living_one_holds_is_not(tm
     with staging(tmp_path / "b.mp4") as living:
         sweep([tmp_path])
         assert list(tmp_path.iterdir()) == [living]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_just_made_is_not_swept_away(tmp_path: Path) -> None:
+    """While others come and go, each of which sweeps."""
+    over = threading.Event()
+
+    def come_and_go() -> None:
+        while not over.is_set():
+            sweep([tmp_path])
+
+    with ThreadPoolExecutor(2) as others:
+        swept = [others.submit(come_and_go) for _ in range(2)]
+        try:
+            for _ in range(500):
+                with staging(tmp_path / "a.mp4") as folder:
+                    (folder / "result").write_bytes(b"whole")
+        finally:
+            over.set()
+    assert [each.result() for each in swept] == [None, None]
     assert list(tmp_path.iterdir()) == []
 
 
