@@ -17,7 +17,7 @@ COMMANDS = {
 }
 HEAVY = {
     "torch", "cv2", "av", "openvino", "onnx", "onnxruntime",
-    "numpy", "matplotlib", "tensorrt_rtx", "aiohttp",
+    "numpy", "matplotlib", "tensorrt_rtx", "aiohttp", "ray",
 }  # fmt: skip
 
 

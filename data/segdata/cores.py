@@ -7,11 +7,19 @@ from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup")
 
+_held = math.inf
+
+
+def hold_cores(count: int) -> None:
+    """Have `usable_cores` say at most `count` in this process from now on: what else runs here has the others."""
+    global _held
+    _held = count
+
 
 def usable_cores(cgroup: Path = _CGROUP) -> int:
     """Return the number of cores, 1 or more: `docker run --cpus 1.5` leaves 2, `taskset -c 0` leaves 1."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, math.ceil(min(allowed, _quota(cgroup))))
+    return max(1, math.ceil(min(allowed, _quota(cgroup), _held)))
 
 
 def _quota(cgroup: Path) -> float:

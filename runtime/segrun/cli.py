@@ -2,7 +2,8 @@
 
 import re
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from segrun.interrupt import Interrupts
 from segrun.options import SERVED_AT, RunOptions
 
 if TYPE_CHECKING:
+    from segrun.fleet.fleet import Crew
     from segrun.runners.base import Runner
 
 
@@ -72,6 +74,8 @@ def _run_all(options: RunOptions, interrupts: Interrupts) -> None:
     if options.listed is not None:
         _run_fleet(options, interrupts)
         return
+    if options.ray is not None:
+        raise InputError(f"got --ray {options.ray} without --from; name the videos by --from LIST")
     if not options.inputs:
         raise click.UsageError("Missing argument 'INPUT...'.")
     options = replace(options, inputs=tuple(expand(options.inputs)))
@@ -102,38 +106,57 @@ def _run_all(options: RunOptions, interrupts: Interrupts) -> None:
 def _run_fleet(options: RunOptions, interrupts: Interrupts) -> None:
     from rich.console import Console
 
-    from segrun.fleet.fleet import FAILED, checked_outputs, run_fleet
+    from segrun.fleet.fleet import FAILED, Fleet, checked_outputs, run_fleet
     from segrun.fleet.receipt import Receipts
     from segrun.fleet.shard import parse_shard
     from segrun.fleet.table import as_table
     from segrun.fleet.videos import find_videos
-    from segrun.runners.open import open_runner
 
     if options.inputs:
         raise InputError(f"got {without_password(options.inputs[0])} and --from {options.listed}; name one of them")
     options = replace(options, outputs=checked_outputs(options.outputs or ("segmented/{path}.mp4",)))
     listed, shard = find_videos(str(options.listed)), parse_shard(options.shard)
-    receipts = Receipts(options.receipts)
-    with (
-        open_runner(
-            options.model, options.runner, trust=options.trust, throughput=True, arithmetic=options.arithmetic
-        ) as runner,
-        progress_bar("Segmenting", "videos") as bar,
-    ):
-        tally = run_fleet(
-            options,
-            listed,
-            shard,
-            receipts,
-            runner,
-            bar,
-            on_failure=lambda line: click.echo(f"Error: {line}", err=True),
-            interrupts=interrupts,
-        )
+    with _crew(options, interrupts) as (crew, model), progress_bar("Segmenting", "videos") as bar:
+        fleet = Fleet(options=options, listed=listed, shard=shard, receipts=Receipts(options.receipts), model=model)
+        tally = run_fleet(fleet, crew, bar, on_failure=lambda line: click.echo(f"Error: {line}", err=True))
     Console().print(as_table(tally, shard))
     if tally.failed:
         named = f"each is named above, and in {options.receipts / FAILED}"
         raise IncompleteError(f"{len(tally.failed)} of {len(listed.videos)} videos failed; {named}")
+
+
+@contextmanager
+def _crew(options: RunOptions, interrupts: Interrupts) -> Iterator[tuple["Crew", str]]:
+    """Give who does the videos, this process or a Ray cluster, and the SHA-256 that the model goes by."""
+    from segdata.cores import hold_cores
+    from segdata.files import sha256_of
+    from segrun.fleet.fleet import one_by_one
+    from segrun.runners.open import open_runner
+
+    opened = partial(
+        open_runner, options.model, options.runner, trust=options.trust, throughput=True, arithmetic=options.arithmetic
+    )
+    if options.ray is None:
+        with opened() as runner:
+            yield (
+                one_by_one(options, runner, interrupts),
+                runner.weights if options.model is None else sha256_of(options.model),
+            )
+        return
+    from segrun.fleet.cluster import cluster, slots
+
+    if options.window or options.serve:
+        raise InputError("got --ray and --window or --serve: its machines have no screen; leave one out")
+    if options.model is None:
+        hold_cores(options.cpus_per_video)  # what is fastest so is remembered, and taken by the slots
+        with opened() as runner:
+            model = runner.weights
+    elif options.model.is_file():
+        model = sha256_of(options.model)
+    else:
+        raise InputError(f"{options.model}: no such file; need an artefact written by seg-export")
+    with cluster(options):
+        yield slots(options), model
 
 
 def _named(error: Exception, word: str) -> EdgeSegError:

@@ -49,7 +49,8 @@ class RunOptions:
     word it asks for. `trust` runs an engine of other bytes than its manifest says: a plan is executable content, so
     only for one you built yourself. `listed` are many videos, instead of `inputs`: a list of paths, a folder or a
     pattern; in `outputs`, `{path}` is a video's path below their root then. `receipts` is where it is kept what was
-    done, `shard` ("3/16") which share of them this run does.
+    done, `shard` ("3/16") which share of them this run does. `ray` is the address of a Ray cluster that does them,
+    "local" one of this machine, and `cpus_per_video` how many of its cores each video has.
     """
 
     inputs: tuple[str, ...] = argument((), metavar="INPUT...")
@@ -117,6 +118,15 @@ class RunOptions:
         show_default="what Kubernetes or SLURM says, or all",
         group="Many videos",
     )
+    ray: str | None = option(
+        None,
+        "Of --from, do the videos on a Ray cluster: HOST:PORT, auto for the one that runs here, local for one made of "
+        "this machine.",
+        metavar="[ADDRESS]",
+        is_flag=False,
+        flag_value="local",
+    )
+    cpus_per_video: Annotated[int, Ge(1)] = option(2, "How many cores a video has on a Ray cluster.", metavar="N")
     token: str | None = option(
         None, "What the browser must say; needed for addresses others can reach.", metavar="WORD", group="Picture"
     )

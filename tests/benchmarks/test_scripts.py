@@ -53,3 +53,11 @@ def test_what_encoding_costs_is_a_table(street_video: Path) -> None:
     rows = [line.split("|")[1:-1] for line in said.splitlines() if line.startswith("| ") and "---" not in line]
     assert len(rows) == 1 + 3 * 3
     assert all(float(row[4]) > 25 for row in rows[1:])
+
+
+def test_what_receipts_cost_is_a_table_and_a_line(artefacts: "Artefacts") -> None:
+    words = ("--videos", 2, "--rounds", 1, "--tiny", 12, "--without-ray")
+    lines = run(SCRIPTS / "fleet_cost.py", artefacts.onnx["fp32"], *words).splitlines()
+    assert [line.split("|")[1].strip() for line in lines[3:5]] == ["one command, no receipts", "receipts"]
+    assert lines[5].startswith("12 videos of one frame: ")
+    assert lines[6].startswith("resident MB at each tenth: ")

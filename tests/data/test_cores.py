@@ -1,11 +1,13 @@
 """How many cores a process may use, by its affinity and by its container's share."""
 
+import math
 import os
 from pathlib import Path
 
 import pytest
 
-from segdata.cores import usable_cores
+from segdata import cores
+from segdata.cores import hold_cores, usable_cores
 
 MANY = 64
 
@@ -13,6 +15,7 @@ MANY = 64
 @pytest.fixture(autouse=True)
 def on_many_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(MANY)), raising=False)
+    monkeypatch.setattr(cores, "_held", math.inf)
 
 
 def write(folder: Path, files: dict[str, str]) -> Path:
@@ -42,3 +45,10 @@ def test_the_share_of_a_container_counts(tmp_path: Path, files: dict[str, str], 
 def test_the_affinity_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3})
     assert usable_cores(write(tmp_path, {"cpu.max": "400000 100000\n"})) == 1
+
+
+def test_what_a_process_is_held_to_counts(tmp_path: Path) -> None:
+    hold_cores(3)
+    assert usable_cores(write(tmp_path, {})) == 3
+    hold_cores(2 * MANY)
+    assert usable_cores(tmp_path) == MANY

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 # Options that a page names although no command of ours has them, and why.
 NOT_OURS = {
     ("install.md", "--index-url"): "pip's",
+    ("training.md", "--nproc-per-node"): "torchrun's",
+    ("fleet.md", "--head"): "Ray's",
 }
 
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
@@ -198,7 +200,7 @@ def test_every_block_is_of_a_known_kind() -> None:
     """Nothing that a reader could type escapes the tests below."""
     for block in BLOCKS:
         if not block.steps:
-            # The last two are held by test_fleet_manifests.
+            # The last two are held by test_fleet_manifests and by test_processes.
             known = ("Error: ", "frames: uint8", 'name = "two"', "apiVersion: batch/v1", "#!/bin/bash")
             assert block.lines[0].startswith(known), f"{block}\n{block.text}"
         elif not block.text.startswith("$ "):

@@ -45,6 +45,7 @@ NOT_HERE = (
     (r"^apt-get ", "installs packages into the system"),
     (r"^make ", "is what runs these tests, or minutes of what they run"),
     (r"rtsp://", "needs a network camera"),
+    (r"--ray \d", "needs a Ray cluster"),
     (r"\.engine\b", "needs an NVIDIA GPU"),
 )
 

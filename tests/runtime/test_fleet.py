@@ -1,23 +1,25 @@
 """Many videos: every one once, whole or not at all, with a receipt; several machines need no lock."""
 
-import json
+import hashlib
 import os
-import signal
+import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from shutil import copyfile
 from subprocess import DEVNULL
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.children import child
+from helpers.receipts import receipts_of, tree
 from helpers.small_media import every, write_numbered
 from segrun.fleet.receipt import Receipts
 from segrun.fleet.shard import Shard, parse_shard
@@ -25,7 +27,7 @@ from segrun.fleet.staging import staging, sweep
 from segrun.fleet.videos import Video, find_videos
 
 if TYPE_CHECKING:
-    from conftest import Artefacts
+    from conftest import Artefacts, Mounted
 
 Refused = Callable[..., AbstractContextManager[None]]
 SEG_RUN = Path(sys.executable).with_name("seg-run")
@@ -43,28 +45,12 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+KILLS = Path(__file__).parents[2] / "benchmarks/fleet_kills.py"
+
+
 def fleet(model: Path, cwd: Path, *words: object) -> subprocess.CompletedProcess[str]:
     command = [SEG_RUN, "--model", model, *words]
     return subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True, check=False)
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    """Return every file below a folder, receipts without what differs from run to run."""
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            content = path.read_bytes()
-            if path.suffix == ".json":
-                receipt = json.loads(content)
-                content = json.dumps(
-                    {name: receipt[name] for name in receipt if name not in ("seconds", "host")}
-                ).encode()
-            found[path.relative_to(folder).as_posix()] = content
-    return found
-
-
-def receipts_of(folder: Path) -> list[dict[str, object]]:
-    return [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
 
 
 def test_every_video_is_done_once_and_what_failed_is_named(clips: Path, artefacts: "Artefacts", tmp_path: Path) -> None:
@@ -126,39 +112,40 @@ def test_a_video_that_changed_and_a_result_that_is_gone_are_done_again(
     assert (tmp_path / "a.jsonl").is_file()
 
 
-def test_killed_again_and_again_it_ends_as_if_undisturbed(clips: Path, artefacts: "Artefacts", tmp_path: Path) -> None:
-    """Three shares at a time, killed with -9 at random moments; then each to its end."""
-    words = ("--from", str(clips), "-o", "out/{path}.mp4", "--shard")
-    calm, wild = tmp_path / "calm", tmp_path / "wild"
-    for folder in (calm, wild):
-        folder.mkdir()
-    codes = {fleet(artefacts.onnx["fp32"], calm, *words, f"{share}/3").returncode for share in (1, 2, 3)}
-    random = np.random.default_rng(0)
-    for _ in range(2):
-        with ExitStack() as stack:
-            for share in (1, 2, 3):
-                command: list[str | Path] = [SEG_RUN, "--model", artefacts.onnx["fp32"], *words, f"{share}/3"]
-                process = stack.enter_context(child(command, cwd=wild, stdout=DEVNULL, stderr=DEVNULL))
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(float(random.uniform(0.8, 3)))
-                process.send_signal(signal.SIGKILL)
-    assert (
-        {fleet(artefacts.onnx["fp32"], wild, *words, f"{share}/3").returncode for share in (1, 2, 3)} == codes == {0, 7}
-    )
-    assert tree(wild) == tree(calm)
-    assert not list(wild.rglob(".seg-run-*"))
+def test_killed_again_and_again_it_ends_as_if_undisturbed(artefacts: "Artefacts") -> None:
+    """Three shares at a time, killed with -9 at random moments: all that is made and said is the same."""
+    words: list[str | Path] = [sys.executable, KILLS, artefacts.onnx["fp32"], "--videos", "8", "--kills", "3"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "7 done, 1 failed, 1 named, exit code 7\n" in done.stdout
+    assert ", 0 of them differ from the undisturbed run; 0 hidden folders left\n" in done.stdout
 
 
-def test_two_runs_of_one_list_at_once_do_no_harm(clips: Path, artefacts: "Artefacts", tmp_path: Path) -> None:
-    words: list[str | Path] = ["--model", artefacts.onnx["fp32"], "--from", clips, "-o", "out/{path}.mp4"]
+@pytest.mark.parametrize("before", [[], ["unshare", "--pid", "--fork"]], ids=["two processes", "one PID twice"])
+def test_two_runs_of_one_list_at_once_do_no_harm(
+    clips: Path, artefacts: "Artefacts", tmp_path: Path, before: list[str]
+) -> None:
+    """In containers, which have process numbers of their own, both may be process 1."""
+    if before and (not shutil.which("unshare") or subprocess.run([*before, "true"], capture_output=True).returncode):
+        pytest.skip("needs namespaces of process numbers")
+    words: list[str | Path] = [
+        *before,
+        SEG_RUN,
+        "--model",
+        artefacts.onnx["fp32"],
+        "--from",
+        clips,
+        "-o",
+        "out/{path}.mp4",
+    ]
     with ExitStack() as stack:
-        running = [
-            stack.enter_context(child([SEG_RUN, *words], cwd=tmp_path, stdout=DEVNULL, stderr=DEVNULL))
-            for _ in range(2)
-        ]
+        running = [stack.enter_context(child(words, cwd=tmp_path, stdout=DEVNULL, stderr=DEVNULL)) for _ in range(2)]
         assert [process.wait(300) for process in running] == [7, 7]
-    assert len(list((tmp_path / "out").rglob("*.mp4"))) == 9
-    assert len(list((tmp_path / "receipts").glob("*.json"))) == 10
+    receipts = receipts_of(tmp_path / "receipts")
+    made = {each["path"]: each["sha256"] for receipt in receipts for each in receipt["outputs"]}
+    found = {f"out/{path.relative_to(tmp_path / 'out')}": path for path in (tmp_path / "out").rglob("*.mp4")}
+    assert len(receipts) == 10 == len(found) + 1
+    assert {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in found.items()} == made
     assert not list(tmp_path.rglob(".seg-run-*"))
 
 
@@ -222,6 +209,7 @@ def test_paths_below_the_root_of_a_list_a_folder_and_a_pattern(clips: Path, tmp_
         (["--from", "clips", "a.mp4"], "got a.mp4 and --from clips; name one of them"),
         (["--from", "twice.txt", "-o", "{path}.mkv"], "whose results would have one name; rename one of them"),
         (["--from", "clips", "--receipts", "file"], "file"),
+        (["--from", "clips", "--shard", "17/16"], "got shard 17/16, need K/N with K from 1 to N, as 3/16"),
         (["--from", "clips", "--receipts", "foreign"], ".json: not a receipt of seg-run"),
     ],
 )
@@ -245,6 +233,20 @@ def test_what_cannot_be_done_is_one_line(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("options", ["size=4k", "ro"], ids=["full", "read-only"])
+def test_receipts_that_cannot_be_written_are_one_line(
+    clips: Path, artefacts: "Artefacts", tmp_path: Path, mounted: "Mounted", options: str
+) -> None:
+    with mounted(tmp_path / "receipts", options):
+        if options != "ro":
+            (tmp_path / "receipts/full").write_bytes(bytes(4096))
+        done = fleet(artefacts.onnx["fp32"], tmp_path, "--from", clips / "day0", "-o", "out/{path}.jsonl")
+    assert done.returncode == 3
+    (line,) = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("Segmenting ")]
+    assert line.startswith("Error: cannot write receipts/")
+    assert not list(tmp_path.rglob(".seg-run-*"))
+
+
 def test_a_missing_file_of_a_list_fails_alone(clips: Path, artefacts: "Artefacts", tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text(f"{clips}/day0/0.mp4\n{clips}/day0/gone.mp4\n")
     done = fleet(artefacts.onnx["fp32"], tmp_path, "--from", "list.txt", "-o", "out/{path}.jsonl")
@@ -261,6 +263,26 @@ def test_what_a_dead_process_left_is_swept_and_what_a_living_one_holds_is_not(tm
     with staging(tmp_path / "b.mp4") as living:
         sweep([tmp_path])
         assert list(tmp_path.iterdir()) == [living]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_just_made_is_not_swept_away(tmp_path: Path) -> None:
+    """While others come and go, each of which sweeps."""
+    over = threading.Event()
+
+    def come_and_go() -> None:
+        while not over.is_set():
+            sweep([tmp_path])
+
+    with ThreadPoolExecutor(2) as others:
+        swept = [others.submit(come_and_go) for _ in range(2)]
+        try:
+            for _ in range(500):
+                with staging(tmp_path / "a.mp4") as folder:
+                    (folder / "result").write_bytes(b"whole")
+        finally:
+            over.set()
+    assert [each.result() for each in swept] == [None, None]
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,7 +1,9 @@
 """Several processes on one machine, as `--devices` and torchrun start them: one training, one folder, one voice."""
 
 import csv
+import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 
 from helpers.children import child
+from helpers.docs_pages import DOCS, FENCE
 from helpers.training_runs import COMMAND, LIMIT, Heard, environment, rows_of, said
 from segdata.dataset import Dataset
 from segdata.progress import SILENT
@@ -159,3 +162,32 @@ def test_torchrun_goes_on_with_it_and_ends_alike(
     assert said(done.stderr) == []
     assert done.stdout.count("the network's size") == 1
     assert done.stdout.splitlines()[-1] == str(folder / "best.safetensors")
+
+
+def test_two_machines_train_as_the_page_says(two: Ran, dataset: Dataset, tmp_path: Path) -> None:
+    """The page's script, once for each machine; here both are this one."""
+    (script,) = (body for _, body in FENCE.findall((DOCS / "training.md").read_text()) if body.startswith("#!"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    here = {"10.77.0.1": "127.0.0.1", "29500": str(port), "=eth0": "=lo", " dataset ": f" {dataset.folder} "}
+    here |= {"runs/two": f"{tmp_path / 'run'} --epochs {EPOCHS} {OPTIONS}"}
+    for written, instead in here.items():
+        assert script.count(written) == 1
+        script = script.replace(written, instead)
+    path = os.pathsep.join([str(TORCHRUN.parent), os.environ["PATH"]])
+    with (
+        (tmp_path / "said").open("w") as second_said,
+        child(["bash", "-c", script, "bash", "1"], LIMIT, env={**environment(), "PATH": path}, stdout=second_said),
+    ):
+        first = subprocess.run(
+            ["bash", "-c", script, "bash", "0"],
+            env={**environment(), "PATH": path},
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+        )
+    assert first.returncode == 0, first.stderr
+    assert rows_of(tmp_path / "run") == rows_of(two.folder)
+    assert first.stdout.splitlines()[-1] == str(tmp_path / "run/best.safetensors")
+    assert (tmp_path / "said").read_text() == ""

@@ -20,10 +20,8 @@ from segdata.video.picture import Picture, Reformatter
 from segdata.video.reader import reason
 from segdata.video.sound import AnyPacket, AudioPacket, AudioPolicy, SoundStream, SoundTrack
 
-# Half of the cores: decoding and the network work at the same time.
-_THREADS = str(max(1, usable_cores() // 2))
 _OPTIONS = {
-    "libx264": {"preset": "ultrafast", "crf": "23", "threads": _THREADS},
+    "libx264": {"preset": "ultrafast", "crf": "23"},
     "h264_nvenc": {"preset": "p1", "cq": "23"},
 }
 
@@ -78,7 +76,9 @@ class VideoWriter:
         try:
             options = _PLAYABLE_WHEN_CUT if path.suffix in {".mp4", ".mov", ".m4v"} else {}
             self._container = av.open(str(path.absolute()), "w", container_options=options)
-            stream = self._container.add_stream(self.encoder, rate=rate, options=_OPTIONS[self.encoder])
+            # Half of the cores: decoding and the network work at the same time.
+            threads = {"threads": str(max(1, usable_cores() // 2))} if self.encoder == "libx264" else {}
+            stream = self._container.add_stream(self.encoder, rate=rate, options={**_OPTIONS[self.encoder], **threads})
         except (av.FFmpegError, ValueError) as error:
             raise InputError(
                 f"cannot write {self.path} ({reason(error)}); need a name like out.mp4 or out.mkv"

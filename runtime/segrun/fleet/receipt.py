@@ -16,7 +16,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 
 from segdata.errors import InputError
 from segdata.text import first_problem
-from segrun.fleet.staging import published, staging
+from segrun.fleet.staging import published, staging, written
 from segrun.fleet.videos import Video
 from segrun.options import RunOptions
 
@@ -55,6 +55,9 @@ class Receipt:
         return self.state == "done" and all(size_of(Path(made.path)) == made.size for made in self.outputs)
 
 
+_RECEIPT = TypeAdapter(Receipt)  # once: to make one takes longer than to read a receipt
+
+
 @dataclass(frozen=True)
 class Receipts:
     """The folder of receipts of one list."""
@@ -71,18 +74,18 @@ class Receipts:
         if not path.exists():
             return None
         try:
-            return TypeAdapter(Receipt).validate_json(path.read_bytes())
+            return _RECEIPT.validate_json(path.read_bytes())
         except ValidationError as error:
             raise InputError(f"{path}: not a receipt of seg-run ({first_problem(error)}); move it away") from None
 
     def write(self, receipt: Receipt) -> None:
         """Write a receipt, whole or not at all; raise InputError if it cannot be."""
         path = self.file(receipt.key)
-        with staging(path) as folder:
-            written = folder / path.name
-            written.write_bytes(TypeAdapter(Receipt).dump_json(receipt, indent=1) + b"\n")
-            synced(written)
-            published(written, path)
+        with written(path), staging(path) as folder:
+            staged = folder / path.name
+            staged.write_bytes(_RECEIPT.dump_json(receipt, indent=1) + b"\n")
+            synced(staged)
+            published(staged, path)
 
 
 def key_of(video: Video, model_sha256: str, options: RunOptions) -> str:

@@ -8,12 +8,23 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
-from segdata.files import move_onto, on_disk
+from segdata.errors import InputError
+from segdata.files import move_onto
 
 _PREFIX = ".seg-run-"
 _LOCK = ".lock"
 _FORGOTTEN = 24 * 3600  # seconds after which what another machine left is taken for dead
+
+
+@contextmanager
+def written(target: Path) -> Iterator[None]:
+    """Turn an OSError of the block, which writes under a hidden name, into an InputError that names `target`."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"cannot write {target}: {error.strerror or error}; choose another place") from error
 
 
 @contextmanager
@@ -23,16 +34,25 @@ def staging(beside: Path) -> Iterator[Path]:
     Its name is unique to machine, process and try, and a lock says that its process lives. Raises InputError if the
     disk does not take it.
     """
-    folder = beside.parent / f"{_PREFIX}{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(8)}"
-    with on_disk(beside):
-        folder.mkdir(parents=True)
-        lock = (folder / _LOCK).open("wb")
+    with written(beside):
+        folder, lock = _claimed(beside.parent)
     try:
-        _locked(lock.fileno())
         yield folder
     finally:
         lock.close()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _claimed(parent: Path) -> tuple[Path, BinaryIO]:
+    """Make a hidden folder, and lock it; another if one is swept away before it is locked."""
+    while True:
+        folder = parent / f"{_PREFIX}{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(8)}"
+        folder.mkdir(parents=True)
+        with suppress(FileNotFoundError):
+            lock = (folder / _LOCK).open("wb")
+            if _locked(lock.fileno()) is not False and os.fstat(lock.fileno()).st_nlink:
+                return folder, lock
+            lock.close()
 
 
 def sweep(folders: Iterable[Path]) -> None:
@@ -41,7 +61,9 @@ def sweep(folders: Iterable[Path]) -> None:
     for folder in set(folders):
         for left in folder.glob(f"{_PREFIX}*"):
             with suppress(OSError):
-                if _is_free(left / _LOCK) if left.name.startswith(own) else _age(left) > _FORGOTTEN:
+                if left.name.startswith(own):
+                    _remove_if_dead(left)
+                elif _age(left) > _FORGOTTEN:
                     shutil.rmtree(left, ignore_errors=True)
 
 
@@ -49,31 +71,38 @@ def _age(path: Path) -> float:
     return time.time() - path.stat().st_mtime
 
 
-def _is_free(lock: Path) -> bool:
-    """Return whether nobody holds the lock: unlike a process number, it says so from one container to another."""
+def _remove_if_dead(folder: Path) -> None:
+    """Remove a folder that nobody locks: unlike a process number, that holds from one container to another.
+
+    The lock is held until the folder is gone, so that a process that was about to take it notices.
+    """
     try:
-        with lock.open("rb") as file:
-            return _locked(file.fileno())
+        with (folder / _LOCK).open("rb") as lock:
+            if _locked(lock.fileno()):
+                shutil.rmtree(folder, ignore_errors=True)
     except FileNotFoundError:  # killed before there was one, or just made
-        return _age(lock.parent) > 1
+        if _age(folder) > 1:
+            folder.rmdir()  # which leaves it if there is one by now
 
 
-def _locked(descriptor: int) -> bool:
-    """Lock a file until it is closed; return whether that could be done."""
+def _locked(descriptor: int) -> bool | None:
+    """Lock a file until it is closed; False if another process has it, None if the system or the disk has no locks."""
     try:
         import fcntl
     except ImportError:  # Windows: only age counts there
-        return False
+        return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
+    except OSError:
+        return None
     return True
 
 
 def published(staged: Path, target: Path) -> None:
     """Move a whole file or folder to `target`; raise InputError if that cannot be done."""
-    with on_disk(target):
+    with written(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     move_onto(target, staged)
     with suppress(OSError):  # not every disk can say that a name is on it
