@@ -34,6 +34,7 @@ demo: $(READY)
 	$(BIN)/seg-bench $(foreach p,fp32 fp16 int8,$(DEMO)/exports/unet-256.$(p).onnx) --video "$(VIDEO)" --data $(DEMO)/dataset --rounds 3
 
 test: $(READY)
+	$(BIN)/python docs/onnxruntime_web.py
 	$(BIN)/python -m pytest -q -n auto --max-worker-restart 0 --dist loadfile --cov
 
 check: $(READY)
@@ -41,9 +42,11 @@ check: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python docs/onnxruntime_web.py
 	$(DOCS)
 
 docs: $(READY)
+	$(BIN)/python docs/onnxruntime_web.py
 	$(DOCS)
 
 # The commit, setuptools and zlib decide every byte; when, where and by whom it is built does not.
