@@ -58,6 +58,7 @@ check-repository: $(READY)
 	$(SCHEMA) --builtin-schema vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 	$(SCHEMA) --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	$(SCHEMA) --builtin-schema vendor.citation-file-format CITATION.cff
+	$(SCHEMA) --builtin-schema vendor.compose-spec compose.yaml
 	$(BIN)/zizmor --offline --quiet --no-progress .github
 	if command -v actionlint > /dev/null; then actionlint; fi
 

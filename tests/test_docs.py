@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 # Options that a page names although no command of ours has them, and why.
 NOT_OURS = {
     ("install.md", "--index-url"): "pip's",
+    ("install.md", "--build-arg"): "Docker's",
 }
 
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")

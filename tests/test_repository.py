@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from helpers.docs_pages import ROOT
+from segrun.cli import main as seg_run
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
@@ -48,6 +49,29 @@ def test_the_campaign_takes_what_the_night_gives_it() -> None:
     (line,) = (line for line in steps(ROOT / ".github/workflows/nightly.yml").splitlines() if "campaign" in line)
     for option in re.findall(r"--[a-z]+", line):
         assert option in help_text
+
+
+@pytest.mark.parametrize("service", ["camera", "camera-gpu"])
+def test_seg_run_takes_what_compose_gives_it(service: str) -> None:
+    read = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"][service]
+    given = {"CAMERA": "rtsp://camera/street", "TOKEN": "word", "MODEL": "unet.engine"}
+    words = [re.sub(r"\$\{(\w+):[^}]*\}", lambda found: given[found[1]], word) for word in read["command"]]
+    assert words.pop(0) == "seg-run"
+    with seg_run.make_context("seg-run", words) as context:
+        assert context.params["serve"] == "0.0.0.0:8000"
+        assert context.params["token"] == "word"
+    assert (ROOT / read["build"]["dockerfile"]).is_file()
+
+
+@pytest.mark.parametrize("name", ["cpu", "cuda"])
+def test_a_dockerfile_names_extras_and_programs_that_there_are(name: str) -> None:
+    text = (ROOT / "docker" / f"{name}.Dockerfile").read_text()
+    pyproject = (ROOT / "pyproject.toml").read_text()
+    for extras in re.findall(r"/src\[([\w,]+)\]", text):
+        for extra in extras.split(","):
+            assert re.search(rf"^{extra} = \[", pyproject, re.MULTILINE), extra
+    assert 'CMD ["seg-bench", "preflight"]' in text
+    assert f"docker/{name}.Dockerfile" in (ROOT / "docs" / "install.md").read_text()
 
 
 def test_the_citation_is_of_this_version() -> None:
