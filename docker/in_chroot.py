@@ -42,10 +42,15 @@ class Root:
             sys.exit(f"got FROM {image}, need a debian:NAME: debootstrap installs no other")
         subprocess.run(["debootstrap", "--variant=minbase", found[1], self._folder], check=True)
         shutil.copy("/etc/resolv.conf", self._folder / "etc/resolv.conf")
+        subprocess.run(["mount", "-t", "proc", "proc", self._folder / "proc"], check=True)
         if CERTIFICATES.is_file():
             target = self._folder / "etc/host-certificates.crt"
             shutil.copy(CERTIFICATES, target)
             self._environment["PIP_CERT"] = "/etc/host-certificates.crt"
+
+    def end(self) -> None:
+        """Leave a folder that can be removed."""
+        subprocess.run(["umount", "--quiet", self._folder / "proc"], check=False)
 
     def copy(self, words: str) -> None:
         """Copy what git tracks to a folder."""
@@ -100,10 +105,13 @@ def main() -> None:
         sys.exit(f"{folder}: is there already; name a new folder")
     root = Root(folder.absolute())
     count = 0
-    for word, rest in instructions(dockerfile):
-        print(f"--- {word} {rest}", flush=True)
-        root.obey(word, rest)
-        count += word == "RUN"
+    try:
+        for word, rest in instructions(dockerfile):
+            print(f"--- {word} {rest}", flush=True)
+            root.obey(word, rest)
+            count += word == "RUN"
+    finally:
+        root.end()
     print(f"{dockerfile}: {count} RUN lines and CMD went well")
 
 

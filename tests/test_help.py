@@ -1,5 +1,6 @@
 """Every command explains itself, at once and without loading what it does not need."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,3 +34,17 @@ def test_help_loads_no_heavy_library(module: str) -> None:
     code = f"import sys, {module}; print(' '.join(name for name in sys.modules if '.' not in name))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert HEAVY.isdisjoint(loaded)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_shell_completes_options(command: str, shell: str) -> None:
+    """As docs/install.md has it."""
+    path, variable = Path(sys.executable).parent / command, f"_{command.upper().replace('-', '_')}_COMPLETE"
+
+    def asked(word: str, **words: str) -> str:
+        environment = os.environ | {variable: f"{shell}_{word}"} | words
+        return subprocess.run([path], env=environment, capture_output=True, text=True, check=True).stdout
+
+    assert variable in asked("source")
+    assert "--help" in asked("complete", COMP_WORDS=f"{command} --he", COMP_CWORD={"fish": "--he"}.get(shell, "1"))

@@ -4,6 +4,7 @@ import logging
 import math
 import os
 import sys
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ if TYPE_CHECKING:  # importing these takes seconds, which --help does not need
     from segdata.spec import ModelSpec
     from segtrain.loop import Outcome
 
-_BESIDE_RECIPE = ("dataset", "output", "precision", "truth", "tensorboard")  # what a recipe does not decide
+_BESIDE_RECIPE = ("dataset", "output", "precision", "truth", "log")  # what a recipe does not decide
 
 
 @click.command(cls=Command)
@@ -65,8 +66,9 @@ def _run(options: TrainOptions, way_on: str = "go on with --resume") -> bool:
     """
     from segtrain.history import EpochFigures
     from segtrain.loop import Progress, train
+    from segtrain.report.log import RunLog, open_log
     from segtrain.report.plots import plot_curves, save
-    from segtrain.report.run_folder import TensorBoardLog, write_config, write_pictures
+    from segtrain.report.run_folder import write_config, write_pictures
     from segtrain.report.summary import describe
     from segtrain.setting import open_dataset, run_folder
 
@@ -74,7 +76,7 @@ def _run(options: TrainOptions, way_on: str = "go on with --resume") -> bool:
         logging.getLogger(name).setLevel(logging.WARNING)  # it announces the precision that was asked for
     dataset = open_dataset(options)
     folder = run_folder(options, dataset)
-    log: TensorBoardLog | None = None
+    log: RunLog | None = None
     with progress_bar("Training", "steps") as bar:
         note = ""
 
@@ -83,9 +85,9 @@ def _run(options: TrainOptions, way_on: str = "go on with --resume") -> bool:
             if not bar.started:
                 for line in describe(spec):
                     click.echo(line)
-                if options.tensorboard:
-                    log = TensorBoardLog(folder)
             write_config(folder, options, spec, epochs)
+            if options.log and log is None:
+                log = open_log(options.log, folder, asdict(options))
             bar.start(steps, done)
 
         def on_step(loss: float, images_per_second: float) -> None:
@@ -103,10 +105,16 @@ def _run(options: TrainOptions, way_on: str = "go on with --resume") -> bool:
 
         try:
             outcome = train(options, dataset, Progress(on_plan, on_step, on_epoch, on_warning))
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(_what_was_kept(folder, way_on)) from None
+        except BaseException as error:
+            if log is not None:
+                log.give_up()
+            if isinstance(error, KeyboardInterrupt):
+                raise KeyboardInterrupt(_what_was_kept(folder, way_on)) from None
+            raise
     if outcome.first:
         write_pictures(folder, dataset, outcome)
+        if log is not None:
+            log.finish()
         _tell(outcome)
     return outcome.first
 

@@ -19,6 +19,7 @@ from segtrain.network.presets import (
 )
 
 PrecisionChoice = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
+LogName = Literal["tensorboard", "mlflow"]
 RegionLoss = Literal["none", "dice", "lovasz"]
 Augmentation = Literal["none", "plain", "strong"]
 
@@ -91,7 +92,7 @@ class TrainOptions:
     truth: Path | None = option(
         None, "Score val on larger labels, too.", metavar="DATASET", show_default="DATASET/../256 if there"
     )
-    tensorboard: bool = flag("Write logs for TensorBoard.")
+    log: LogName | None = option(None, "Tell the run to TensorBoard or MLflow, too.")
     seed: int = option(0, "Seed of weights, order and augmentation.")
 
     def architecture(self) -> Architecture | LiteArchitecture:
