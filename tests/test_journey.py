@@ -11,7 +11,17 @@ from segdata.files import sha256_of
 
 # What `pip install edgeseg` leaves to the extras.
 EXTRAS = ["torch", "lightning_fabric", "matplotlib", "safetensors", "tomli_w"]
-EXTRAS += ["onnx", "onnxruntime", "onnxscript", "google.protobuf", "aiohttp", "jinja2", "tensorboard", "mlflow", "pytorch_lightning"]
+EXTRAS += [
+    "onnx",
+    "onnxruntime",
+    "onnxscript",
+    "google.protobuf",
+    "aiohttp",
+    "jinja2",
+    "tensorboard",
+    "mlflow",
+    "pytorch_lightning",
+]
 
 
 @pytest.fixture(scope="module")

@@ -62,7 +62,7 @@ class TryPage:
         return str(self.script(f"document.getElementById('{element}')?.innerText"))
 
     def script(self, expression: str) -> Any:  # noqa: ANN401 - whatever JavaScript has
-        return self.browser.execute_script(f"return {expression}")  # type: ignore[no-untyped-call]
+        return self.browser.execute_script(f"return {expression}")
 
     def press(self, element: str) -> None:
         self.browser.find_element(By.ID, element).click()

@@ -4,7 +4,7 @@ import io
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -118,7 +118,8 @@ def test_coco_reads_the_masks(found: SegmentedImage) -> None:
     assert written["images"] == [{"id": 7, "file_name": "", "height": 90, "width": 160}]
     assert [category["name"] for category in written["categories"]] == list(found.classes)
     again = np.full((90, 160), 255, np.uint8)
-    for annotation in written["annotations"]:
+    found_again: list[Any] = written["annotations"]
+    for annotation in found_again:
         mask = coco.decode(annotation["segmentation"]).astype(bool)
         again[mask] = annotation["category_id"]
         assert annotation["area"] == mask.sum()

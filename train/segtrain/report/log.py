@@ -51,7 +51,7 @@ class TensorBoardLog(RunLog):
     def __init__(self, folder: Path) -> None:
         """Open the log; raise ImportError without TensorBoard."""
         import tensorboard  # noqa: F401 - Lightning's own error names no extra of ours
-        from lightning_fabric.loggers import TensorBoardLogger
+        from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 
         super().__init__(folder)
         with on_disk(folder / "tensorboard"):
