@@ -1,7 +1,8 @@
+# make help              these lines
 # make demo              the whole road on a synthetic drive (or: make demo VIDEO=my.mp4)
 # make test              all tests, on all cores, and how much of the code they run
-# make check             ruff, mypy, import-linter, and the documentation without a warning
-# make docs              the documentation, in site/
+# make check             ruff, mypy, import-linter, the repository's own files, and the documentation without a warning
+# make docs              the documentation, in site/; its page that runs models needs npm once
 # make wheel             the package of the last commit, in dist/: the same bytes each time
 # make constraints       constraints.txt: newest of what pyproject.toml began to ask for, the rest as it was
 # make audit             known vulnerabilities in constraints.txt
@@ -16,10 +17,14 @@ READY := $(VENV)/.edgeseg-ready
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 CONSTRAINTS ?= -c constraints.txt
 DEMO := demo
+SCHEMA = $(BIN)/check-jsonschema --quiet
 DOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 VIDEO ?= $(DEMO)/street/drive.mp4
 
-.PHONY: demo test check docs wheel constraints audit clean
+.PHONY: help demo test check check-repository docs wheel constraints audit clean
+
+help:
+	@sed -n 's/^# //p;/^$$/q' Makefile
 
 demo: $(READY)
 	rm -rf $(DEMO)
@@ -34,6 +39,7 @@ demo: $(READY)
 	$(BIN)/seg-bench $(foreach p,fp32 fp16 int8,$(DEMO)/exports/unet-256.$(p).onnx) --video "$(VIDEO)" --data $(DEMO)/dataset --rounds 3
 
 test: $(READY)
+	$(BIN)/python docs/onnxruntime_web.py
 	$(BIN)/python -m pytest -q -n auto --max-worker-restart 0 --dist loadfile --cov
 
 check: $(READY)
@@ -41,9 +47,23 @@ check: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(MAKE) --no-print-directory check-repository
+	$(BIN)/python docs/onnxruntime_web.py
 	$(DOCS)
 
+# By the schemas that check-jsonschema brings along; CI runs actionlint, which is no package of Python's alone.
+check-repository: $(READY)
+	$(SCHEMA) --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(SCHEMA) --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(SCHEMA) --builtin-schema vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
+	$(SCHEMA) --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(SCHEMA) --builtin-schema vendor.citation-file-format CITATION.cff
+	$(SCHEMA) --builtin-schema vendor.compose-spec compose.yaml
+	$(BIN)/zizmor --offline --quiet --no-progress .github
+	if command -v actionlint > /dev/null; then actionlint; fi
+
 docs: $(READY)
+	$(BIN)/python docs/onnxruntime_web.py
 	$(DOCS)
 
 # The commit, setuptools and zlib decide every byte; when, where and by whom it is built does not.

@@ -19,6 +19,7 @@ import pytest
 import torch
 from hypothesis import settings
 
+from helpers.docs_pages import build_site
 from segdata.cores import usable_cores
 from segdata.dataset import Dataset
 from segdata.errors import EdgeSegError, InputError
@@ -146,21 +147,19 @@ def street_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def browser() -> Iterator["Chrome"]:
     """A browser that says what its console and its network say."""
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
+    from helpers.browser import chromium  # selenium only where it is used
 
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.skip("chromium or chromedriver is not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in ("--headless", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    chrome = webdriver.Chrome(options, Service(driver))
-    chrome.set_page_load_timeout(20)
-    yield chrome
-    chrome.quit()
+    with chromium() as chrome:
+        yield chrome
+
+
+@pytest.fixture(scope="session")
+def site_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site of the documentation, built strictly."""
+    folder = tmp_path_factory.mktemp("site")
+    done = build_site(folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Every command explains itself, at once and without loading what it does not need."""
 
 import importlib.metadata
+import os
 import re
 import subprocess
 import sys
@@ -71,3 +72,17 @@ def test_help_has_the_options_in_groups_and_examples_that_parse() -> None:
 
     for example in examples:
         main.make_context("seg-run", example.split()[1:])
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_shell_completes_options(command: str, shell: str) -> None:
+    """As docs/install.md has it."""
+    path, variable = Path(sys.executable).parent / command, f"_{command.upper().replace('-', '_')}_COMPLETE"
+
+    def asked(word: str, **words: str) -> str:
+        environment = os.environ | {variable: f"{shell}_{word}"} | words
+        return subprocess.run([path], env=environment, capture_output=True, text=True, check=True).stdout
+
+    assert variable in asked("source")
+    assert "--help" in asked("complete", COMP_WORDS=f"{command} --he", COMP_CWORD={"fish": "--he"}.get(shell, "1"))

@@ -12,6 +12,7 @@ from segdata.files import sha256_of
 # What `pip install edgeseg` leaves to the extras.
 EXTRAS = ["torch", "lightning_fabric", "matplotlib", "safetensors", "tomli_w"]
 EXTRAS += ["onnx", "onnxruntime", "onnxscript", "google.protobuf", "aiohttp", "jinja2", "tensorboard", "ray"]
+EXTRAS += ["mlflow", "pytorch_lightning"]
 
 
 @pytest.fixture(scope="module")

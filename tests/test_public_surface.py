@@ -11,7 +11,7 @@ SURFACE = {
     "segdata": {"Dataset", "EdgeSegError", "LabelSpace", "ModelSpec", "accuracy", "confusion_matrix", "read_labels"},
     "segtrain": {"TrainOptions", "UNet", "load_checkpoint", "save_checkpoint"},
     "segexport": {"EngineOptions", "ExportOptions", "inspect_file", "to_onnx"},
-    "segrun": {"RunOptions", "Runner", "Segmented", "Segmenter", "open_runner"},
+    "segrun": {"RunOptions", "Runner", "Segmented", "SegmentedImage", "Segmenter", "open_runner"},
     "segbench": {"BenchOptions", "BenchReport", "read_report"},
 }
 

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from segrun.options import RunOptions
     from segrun.runners.base import Runner
     from segrun.runners.open import open_runner
+    from segrun.segmented_image import SegmentedImage
     from segrun.segmenter import Segmenter
 
-__all__ = ["RunOptions", "Runner", "Segmented", "Segmenter", "__version__", "open_runner"]
+__all__ = ["RunOptions", "Runner", "Segmented", "SegmentedImage", "Segmenter", "__version__", "open_runner"]
 __version__ = version("edgeseg")
 
 # Imported on first use: `--help` needs none of their libraries.
@@ -21,6 +22,7 @@ _PLACES = {
     "RunOptions": "segrun.options",
     "Runner": "segrun.runners.base",
     "Segmented": "segrun.frame",
+    "SegmentedImage": "segrun.segmented_image",
     "Segmenter": "segrun.segmenter",
     "open_runner": "segrun.runners.open",
 }

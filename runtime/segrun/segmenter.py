@@ -1,8 +1,8 @@
-"""edgeseg as a library: segment an image, or go through a video."""
+"""edgeseg as a library: segment images, or go through a video."""
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -17,12 +17,15 @@ from segrun.frame import Frame, FrameMaker, Segmented
 from segrun.options import Arithmetic, RunnerName, RunOptions
 from segrun.runners.base import Frames
 from segrun.runners.open import open_runner
+from segrun.segmented_image import ImageLike, SegmentedImage, to_rgb
 from segrun.sources.excerpt import excerpt
 from segrun.sources.open import open_source
 
 
 class Segmenter:
-    """A model, ready to use: call it with an image, or go through a `video`. Use it in a `with` block, or close it.
+    """A model, ready to use: for an `image`, many `images` or a `video`. Use it in a `with` block, or close it.
+
+    Called with an array it gives the labels alone.
 
     Any number of threads may share one, as the handlers of a web server do; the one that opened it closes it.
 
@@ -53,10 +56,21 @@ class Segmenter:
         The network sees the image at its own size; its labels are enlarged to the nearest. Raises InputError for an
         array of another shape or type.
         """
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
-            raise InputError(f"got an image {image.dtype} {list(image.shape)}, need uint8 [H, W, 3], RGB")
+        image, _ = to_rgb(image)
         labels = self._runner(resize_frame(image, self.spec.height, self.spec.width)[None])[0]
         return enlarge_labels(labels, *image.shape[:2])
+
+    def image(self, image: ImageLike) -> SegmentedImage:
+        """Return `image` with its labels: RGB uint8 [H, W, 3], an image of Pillow, or the path of an image file.
+
+        Raises InputError for what is no image.
+        """
+        pixels, name = to_rgb(image)
+        return SegmentedImage(pixels, self(pixels), self.classes, self.colours, name)
+
+    def images(self, images: Iterable[ImageLike]) -> Iterator[SegmentedImage]:
+        """Yield each of `images` with its labels, as `image` does; each is taken when it is asked for."""
+        return map(self.image, images)
 
     def video(
         self,

@@ -81,6 +81,7 @@ def test_a_bug_is_not_dressed_up_as_an_error_of_the_user() -> None:
         ("matplotlib", "report", "matplotlib"),
         ("safetensors", "train", "safetensors"),
         ("tensorboard", "tensorboard", "tensorboard"),
+        ("pytorch_lightning", "mlflow", "pytorch-lightning"),
         ("onnx", "export", "onnx"),
         ("onnxruntime", "export", "onnxruntime"),
         ("onnxscript", "export", "onnxscript"),

@@ -1,7 +1,10 @@
 """Reads the README and the pages under docs/: their blocks, the commands in these, what a command prints there."""
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +17,13 @@ PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PROGRAMS = ("seg-", "pip ", "apt-get ", "make ", "python ", "ffmpeg ")
 LEFT_OUT = "..."  # in what a command prints: lines stand there that the page leaves out
+
+
+def build_site(folder: Path, root: Path = ROOT) -> "subprocess.CompletedProcess[str]":
+    """Build the site of the repository at `root` strictly, into `folder`."""
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    return subprocess.run(build, cwd=root, env=environment, capture_output=True, text=True, check=False)
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,17 @@
 
 import base64
 import csv
+import importlib.util
 import json
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,7 +100,8 @@ def finished(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Ran:
         "2",
         "--seed",
         "5",
-        "--tensorboard",
+        "--log",
+        "tensorboard",
     ]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, encoding="utf-8", timeout=LIMIT)
     assert done.returncode == 0, done.stderr
@@ -164,7 +167,7 @@ def test_libraries_do_not_chatter(finished: Ran) -> None:
 def test_config_toml_says_what_was_asked_for(finished: Ran, dataset: Dataset) -> None:
     config = tomllib.loads((finished.folder / "config.toml").read_text(encoding="utf-8"))
     given = {"arch": "nano", "width": 8, "depth": 2, "batch_size": 8, "augment": "none", "epochs": 2, "seed": 5}
-    given |= {"dataset": str(dataset.folder), "output": str(finished.folder), "tensorboard": True, "resume": False}
+    given |= {"dataset": str(dataset.folder), "output": str(finished.folder), "log": "tensorboard", "resume": False}
     assert given.items() <= config["options"].items()
     assert config["options"]["learning_rate"] == 4e-3  # a default
     assert "minutes" not in config["options"]
@@ -192,6 +195,32 @@ def test_tensorboard_reads_its_logs(finished: Ran) -> None:
     for name in ("miou", "train_loss", "learning_rate"):
         assert [event.step for event in log.Scalars(name)] == [1, 2]
         assert log.Scalars(name)[-1].value == pytest.approx(float(rows[-1][name]), rel=1e-6)
+    assert set(log.Tags()["images"]) == {"curves", "panels", "confusion", "iou"}
+    assert b"learning_rate = 0.004" in log.Tensors("config/text_summary")[0].tensor_proto.string_val[0]
+
+
+@needs_command
+def test_mlflow_has_options_figures_and_files(dataset: Dataset, tmp_path: Path) -> None:
+    """Offline, in a database of its own."""
+    for module in ("mlflow", "pytorch_lightning", "sqlalchemy"):
+        if not importlib.util.find_spec(module):
+            pytest.skip(f"{module} is not installed")
+    folder = tmp_path / "run"
+    command: list[str | Path] = [COMMAND, dataset.folder, "-o", folder, *SMALL, "--epochs", "1", "--log", "mlflow"]
+    without_server = {name: value for name, value in environment().items() if name != "MLFLOW_TRACKING_URI"}
+    done = subprocess.run(command, env=without_server, capture_output=True, text=True, timeout=LIMIT, check=False)
+    assert done.returncode == 0, done.stderr
+    with closing(sqlite3.connect(folder / "mlflow" / "mlflow.db")) as database:
+        ((name, status),) = database.execute("select name, status from runs").fetchall()
+        options = dict(database.execute("select key, value from params").fetchall())
+        figures = dict(database.execute("select key, value from metrics").fetchall())
+    assert (name, status) == ("run", "FINISHED")
+    assert options["learning_rate"] == "0.004"
+    with (folder / "metrics.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert figures == pytest.approx({name: float(value) for name, value in row.items() if name != "epoch"})
+    kept = {path.name for path in (folder / "mlflow").rglob("*") if path.is_file()}
+    assert {"best.safetensors", "panels.png", "curves.png", "config.toml", "iou.csv"} <= kept
 
 
 # One line for each thing that goes wrong
@@ -201,7 +230,7 @@ def test_an_empty_folder_is_no_dataset(tmp_path: Path) -> None:
     assert "dataset.json is missing; make one with: seg-data prepare" in refused(seg_train(tmp_path))
 
 
-@pytest.mark.parametrize("more", [[], ["--tensorboard"]])
+@pytest.mark.parametrize("more", [[], ["--log", "tensorboard"]])
 def test_a_dataset_of_another_size_is_refused_before_anything_is_written(
     dataset: Dataset, tmp_path: Path, more: list[str]
 ) -> None:
@@ -238,7 +267,7 @@ def test_too_few_minutes_are_refused(dataset: Dataset, tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("more", [[], ["--tensorboard"]])
+@pytest.mark.parametrize("more", [[], ["--log", "tensorboard"]])
 @pytest.mark.parametrize("name", ["file/run", "n" * 300])
 def test_a_folder_that_cannot_be_is_refused(dataset: Dataset, tmp_path: Path, name: str, more: list[str]) -> None:
     (tmp_path / "file").write_text("mine")
@@ -249,7 +278,7 @@ def test_a_folder_that_cannot_be_is_refused(dataset: Dataset, tmp_path: Path, na
 
 def test_logs_that_cannot_be_written_are_one_line(dataset: Dataset, tmp_path: Path) -> None:
     (tmp_path / "tensorboard").write_text("mine")
-    assert "cannot write" in refused(seg_train(dataset.folder, "-o", tmp_path, *SMALL, "--tensorboard"))
+    assert "cannot write" in refused(seg_train(dataset.folder, "-o", tmp_path, *SMALL, "--log", "tensorboard"))
     assert (tmp_path / "tensorboard").read_text() == "mine"
 
 

@@ -237,7 +237,7 @@ def test_a_run_of_a_version_with_other_options_is_refused_by_their_names(
     [
         {"output": Path("moved")},
         {"truth": Path("larger")},
-        {"tensorboard": True},
+        {"log": "tensorboard"},
         {"devices": 2},
         {"nodes": 2},
         {"learning_rate": 1e-4},

@@ -24,7 +24,7 @@ from segtrain.options import TrainOptions
 if TYPE_CHECKING:  # importing it takes seconds, which --help does not need
     from segtrain.loop import Outcome
 
-_BESIDE_RECIPE = ("dataset", "output", "precision", "truth", "tensorboard")  # options a recipe leaves to the user
+_BESIDE_RECIPE = ("dataset", "output", "precision", "truth", "log")  # options a recipe leaves to the user
 
 
 _EXAMPLES = (
@@ -72,8 +72,8 @@ def _run(options: TrainOptions, way_on: str = "go on with --resume") -> bool:
     `way_on` tells a user who interrupts the run how to continue it.
     """
     from segtrain.loop import train
+    from segtrain.report.reporter import Reporter
     from segtrain.report.run_folder import write_pictures
-    from segtrain.report.run_log import RunLog
     from segtrain.setting import open_dataset, run_folder
 
     for name in ("lightning_fabric", "lightning.fabric"):
@@ -82,13 +82,18 @@ def _run(options: TrainOptions, way_on: str = "go on with --resume") -> bool:
     options = replace(options, init=init, teacher=teacher)
     dataset = open_dataset(options)
     folder = run_folder(options, dataset)
+    reporter = Reporter(folder, options)
     with progress_bar("Training", "steps") as bar:
         try:
-            outcome = train(options, dataset, bar, RunLog(folder, options))
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(_what_was_kept(folder, way_on)) from None
+            outcome = train(options, dataset, bar, reporter)
+        except BaseException as error:
+            reporter.give_up()
+            if isinstance(error, KeyboardInterrupt):
+                raise KeyboardInterrupt(_what_was_kept(folder, way_on)) from None
+            raise
     if outcome.first:
         write_pictures(folder, dataset, outcome)
+        reporter.finish()
         _tell(outcome)
     return outcome.first
 

@@ -19,6 +19,7 @@ from segtrain.network.presets import (
 )
 
 PrecisionChoice = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
+LogName = Literal["tensorboard", "mlflow"]
 RegionLoss = Literal["none", "dice", "lovasz"]
 Augmentation = Literal["none", "plain", "strong"]
 Device = Literal["auto", "cpu", "cuda"]
@@ -118,7 +119,7 @@ class TrainOptions:
         show_default="DATASET/../256 if there",
         group="Scoring",
     )
-    tensorboard: bool = flag("Write logs for TensorBoard.", group="Scoring")
+    log: LogName | None = option(None, "Tell the run to TensorBoard or MLflow, too.", group="Scoring")
     seed: int = option(0, "Seed of weights, order and augmentation.", group="Learning")
 
     def architecture(self) -> Architecture | LiteArchitecture:

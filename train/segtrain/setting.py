@@ -20,7 +20,7 @@ from segtrain.state import Position
 FEWEST_STEPS = 2  # one up and one down the schedule
 TRUTH_FOLDER = "256"
 _MAY_CHANGE = (
-    *("dataset", "size", "output", "resume", "truth", "tensorboard", "device", "devices", "nodes", "minutes"),
+    *("dataset", "size", "output", "resume", "truth", "log", "device", "devices", "nodes", "minutes"),
     *("learning_rate", "encoder_learning_rate", "precision"),
 )
 """Options that may differ when a run is resumed: they change where it reads, writes and runs and how long, or help

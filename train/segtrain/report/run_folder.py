@@ -1,4 +1,4 @@
-"""A run's folder as a person reads it: config, curves, panels, confusion, IoU by class, TensorBoard logs."""
+"""A run's folder as a person reads it: config, curves, panels, confusion, IoU by class."""
 
 import csv
 from dataclasses import asdict
@@ -9,10 +9,9 @@ import tomli_w
 import torch
 
 from segdata.dataset import Dataset
-from segdata.files import on_disk, replacing
+from segdata.files import replacing
 from segdata.metrics import class_iou
 from segdata.spec import ModelSpec
-from segtrain.history import EpochFigures
 from segtrain.loop import Outcome
 from segtrain.network.checkpoint import load_checkpoint
 from segtrain.options import TrainOptions
@@ -55,23 +54,3 @@ def _write_iou(path: Path, outcome: Outcome) -> None:
         writer = csv.writer(file)
         writer.writerow(columns)
         writer.writerows(zip(*columns.values(), strict=True))
-
-
-class TensorBoardLog:
-    """Writes each epoch's figures for TensorBoard into `folder`."""
-
-    def __init__(self, folder: Path) -> None:
-        """Open the log; raise ImportError without TensorBoard."""
-        from torch.utils.tensorboard import SummaryWriter
-
-        self._folder = folder / "tensorboard"
-        with on_disk(self._folder):
-            self._writer = SummaryWriter(str(self._folder))
-
-    def add(self, figures: EpochFigures) -> None:
-        """Write one epoch."""
-        with on_disk(self._folder):
-            for name, value in asdict(figures).items():
-                if name != "epoch":
-                    self._writer.add_scalar(name, value, figures.epoch)
-            self._writer.flush()
