@@ -1,4 +1,4 @@
-"""The commands of run.md, fleet.md, data.md do what the page says."""
+"""The commands of run.md, fleet.md, data.md and unet-256-lite.md do what the page says."""
 
 import pytest
 
@@ -10,6 +10,7 @@ PAGES = (
     "run.md",
     "fleet.md",
     "data.md",
+    "unet-256-lite.md",
 )
 
 
