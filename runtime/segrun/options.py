@@ -41,16 +41,16 @@ class RunOptions:
     `view` is what videos, windows and previews show; `alpha` the share of the classes' colours in the overlay, 0 to 1;
     `audio` says what becomes of sound: copied where the file can hold it, else left out ("copy") or re-encoded
     ("encode"), or always left out ("none").
-    `legend` names the classes and `show_fps` the speed in the picture. `mask_values` are what PNG masks hold.
-    Pixels whose probability is below `min_confidence` have no class: 255.
-    `start` and `duration` are seconds of the input, `every` takes only every Nth frame. `raw` says what frames
-    standard input has if it is raw: WIDTHxHEIGHT[:FORMAT][@RATE]. `timeout` is how many seconds an address may say
-    nothing, `reconnect` how many seconds to keep trying after that. `serve` is HOST:PORT of a live preview, `token` the
-    word it asks for. `trust` runs an engine of other bytes than its manifest says: a plan is executable content, so
-    only for one you built yourself. `listed` are many videos, instead of `inputs`: a list of paths, a folder or a
-    pattern; in `outputs`, `{path}` is a video's path below their root then. `receipts` is where it is kept what was
-    done, `shard` ("3/16") which share of them this run does. `ray` is the address of a Ray cluster that does them,
-    "local" one of this machine, and `cpus_per_video` how many of its cores each video has.
+    `legend` names the classes and `show_fps` the speed in the picture. `mask_values` are what PNG masks hold. Pixels
+    whose probability is below `min_confidence` have no class: 255. `start` and `duration` are seconds of the input,
+    `every` takes only every Nth frame. `raw` says what frames standard input has if it is raw:
+    WIDTHxHEIGHT[:FORMAT][@RATE]. `timeout` is how many seconds an address may say nothing, `reconnect` how many seconds
+    to keep trying after that. `serve` is HOST:PORT of a live preview, `metrics` that of figures for Prometheus alone,
+    `token` the word that both ask for. `trust` runs an engine of other bytes than its manifest says: a plan is
+    executable content, so only for one you built yourself. `listed` are many videos, instead of `inputs`: a list of
+    paths, a folder or a pattern; in `outputs`, `{path}` is a video's path below their root then. `receipts` is where it
+    is kept what was done, `shard` ("3/16") which share of them this run does. `ray` is the address of a Ray cluster
+    that does them, "local" one of this machine, and `cpus_per_video` how many of its cores each video has.
     """
 
     inputs: tuple[str, ...] = argument((), metavar="INPUT...")
@@ -101,6 +101,9 @@ class RunOptions:
         is_flag=False,
         flag_value=SERVED_AT,
     )
+    metrics: str | None = option(
+        None, "Tell Prometheus how the run goes; --serve does so at /metrics.", metavar="HOST:PORT", group="Output"
+    )
     listed: str | None = option(
         None,
         "Do many videos, with a receipt for each: a list of paths, a folder, or a pattern.",
@@ -125,8 +128,11 @@ class RunOptions:
         metavar="[ADDRESS]",
         is_flag=False,
         flag_value="local",
+        group="Many videos",
     )
-    cpus_per_video: Annotated[int, Ge(1)] = option(2, "How many cores a video has on a Ray cluster.", metavar="N")
+    cpus_per_video: Annotated[int, Ge(1)] = option(
+        2, "How many cores a video has on a Ray cluster.", metavar="N", group="Many videos"
+    )
     token: str | None = option(
         None, "What the browser must say; needed for addresses others can reach.", metavar="WORD", group="Picture"
     )

@@ -47,6 +47,8 @@ def run(
                     items = excerpt(source, options.start, options.duration, options.every)
                     drawing = Drawing(runner.spec, options.view, options.alpha, options.legend, options.show_fps)
                     pipeline = Pipeline(source, runner, sinks, drawing, items, options.min_confidence)
+                    for sink in sinks:
+                        sink.follow(pipeline.counters)
                     for address in filter(None, (sink.address for sink in sinks)):
                         on_address(address)
                     progress.start(_expected(source.expected_frames, options))

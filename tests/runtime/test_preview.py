@@ -24,8 +24,8 @@ from helpers.live_preview import (
     write,
 )
 from segdata.command import missing_dependency
+from segrun.preview.address import parse_address
 from segrun.preview.figures import Figures
-from segrun.preview.sink import parse_address
 
 if TYPE_CHECKING:
     from conftest import Refused

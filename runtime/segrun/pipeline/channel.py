@@ -80,6 +80,9 @@ class Channel(Generic[Item]):
         with self._changed:
             self._burst, self._burst_until = most, time.perf_counter() + _BURST_LASTS
 
+    def __len__(self) -> int:
+        return len(self._items)
+
     def __iter__(self) -> Iterator[Item]:
         """Yield items until the channel is closed and empty; raise ChannelCancelledError once cancelled."""
         while True:

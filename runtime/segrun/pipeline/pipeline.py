@@ -11,6 +11,7 @@ import numpy as np
 
 from segdata.errors import EdgeSegError, InputError
 from segdata.video.reader import AudioPacket, Decoded
+from segrun.counters import Counters
 from segrun.drawing.drawing import Drawing
 from segrun.frame import Frame, FrameMaker, Segmented
 from segrun.pipeline.account import RunReport
@@ -140,6 +141,18 @@ class Pipeline:
             latencies=tuple(self._latencies),
             stage_seconds=dict(self._clock.totals),
             timeline=tuple(self._clock.spans),
+        )
+
+    def counters(self) -> Counters:
+        """Return how far the run is; from any thread."""
+        return Counters(
+            frames_read=self._decoded.taken + self._decoded.dropped,
+            frames_shown=self._shown,
+            frames_dropped=self._decoded.dropped,
+            corrupt_packets=self._source.corrupt_packets,
+            reconnects=getattr(self._source, "reconnects", 0),
+            stage_seconds=dict(self._clock.totals),
+            queue_lengths={"network": len(self._decoded), "sinks": len(self._results)},
         )
 
     def _read_frames(self) -> None:

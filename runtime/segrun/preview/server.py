@@ -29,24 +29,23 @@ CONNECTIONS = 256
 PATIENCE = 30.0
 """After how many seconds a viewer that takes nothing is dropped."""
 
+_METRICS_TYPE = "text/plain; version=1.0.0; charset=utf-8"  # Prometheus' exposition formats, text
+
 _PART = b"--frame\r\nContent-Type: image/jpeg\r\n\r\n"
 _SEND_BUFFER = 1 << 18  # bytes: what the system keeps of a stream is older than the newest frame
 _GRACE = 1.0  # seconds that open requests have to end
 
 
-class PreviewServer:
-    """Serves the page, the stream of `live`, its newest frame, and `stats`. `url` is what the user opens."""
+class Server:
+    """Serves /metrics, the text of `metrics`, behind the guard; what serves more adds its routes and its page."""
 
-    def __init__(self, host: str, port: int, token: str | None, live: LiveJpeg, stats: Callable[[], Stats]) -> None:
+    _page = ""
+
+    def __init__(self, host: str, port: int, token: str | None, metrics: Callable[[], str]) -> None:
         """Start serving; raise InputError if `host`:`port` cannot be, or not without a `token`."""
-        self._live = live
-        self._stats = stats
-        self._token = token
-        self._page = _PAGE.read_text(encoding="utf-8")
-        self._streams = 0
+        self._metrics, self._token = metrics, token
         self._stop = asyncio.Event()
         self._socket = _listen(host, port, token)
-        self.url = _url(self._socket, token)
         self._started: Future[asyncio.AbstractEventLoop] = Future()
         self._thread = threading.Thread(target=self._run, name="preview", daemon=True)
         try:
@@ -55,6 +54,10 @@ class PreviewServer:
         except BaseException:
             self._socket.close()
             raise
+
+    def url_of(self, path: str) -> str:
+        """Return the address of a path, with the token in it if one is set."""
+        return _url(self._socket, path, self._token)
 
     def close(self) -> None:
         """End the streams, close every connection and wait for the thread; more than once does no harm."""
@@ -91,7 +94,7 @@ class PreviewServer:
         self._started.set_result(loop)
         await self._stop.wait()
         listening.close()
-        self._live.end()
+        self._end()
         transports = [handler.transport for handler in server.connections]
         await runner.cleanup()
         # To close a transport is to send first what waits in it, and a viewer that does not read keeps that waiting.
@@ -102,11 +105,46 @@ class PreviewServer:
     def _application(self) -> web.Application:
         application = web.Application(middlewares=[guard(self._token)])
         application.on_response_prepare.append(security_headers(self._page))
-        application.router.add_get("/", self._show_page)
-        application.router.add_get("/stream.mjpg", self._show_stream)
-        application.router.add_get("/frame.jpg", self._show_frame)
-        application.router.add_get("/stats", self._show_stats)
+        application.router.add_get("/metrics", self._show_metrics)
+        self._add_routes(application.router)
         return application
+
+    def _add_routes(self, router: web.UrlDispatcher) -> None:
+        """Add what is served besides."""
+
+    def _end(self) -> None:
+        """End what is being served."""
+
+    async def _show_metrics(self, _: web.Request) -> web.Response:
+        return web.Response(text=self._metrics(), headers={"Content-Type": _METRICS_TYPE})
+
+
+class PreviewServer(Server):
+    """Serves the page, the stream of `live`, its newest frame, and `stats`, besides the metrics."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        token: str | None,
+        metrics: Callable[[], str],
+        live: LiveJpeg,
+        stats: Callable[[], Stats],
+    ) -> None:
+        """Start serving; raise as `Server` does."""
+        self._live, self._stats = live, stats
+        self._page = _PAGE.read_text(encoding="utf-8")
+        self._streams = 0
+        super().__init__(host, port, token, metrics)
+
+    def _add_routes(self, router: web.UrlDispatcher) -> None:
+        router.add_get("/", self._show_page)
+        router.add_get("/stream.mjpg", self._show_stream)
+        router.add_get("/frame.jpg", self._show_frame)
+        router.add_get("/stats", self._show_stats)
+
+    def _end(self) -> None:
+        self._live.end()
 
     async def _show_page(self, _: web.Request) -> web.Response:
         return web.Response(text=self._page, content_type="text/html")
@@ -176,8 +214,8 @@ def _listen(host: str, port: int, token: str | None) -> socket.socket:
     return listening
 
 
-def _url(listening: socket.socket, token: str | None) -> str:
+def _url(listening: socket.socket, path: str, token: str | None) -> str:
     address, port = listening.getsockname()[:2]
     shown = socket.gethostname() if address in ("0.0.0.0", "::") else address
     netloc = f"[{shown}]:{port}" if ":" in shown else f"{shown}:{port}"
-    return f"http://{netloc}/" + (f"?token={quote(token, safe='')}" if token else "")
+    return f"http://{netloc}/{path}" + (f"?token={quote(token, safe='')}" if token else "")

@@ -1,18 +1,17 @@
 """Shows a run live in browsers: `seg-run --serve`."""
 
-import re
+from collections.abc import Callable
 
-from segdata.errors import InputError
 from segdata.labels import Colour
 from segdata.video.picture import Picture
+from segrun.counters import Counters
 from segrun.frame import Segmented
+from segrun.preview.address import parse_address
 from segrun.preview.figures import Figures
 from segrun.preview.live import LiveJpeg
+from segrun.preview.metrics import RunMetrics
 from segrun.preview.server import PreviewServer
 from segrun.sinks.base import Output, Sink
-
-_LOOPBACK = "127.0.0.1"
-_ADDRESS = re.compile(r"((\[(?P<ipv6>[^\[\]/]+)\]|(?P<host>[^:\[\]/]*)):)?(?P<port>[0-9]{1,5})")
 
 
 class PreviewSink(Sink):
@@ -33,14 +32,19 @@ class PreviewSink(Sink):
         host, port = parse_address(address)
         self._live = LiveJpeg()
         self._figures = Figures(classes, colours)
-        self._server = PreviewServer(host, port, token, self._live, self._figures.now)
-        self.address: str = self._server.url
+        self._metrics = RunMetrics()
+        self._server = PreviewServer(host, port, token, self._metrics.text, self._live, self._figures.now)
+        self.address: str = self._server.url_of("")
 
     @classmethod
     def opened(cls, output: Output) -> "PreviewSink":
         """Return the sink of the page at `--serve`."""
         assert output.options.serve is not None
         return cls(output.options.serve, output.options.token, output.spec.class_names, output.spec.colours)
+
+    def follow(self, counters: Callable[[], Counters]) -> None:
+        """Have /metrics tell of this run."""
+        self._metrics.follow(counters)
 
     def write(self, segmented: Segmented, picture: Picture | None) -> None:
         """Show one frame; a viewer that still receives the one before skips it."""
@@ -55,14 +59,3 @@ class PreviewSink(Sink):
     def discard(self) -> None:
         """Close the server."""
         self._server.close()
-
-
-def parse_address(address: str) -> tuple[str, int]:
-    """Return host and port of "HOST:PORT", "[IPV6]:PORT", ":PORT" or "PORT"; without a host it is this machine only.
-
-    Port 0 is one that is free. Raises InputError for anything else.
-    """
-    parts = _ADDRESS.fullmatch(address)
-    if parts is None or int(parts["port"]) > 65535:
-        raise InputError(f"got {address!r} to serve at, need HOST:PORT such as {_LOOPBACK}:8080 or [::1]:8080")
-    return parts["ipv6"] or parts["host"] or _LOOPBACK, int(parts["port"])

@@ -1,12 +1,14 @@
 """The interface of every sink."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from segdata.spec import ModelSpec
 from segdata.video.picture import Picture
 from segdata.video.reader import AudioPacket
+from segrun.counters import Counters
 from segrun.frame import Segmented
 from segrun.options import RunOptions
 from segrun.sources.base import Source
@@ -50,6 +52,9 @@ class Sink(ABC):
 
         Raises EdgeSegError if it cannot be taken; the run ends then.
         """
+
+    def follow(self, counters: Callable[[], Counters]) -> None:  # noqa: B027 - most sinks do not ask
+        """Take what tells the run's counters at any moment, from any thread; called once, before the first frame."""
 
     def write_audio(self, packet: AudioPacket) -> None:  # noqa: B027 - most sinks are silent
         """Take one packet of the source's sound."""

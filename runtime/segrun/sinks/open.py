@@ -30,6 +30,7 @@ FOLDER = "segrun.sinks.png:PngSink"
 RAW = "segrun.sinks.raw:RawSink"
 WINDOW = "segrun.sinks.window:WindowSink"
 PREVIEW = "segrun.preview.sink:PreviewSink"
+METRICS = "segrun.preview.metrics:MetricsSink"
 
 
 def output_names(options: RunOptions, word: str) -> tuple[str, ...]:
@@ -95,6 +96,8 @@ def _made(options: RunOptions, names: Sequence[str], source: Source, spec: Model
         yield class_at(WINDOW).opened(screen)
     if options.serve is not None:
         yield class_at(PREVIEW).opened(screen)
+    if options.metrics is not None:
+        yield class_at(METRICS).opened(screen)
 
 
 def _place_of(name: str) -> str:
