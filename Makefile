@@ -89,7 +89,7 @@ clean:
 
 # opencv-python needs libGL and others from the system. Where they are missing and cannot be installed, the headless
 # build does the same work. The bindings of TensorRT are not installed, only read: a test holds the names we use
-# against theirs.
+# against theirs. Its lean runtime says, without a GPU, what it says without a driver.
 $(READY): pyproject.toml requirements-dev.txt constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) install $(CONSTRAINTS) -r requirements-dev.txt
@@ -98,4 +98,6 @@ $(READY): pyproject.toml requirements-dev.txt constraints.txt
 		$(PIP) install $(CONSTRAINTS) opencv-python-headless; }
 	-$(PIP) download --no-deps --only-binary=:all: -d .tensorrt-bindings \
 		'tensorrt-cu12-bindings==10.16.*' 'tensorrt-cu13-bindings==11.4.*'
+	-$(PIP) download --no-deps --only-binary=:all: -d .tensorrt-bindings \
+		'tensorrt-lean-cu12-bindings==11.4.*' 'tensorrt-lean-cu12-libs==11.4.*'
 	touch $@

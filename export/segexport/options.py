@@ -22,9 +22,8 @@ class EngineOptions:
 
     `compute_capability` is that of the GPU it is for; 7.5 is the GTX 1660 Ti's. `workspace_mb` is how many MiB of GPU
     memory a layer may use for itself, `optimization_level` how hard TensorRT searches, 0 to 5; None leaves both to
-    TensorRT. `timing_cache` is a file of kernel timings that is read if it exists and written after; it and
-    `version_compatible`, which has later versions of TensorRT run the engine too, are not for TensorRT-RTX. `build_log`
-    writes NAME.engine.log: everything that TensorRT says, kernels and precisions included.
+    TensorRT. `timing_cache` is a file of kernel timings that is read if it exists and written after; it is not for
+    TensorRT-RTX. `build_log` writes NAME.engine.log: everything that TensorRT says, kernels and precisions included.
     """
 
     compute_capability: str = option(
@@ -41,7 +40,6 @@ class EngineOptions:
     timing_cache: Path | None = option(
         None, "File of kernel timings, read and written; not for TensorRT-RTX.", metavar="FILE", group="Engines"
     )
-    version_compatible: bool = flag("Engines that later TensorRT versions run; not for RTX.", group="Engines")
     build_log: bool = flag("Write all that TensorRT says to NAME.engine.log.", group="Engines")
 
 

@@ -47,7 +47,6 @@ TENSORRT_NAMES = (
     "Builder.build_serialized_network",
     "Builder.create_builder_config",
     "Builder.create_network",
-    "BuilderFlag.VERSION_COMPATIBLE",
     "EngineInspector.get_engine_information",
     "IBuilderConfig.builder_optimization_level",
     "IBuilderConfig.create_timing_cache",

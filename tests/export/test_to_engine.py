@@ -235,7 +235,6 @@ def test_the_log_of_a_build_that_failed_is_kept_and_no_engine(build: Build, fold
         ({"optimization_level": -1}, "got builder optimisation level -1, need 0 .* to 5"),
         ({"workspace_mb": 0}, "got a workspace of 0 MB, need 1 or more"),
         ({"timing_cache": Path("x.cache")}, "timing cache x.cache, but TensorRT-RTX .* ask for a GPU"),
-        ({"version_compatible": True}, "TensorRT-RTX comes without the lean runtime"),
     ],
 )
 def test_options_out_of_range_or_not_for_this_library_are_refused_first(
@@ -249,10 +248,9 @@ def test_options_out_of_range_or_not_for_this_library_are_refused_first(
 def test_options_reach_the_builder(library: TensorRT) -> None:
     trt: Any = library.module
     config = trt.Builder(collecting_logger(library)).create_builder_config()
-    configure(library, config, EngineOptions(workspace_mb=512, optimization_level=5, version_compatible=True))
+    configure(library, config, EngineOptions(workspace_mb=512, optimization_level=5))
     assert config.get_memory_pool_limit(trt.MemoryPoolType.WORKSPACE) == 512 * 2**20
     assert config.builder_optimization_level == 5
-    assert config.get_flag(trt.BuilderFlag.VERSION_COMPATIBLE)
     assert config.profiling_verbosity == trt.ProfilingVerbosity.DETAILED
 
 

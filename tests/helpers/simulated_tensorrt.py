@@ -68,6 +68,10 @@ class Logger:
     def __init__(self) -> None:
         self.errors: list[str] = []
 
+    def take_problems(self) -> list[str]:
+        problems, self.errors = self.errors, []
+        return problems
+
     def take_errors(self) -> str:
         errors, self.errors = " ".join("; ".join(self.errors).split()), []
         return errors or "no reason given"

@@ -27,11 +27,6 @@ def check_build_options(library: TensorRT, options: EngineOptions) -> None:
             f"got timing cache {options.timing_cache}, but TensorRT-RTX times nothing when it builds, and a cache "
             "would make it ask for a GPU: leave it out, or use --engine tensorrt"
         )
-    if options.version_compatible:
-        raise InputError(
-            "got a version-compatible engine to build, but TensorRT-RTX comes without the lean runtime that goes into "
-            "one: leave it out, or use --engine tensorrt"
-        )
 
 
 def configure(library: TensorRT, config: Any, options: EngineOptions) -> None:  # noqa: ANN401 - of the library
@@ -43,8 +38,6 @@ def configure(library: TensorRT, config: Any, options: EngineOptions) -> None:  
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_mb << 20)
     if options.optimization_level is not None:
         config.builder_optimization_level = options.optimization_level
-    if options.version_compatible:
-        config.set_flag(trt.BuilderFlag.VERSION_COMPATIBLE)
 
 
 def set_target(library: TensorRT, config: Any, compute_capability: str) -> None:  # noqa: ANN401 - of the library

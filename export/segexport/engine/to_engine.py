@@ -159,7 +159,10 @@ def _build_plan(
     trt: Any = library.module
     onnx_file = source.path.name  # its folder is a hidden one while it is proved
     logger.take_problems()
-    builder = trt.Builder(logger)
+    try:
+        builder = trt.Builder(logger)
+    except TypeError as error:  # how the bindings raise that there is none
+        raise MissingDependencyError(f"TensorRT cannot start a builder: {logger.take_errors()}, {error}") from None
     if not builder:
         raise MissingDependencyError(f"TensorRT cannot start a builder: {logger.take_errors()}")
     # TensorRT 10 needs the flag; TensorRT 11 and TensorRT-RTX are always strongly typed, and still have it.

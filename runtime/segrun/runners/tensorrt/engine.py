@@ -1,11 +1,46 @@
 """A TensorRT engine, ready to run: its inputs and outputs, and contexts that enqueue it on a stream."""
 
+import ctypes
 from typing import Any
 
 from segdata.errors import ContractError, EdgeSegError, MissingDependencyError
+from segdata.text import short
 from segrun.runners.tensorrt.library import TensorRT
 
-_DRIVER_TOO_OLD = "cudaError 35"  # what TensorRT's CUDA says if the driver is older than it, or not there
+# What TensorRT says if the driver is older than its CUDA, or not there.
+_NO_CUDA = ("cudaError 35", "CUDA initialization failure")
+
+
+def open_runtime(library: TensorRT, logger: Any) -> Any:  # noqa: ANN401 - a class of the library
+    """Return TensorRT's runtime; raise MissingDependencyError if there is no driver, or one too old for its CUDA.
+
+    TensorRT then reports an error and returns a runtime all the same, whose every use ends the process, its deletion
+    too (seen in 10.16 and 11.4), or none at all, which its bindings raise as a TypeError.
+    """
+    logger.take_problems()
+    try:
+        runtime = library.module.Runtime(logger)
+    except TypeError as error:
+        raise _no_driver(library, f"{logger.take_errors()}, {error}") from None
+    reason = logger.take_errors()
+    if not runtime:
+        raise _no_driver(library, reason)
+    if sign := _sign_of_no_cuda(reason):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(runtime))  # it must outlive the interpreter
+        raise _no_driver(library, sign)
+    return runtime
+
+
+def _sign_of_no_cuda(reason: str) -> str:
+    return next((sign for sign in _NO_CUDA if sign in reason), "")
+
+
+def _no_driver(library: TensorRT, reason: str) -> MissingDependencyError:
+    return MissingDependencyError(
+        f"the NVIDIA driver is missing or too old for {library.flavour} {library.version} ({short(reason)}); install a "
+        "newer driver (nvidia-smi shows which it is), or a TensorRT for its CUDA: tensorrt-cu12 takes driver 525 and "
+        "later, tensorrt-cu13 580"
+    )
 
 
 class TensorRTEngine:
@@ -22,19 +57,16 @@ class TensorRTEngine:
         """
         self._trt: Any = library.module
         self._logger = logger
-        self._runtime: Any = self._trt.Runtime(logger)
-        self._engine: Any = self._runtime.deserialize_cuda_engine(plan) if self._runtime else None
+        self._runtime: Any = open_runtime(library, logger)
+        self._engine: Any = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
             self.release()
             reason = logger.take_errors()
-            if _DRIVER_TOO_OLD in reason:
-                raise MissingDependencyError(
-                    f"the NVIDIA driver is missing or too old for {library.flavour} {library.version} "
-                    f"({_DRIVER_TOO_OLD}); install a newer driver (nvidia-smi shows which it is)"
-                )
+            if sign := _sign_of_no_cuda(reason):
+                raise _no_driver(library, sign)
             raise ContractError(
-                f"{origin}: {library.flavour} {library.version} cannot read it ({reason}); build it again with "
-                "seg-export"
+                f"{origin}: {library.flavour} {library.version} cannot read it ({reason}); build it "
+                "again with seg-export"
             )
 
     def signature(self) -> list[str]:

@@ -1,5 +1,6 @@
 """Runs engines on the GPU, with TensorRT or TensorRT-RTX and pycuda."""
 
+import re
 from collections.abc import Generator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -118,10 +119,16 @@ def _installed(flavour: Flavour) -> TensorRT:
 
 def _check_library(path: Path, manifest: EngineManifest, library: TensorRT) -> None:
     built, here = f"{manifest.flavour} {manifest.version}", f"{library.flavour} {library.version}"
-    if built != here:
+    same = manifest.flavour == library.flavour and _release(manifest.version) == _release(library.version)
+    if not same:
         raise ContractError(
             f"{path}: built with {built}, but here is {here}; install that, or build it again with: {manifest.rebuild}"
         )
+
+
+def _release(version: str) -> str:
+    """Return a version without what says how it was packaged: 10.14.1.48 of 10.14.1.48.post1."""
+    return re.match(r"[0-9.]*[0-9]|", version)[0]  # type: ignore[index] # the empty match is one, too
 
 
 def _check_capability(path: Path, manifest: EngineManifest, device: Device) -> None:
