@@ -58,6 +58,22 @@ class RunOptions:
     model: Path | None = option(
         None, "A shipped model by its name, or a file of seg-export.", metavar="NAME|FILE", show_default="unet-256"
     )
+    start: Annotated[float, Ge(0), TIME] = option(
+        0.0, "Begin there: seconds, or 00:01:30.", metavar="TIME", group="Input"
+    )
+    duration: Annotated[float, Gt(0), TIME] | None = option(
+        None, "Take so much.", metavar="TIME", show_default="all", group="Input"
+    )
+    every: Annotated[int, Ge(1)] = option(1, "Take only every Nth frame.", metavar="N", group="Input")
+    raw: str | None = option(
+        None, "What raw frames standard input has, as 1280x720:rgb24@25.", metavar="WxH[:FORMAT][@RATE]", group="Input"
+    )
+    timeout: Annotated[float, Gt(0)] = option(
+        5.0, "How long an address may be silent.", metavar="SECONDS", group="Input"
+    )
+    reconnect: Annotated[float, Ge(0)] = option(
+        30.0, "How long to keep trying an address after that.", metavar="SECONDS", group="Input"
+    )
     runner: RunnerName = option("auto", "What runs an .onnx; auto is OpenVINO.", group="Model and speed")
     arithmetic: Arithmetic = option(
         "auto", "What floats are computed in on a CPU; auto is the fastest here, measured.", group="Model and speed"
@@ -76,22 +92,6 @@ class RunOptions:
     encoder: Encoder = option("libx264", "What encodes video; auto is the graphics card if it can.", group="Output")
     audio: Audio = option(
         "copy", "What becomes of sound: copied, re-encoded where the file cannot hold it, or left out.", group="Output"
-    )
-    start: Annotated[float, Ge(0), TIME] = option(
-        0.0, "Begin there: seconds, or 00:01:30.", metavar="TIME", group="Input"
-    )
-    duration: Annotated[float, Gt(0), TIME] | None = option(
-        None, "Take so much.", metavar="TIME", show_default="all", group="Input"
-    )
-    every: Annotated[int, Ge(1)] = option(1, "Take only every Nth frame.", metavar="N", group="Input")
-    raw: str | None = option(
-        None, "What raw frames standard input has, as 1280x720:rgb24@25.", metavar="WxH[:FORMAT][@RATE]", group="Input"
-    )
-    timeout: Annotated[float, Gt(0)] = option(
-        5.0, "How long an address may be silent.", metavar="SECONDS", group="Input"
-    )
-    reconnect: Annotated[float, Ge(0)] = option(
-        30.0, "How long to keep trying an address after that.", metavar="SECONDS", group="Input"
     )
     window: bool = flag("Show the result in a window; q closes it.", group="Picture")
     serve: str | None = option(
