@@ -29,7 +29,8 @@ class SegmentedImage:
     """An image, RGB uint8 [H, W, 3], and the class id of each of its pixels, `labels`, uint8 [H, W].
 
     `classes` are the names that the ids stand for, `colours` their RGB colours, `name` is the file's, "" without one.
-    A notebook shows it as the overlay.
+    `confidence` is 255 times the probability of each pixel's class, uint8 [H, W], None where the model gives none. A
+    notebook shows it as the overlay.
     """
 
     image: npt.NDArray[np.uint8] = field(repr=False)
@@ -37,6 +38,7 @@ class SegmentedImage:
     classes: tuple[str, ...] = field(repr=False)
     colours: tuple[Colour, ...] = field(repr=False)
     name: str = ""
+    confidence: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
 
     @cached_property
     def shares(self) -> dict[str, float]:

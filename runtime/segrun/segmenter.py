@@ -15,7 +15,7 @@ from segdata.video.label_video import read_labels
 from segdata.video.reader import Decoded
 from segrun.frame import Frame, FrameMaker, Segmented
 from segrun.options import Arithmetic, RunnerName, RunOptions
-from segrun.runners.base import Frames
+from segrun.runners.base import Frames, Inferred
 from segrun.runners.open import open_runner
 from segrun.segmented_image import ImageLike, SegmentedImage, to_rgb
 from segrun.sources.excerpt import excerpt
@@ -56,9 +56,7 @@ class Segmenter:
         The network sees the image at its own size; its labels are enlarged to the nearest. Raises InputError for an
         array of another shape or type.
         """
-        image, _ = to_rgb(image)
-        labels = self._runner(resize_frame(image, self.spec.height, self.spec.width)[None])[0]
-        return enlarge_labels(labels, *image.shape[:2])
+        return self.image(image).labels
 
     def image(self, image: ImageLike) -> SegmentedImage:
         """Return `image` with its labels: RGB uint8 [H, W, 3], an image of Pillow, or the path of an image file.
@@ -66,7 +64,9 @@ class Segmenter:
         Raises InputError for what is no image.
         """
         pixels, name = to_rgb(image)
-        return SegmentedImage(pixels, self(pixels), self.classes, self.colours, name)
+        found = self._runner.infer(resize_frame(pixels, self.spec.height, self.spec.width)[None])
+        labels, *confidence = (enlarge_labels(values[0], *pixels.shape[:2]) for values in found if values is not None)
+        return SegmentedImage(pixels, labels, self.classes, self.colours, name, *confidence)
 
     def images(self, images: Iterable[ImageLike]) -> Iterator[SegmentedImage]:
         """Yield each of `images` with its labels, as `image` does; each is taken when it is asked for."""
@@ -102,12 +102,16 @@ class Segmenter:
 
         small = small_images()
         if labels is not None:
-            stream = (stored.labels[None] for _, stored in zip(small, read_labels(Path(labels)), strict=False))
+            kept = zip(small, read_labels(Path(labels)), strict=False)
+            stream: Iterator[Inferred] = (Inferred(stored.labels[None]) for _, stored in kept)
+        elif source.live:
+            stream = (self._runner.infer(image) for image in small)
         else:
-            stream = (self._runner(image) for image in small) if source.live else self._runner.stream(small)
+            stream = self._runner.infer_stream(small)
         try:
             for found in stream:
-                yield Segmented(waiting.popleft(), found[0], self.classes, time.perf_counter())
+                confidence = None if found.confidence is None else found.confidence[0]
+                yield Segmented(waiting.popleft(), found.labels[0], self.classes, time.perf_counter(), confidence)
         finally:
             source.close()
 

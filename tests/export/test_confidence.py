@@ -36,6 +36,7 @@ from segrun.runners.onnxruntime import OnnxRuntimeRunner
 from segrun.runners.openvino import OpenVINORunner
 from segrun.runners.tensorrt.library import load_tensorrt
 from segrun.runners.tensorrt.runner import TensorRTRunner
+from segrun.segmenter import Segmenter
 from segtrain.frames.batches import normalise
 
 if TYPE_CHECKING:
@@ -174,7 +175,23 @@ def test_finished_classes_are_refused(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["net.onnx"]
 
 
-# seg-run
+# Segmenter and seg-run
+
+
+def test_segmenter_gives_it_where_the_model_does(
+    artefacts: "Artefacts", sure: dict[str, Path], street_video: Path
+) -> None:
+    image = scene(1, 90, 160).image
+    with Segmenter(sure["fp32"], "onnxruntime") as segmenter, Segmenter(artefacts.onnx["fp32"], "onnxruntime") as plain:
+        found = segmenter.image(image)
+        assert found.confidence is not None
+        assert found.confidence.shape == found.labels.shape == (90, 160)
+        assert np.array_equal(found.labels, plain(image))
+        assert plain.image(image).confidence is None
+        frame = next(segmenter.video(street_video))
+        assert frame.confidence is not None
+        assert frame.confidence.shape == frame.labels.shape
+        assert next(plain.video(street_video)).confidence is None
 
 
 def ran(folder: Path, *words: object) -> Result:
