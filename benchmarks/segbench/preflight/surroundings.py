@@ -9,7 +9,9 @@ from segbench.artefacts import artefacts_of
 from segbench.measure.nvml import card_state, load_nvml
 from segbench.preflight.found import Gpu
 from segbench.preflight.installed import Extra, installed
+from segbench.preflight.seen_card import seen_card
 from segdata.command import missing_dependency
+from segdata.errors import MissingDependencyError
 from segdata.shipped import DEFAULT_ONNX, shipped_checkpoint
 from segdata.spec import Precision
 from segrun.options import RunnerName
@@ -22,7 +24,12 @@ from segrun.runners.tensorrt.manifest import Flavour
 
 def find_gpu() -> Gpu:
     """Return the first GPU; raise MissingDependencyError, saying why and how to fix it, if none can be used."""
-    name, compute_capability = first_device()
+    try:
+        name, compute_capability = first_device()
+    except MissingDependencyError as error:
+        if seen := seen_card():
+            raise MissingDependencyError(f"{seen} is here, but not to be used: {error}") from None
+        raise
     version = load_driver().get_driver_version()  # 12040 is CUDA 12.4
     card = card_state(load_nvml())
     of_driver = f"{card.driver}, " if card else ""
