@@ -19,7 +19,6 @@ import pytest
 import torch
 from hypothesis import settings
 
-from helpers.docs_pages import build_site
 from segdata.cores import usable_cores
 from segdata.dataset import Dataset
 from segdata.errors import EdgeSegError, InputError
@@ -157,6 +156,8 @@ def browser() -> Iterator["Chrome"]:
 def site_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site of the documentation, built strictly."""
     folder = tmp_path_factory.mktemp("site")
+    from helpers.docs_pages import build_site  # a test copies this file to a folder without helpers
+
     done = build_site(folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder

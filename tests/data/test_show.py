@@ -152,7 +152,7 @@ def test_frames_of_any_shape_are_drawn(tmp_path: Path, write_pair: WritePair, wi
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"split": "test"}, "has the splits train, val; need test"),
+        ({"split": "test"}, "got the split test, this dataset has train, val"),
         ({"frames": 0}, "got 0 frames, need 1 to 100"),
         ({"frames": -1}, "got -1 frames, need 1 to 100"),
         ({"frames": 101}, "got 101 frames, need 1 to 100"),
