@@ -9,6 +9,7 @@ import pytest
 from segdata.labels import CITYSCAPES_29
 from segdata.video.picture import Picture
 from segdata.video.yuv import ColourCoding, Matrix
+from segrun.drawing.contours import smooth_contours
 from segrun.drawing.overlay import Overlay
 from segrun.options import View
 from segrun.runners.base import Labels
@@ -106,3 +107,46 @@ def test_frame_and_labels_are_left_as_they_are(view: View, labels: Labels) -> No
 def test_other_colours_may_be_named() -> None:
     drawn = Overlay(((1, 2, 3), (250, 0, 0)), 1).draw(noisy(), np.ones((2, 2), dtype=np.uint8))
     np.testing.assert_allclose(drawn.to_rgb().astype(int), np.broadcast_to((250, 0, 0), (96, 128, 3)), atol=3)
+
+
+@pytest.mark.parametrize("clear", [SKY, 200])
+def test_the_picture_shows_through_what_is_no_class(labels: Labels, clear: int) -> None:
+    picture = noisy()
+    shown = np.where(labels == SKY, np.uint8(clear), labels)
+    drawn = Overlay(COLOURS, 0.5, clear=[SKY]).draw(picture, shown)
+    for found, source, rows in zip(drawn.planes, picture.planes, (44, 22, 22), strict=True):
+        np.testing.assert_array_equal(found[:rows], source[:rows])
+        assert (found[-rows:] != source[-rows:]).any()
+
+
+def test_a_mask_shows_no_picture_at_all(labels: Labels) -> None:
+    drawn = Overlay(COLOURS, 0.5, "mask", clear=[SKY]).draw(noisy(), labels)
+    np.testing.assert_allclose(drawn.to_rgb()[:44].astype(int), np.broadcast_to(COLOURS[SKY], (44, 128, 3)), atol=3)
+
+
+def test_contours_cut_off_the_stairs_of_a_slope() -> None:
+    slope = np.where(np.indices((16, 32))[0] > np.arange(32) // 4, np.uint8(ROAD), np.uint8(SKY))
+    heights = (smooth_contours(slope, 256, 256) == ROAD).sum(axis=0)
+    steps = np.abs(np.diff(heights.astype(int)))
+    assert steps.max() == 1  # and not 2, which is a pixel of the labels
+    assert steps.sum() == 14
+
+
+def test_contours_keep_straight_edges_and_thin_lines(labels: Labels) -> None:
+    labels[:, 5] = PERSON
+    fine = smooth_contours(labels, 96, 128)
+    plain = np.kron(labels, np.ones((2, 2), np.uint8))
+    np.testing.assert_array_equal(fine[:20], plain[:20])
+    np.testing.assert_array_equal(fine[28:, :40], plain[28:, :40])
+
+
+def test_contours_make_no_class_that_is_not_there() -> None:
+    labels = np.random.default_rng(0).integers(0, 29, (24, 32)).astype(np.uint8)
+    fine = smooth_contours(labels, 96, 128)
+    around = np.pad(np.kron(labels, np.ones((2, 2), np.uint8)), 1, mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(around, (3, 3)).reshape(*fine.shape, 9)
+    assert (windows == fine[..., None]).any(axis=2).all()
+
+
+def test_labels_of_about_the_pictures_size_are_drawn_as_they_are(labels: Labels) -> None:
+    np.testing.assert_array_equal(smooth_contours(labels, 47, 64), labels)

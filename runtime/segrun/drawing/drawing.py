@@ -16,6 +16,7 @@ from segrun.frame import Segmented
 from segrun.options import View
 
 _FRAMES_OF_SPEED = 30
+_NO_CLASS = ("unlabelled", "unlabeled", "void")  # the picture shows through, as at the bonnet of the car
 
 
 def _viridis() -> tuple[Colour, ...]:
@@ -35,8 +36,11 @@ class Drawing:
     ) -> None:
         self._spec = spec
         self._shows_confidence = view == "confidence"
+        clear = [index for index, name in enumerate(spec.class_names) if name in _NO_CLASS]
         self._overlay = (
-            Overlay(_SURENESS, 1.0, "mask") if self._shows_confidence else Overlay(spec.colours, alpha, view)
+            Overlay(_SURENESS, 1.0, "mask", contours=False)
+            if self._shows_confidence
+            else Overlay(spec.colours, alpha, view, clear=clear)
         )
         self._wants_legend, self._wants_speed = legend, show_fps
         self._made_for: tuple[int, int, ColourCoding] | None = None
