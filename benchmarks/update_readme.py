@@ -10,7 +10,7 @@ from segbench.report.readme_table import update_readme
 from segbench.results import read_report
 
 ROOT = Path(__file__).parents[1]
-REPORT = ROOT / "benchmarks" / "results" / "intel-xeon-2-cores.json"
+REPORT = ROOT / "benchmarks" / "results" / "amd-epyc-2-cores.json"
 
 
 def main() -> None:

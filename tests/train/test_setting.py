@@ -144,7 +144,7 @@ def test_a_split_that_is_empty_or_missing_is_refused(
         check(replace(options, dataset=folder))
     del facts["splits"][split]
     (folder / "dataset.json").write_text(json.dumps(facts))
-    with refused(f"need {split}"):
+    with refused(f"got the split {split}, this dataset has"):
         check(replace(options, dataset=folder))
 
 
