@@ -56,7 +56,7 @@ class RunOptions:
     inputs: tuple[str, ...] = argument((), metavar="INPUT...")
     outputs: tuple[str, ...] = option((), _OUTPUT, "-o", "--output", metavar="NAME")
     model: Path | None = option(
-        None, "A shipped model by its name, or a file of seg-export.", metavar="NAME|FILE", show_default="unet-256"
+        None, "A shipped model by its name, or a file of seg-export.", metavar="NAME|FILE", show_default="unet-256-lite"
     )
     start: Annotated[float, Ge(0), TIME] = option(
         0.0, "Begin there: seconds, or 00:01:30.", metavar="TIME", group="Input"

@@ -11,7 +11,7 @@ import pytest
 
 from helpers.seeing_runner import SkyAndPerson
 from segdata.errors import ContractError, EdgeSegError
-from segdata.shipped import DEFAULT_ONNX
+from segdata.shipped import DEFAULT_ONNX, model_files
 from segrun.runners.base import Frames, Inferred
 from segrun.runners.fastest import Opener, open_fastest
 from segrun.runners.onnxruntime import OnnxRuntimeRunner
@@ -135,8 +135,15 @@ def test_ways_that_cannot_run_here_are_left_out_and_the_first_problem_is_told_if
         open_fastest(machine.ways(f16=ContractError("no f16"), f32=ContractError("nor this")), ["there"], machine.clock)
 
 
-def test_the_shipped_model_runs_in_the_way_that_was_fastest() -> None:
-    with open_runner() as runner, OpenVINORunner(DEFAULT_ONNX[0], "f32") as exact:
+def test_without_a_name_it_is_the_most_accurate_model() -> None:
+    with open_runner() as runner, OpenVINORunner(model_files(Path("unet-256-lite"))[0], "f32") as lite:
+        frames = np.random.default_rng(0).integers(0, 256, (1, 256, 256, 3), dtype=np.uint8)
+        assert runner.weights == lite.weights
+        assert (runner(frames) == lite(frames)).mean() > 0.9
+
+
+def test_a_shipped_model_runs_in_the_way_that_was_fastest() -> None:
+    with open_runner(Path("unet-256")) as runner, OpenVINORunner(DEFAULT_ONNX[0], "f32") as exact:
         name, _, speed = runner.chosen.partition(": ")
         file, _, arithmetic = name.partition(" in ")
         assert file in {path.name for path in DEFAULT_ONNX}
@@ -144,7 +151,7 @@ def test_the_shipped_model_runs_in_the_way_that_was_fastest() -> None:
         assert "FPS in a probe; the " in speed
         frames = np.random.default_rng(0).integers(0, 256, (1, 256, 256, 3), dtype=np.uint8)
         assert (runner(frames) == exact(frames)).mean() > 0.9
-    with Segmenter() as segmenter:
+    with Segmenter("unet-256") as segmenter:
         assert segmenter.chosen.startswith(name)
 
 

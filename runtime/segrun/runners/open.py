@@ -8,7 +8,7 @@ from pathlib import Path
 from segdata.cores import usable_cores
 from segdata.errors import EdgeSegError, InputError
 from segdata.files import sha256_of
-from segdata.shipped import DEFAULT_MODEL, MODELS, model_files
+from segdata.shipped import DEFAULT_MODEL, MODELS, model_files, shipped_checkpoint
 from segrun.options import Arithmetic, RunnerName
 from segrun.registry import class_at
 from segrun.runners.base import Runner
@@ -26,7 +26,7 @@ RUNNERS: dict[str, dict[RunnerName, str]] = {
 
 
 ENGINES = Path("exports")
-"""Where seg-export leaves engines unless it is told otherwise; one of the shipped model is taken from there."""
+"""Where seg-export leaves engines unless it is told otherwise; one of a shipped model is taken from there."""
 
 
 def open_runner(
@@ -40,17 +40,19 @@ def open_runner(
     """Return the runner for an artefact, in the fastest way that there is to run it here; see its `chosen`.
 
     An .engine runs on TensorRT or TensorRT-RTX, as its manifest says; an .onnx on the CPU, by OpenVINO ("auto") or by
-    ONNX Runtime. Where `path` is the name of a shipped model (unet-256 if None) it is an engine of it in `exports`, if
-    there is a GPU that runs it, else the faster of its float16 and INT8 files. `arithmetic` pins what floats are
-    computed in on a CPU. `trust` takes an engine of other bytes than its manifest says; only for one you built
-    yourself. `throughput` has OpenVINO give `stream` more frames a second at the price of each one's latency.
+    ONNX Runtime. Where `path` is the name of a shipped model it is an engine of it in `exports`, if there is a GPU that
+    runs it, else the fastest of its files; without `path` it is unet-256-lite, or an engine of unet-256. `arithmetic`
+    pins what floats are computed in on a CPU. `trust` takes an engine of other bytes than its manifest says; only for
+    one you built yourself. `throughput` has OpenVINO give `stream` more frames a second at the price of each one's
+    latency.
 
     Raises InputError if there is no such file, no runner for its suffix, or no such arithmetic here, ContractError if
     the file breaks the graph contract or does not match its manifest or this machine, MissingDependencyError if a
     library or driver is missing.
     """
     word = path or Path(DEFAULT_MODEL)
-    engines = sorted(ENGINES.glob(f"{word}.*.engine")) if str(word) in MODELS and not word.is_file() else []
+    named = [DEFAULT_MODEL, shipped_checkpoint().stem] if path is None else [str(word)] * (not word.is_file())
+    engines = [file for name in named if name in MODELS for file in sorted(ENGINES.glob(f"{name}.*.engine"))]
     if engines and (runner, arithmetic) == ("auto", "auto"):
         with suppress(EdgeSegError):  # no GPU, or another one: the CPU does it
             return _open(engines, runner, trust, throughput, arithmetic)
