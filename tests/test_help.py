@@ -86,3 +86,20 @@ def test_the_shell_completes_options(command: str, shell: str) -> None:
 
     assert variable in asked("source")
     assert "--help" in asked("complete", COMP_WORDS=f"{command} --he", COMP_CWORD={"fish": "--he"}.get(shell, "1"))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "seg-data prepare", "seg-data check", "seg-data show", "seg-data synth", "seg-train", "seg-export",
+        "seg-export inspect", "seg-export wrap", "seg-run", "seg-bench", "seg-bench preflight", "seg-bench compare",
+    ],
+)  # fmt: skip
+def test_every_help_ends_with_examples(command: str) -> None:
+    name, *words = command.split()
+    path = Path(sys.executable).parent / name
+    text = subprocess.run([path, *words, "--help"], capture_output=True, text=True, check=True).stdout
+    examples = text.partition("\nExamples:\n")[2].splitlines()
+    assert examples
+    assert all(line.startswith(f"  {command}") for line in examples)
+    assert max(map(len, text.splitlines())) <= 80

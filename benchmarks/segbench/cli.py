@@ -84,7 +84,9 @@ def _write(report: "BenchReport", options: BenchOptions) -> None:
         click.echo(path)
 
 
-@click.command("preflight", cls=Command)
+@click.command(
+    "preflight", cls=Command, examples=("seg-bench preflight", "seg-bench preflight exports/unet-128.fp32.onnx")
+)
 @click.argument("model", type=_PATH, required=False)
 def preflight_command(model: Path | None) -> None:
     """Say, in under two minutes, what this machine can run, what is missing, and what to export for it.
@@ -107,7 +109,7 @@ def preflight_command(model: Path | None) -> None:
     print_preflight(found, Console())
 
 
-@click.command("compare", cls=Command)
+@click.command("compare", cls=Command, examples=("seg-bench compare yesterday.json today.json",))
 @click.argument("before", type=_PATH)
 @click.argument("after", type=_PATH)
 @click.option("--markdown", type=_PATH, metavar="FILE", help="Write the comparison there as Markdown.")

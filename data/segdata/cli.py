@@ -77,7 +77,7 @@ def prepare(options: PrepareOptions) -> None:
         click.echo(dataset.folder)
 
 
-@main.command(cls=Command)
+@main.command(cls=Command, examples=("seg-data check cityscapes", "seg-data check mine --label-space mine.toml"))
 @with_layouts
 @with_options(CheckOptions)
 def check(options: CheckOptions) -> None:
@@ -101,7 +101,11 @@ def check(options: CheckOptions) -> None:
         sys.exit(1)
 
 
-@main.command(cls=Command, short_help="Draw DATASET: a sheet of frames, and how common each class is.")
+@main.command(
+    cls=Command,
+    short_help="Draw DATASET: a sheet of frames, and how common each class is.",
+    examples=("seg-data show dataset", "seg-data show dataset --split train --frames 20 -o pictures"),
+)
 @with_options(ShowOptions)
 def show(options: ShowOptions) -> None:
     """Draw DATASET: sheet.png (image, labels, both, legend) and classes.png (how common each class is)."""
@@ -111,7 +115,11 @@ def show(options: ShowOptions) -> None:
         click.echo(path)
 
 
-@main.command(cls=Command, short_help="Make synthetic street scenes with exact labels, and a video, in TARGET.")
+@main.command(
+    cls=Command,
+    short_help="Make synthetic street scenes with exact labels, and a video, in TARGET.",
+    examples=("seg-data synth street", "seg-data synth street --train 0 --val 60 --seconds 20"),
+)
 @with_options(SynthOptions)
 def synth(options: SynthOptions) -> None:
     """Make synthetic street scenes with exact labels in TARGET, in the layout `prepare` reads, and a drive video.

@@ -103,7 +103,10 @@ def _megabytes(path: Path) -> str:
     return f"{path.stat().st_size / 1e6:.1f}"
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    examples=("seg-export inspect exports/unet-256.int8.onnx", "seg-export inspect net.fp32.onnx --json"),
+)
 @click.argument("file", type=_PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def inspect_command(file: Path, as_json: bool) -> None:
@@ -120,7 +123,14 @@ def inspect_command(file: Path, as_json: bool) -> None:
         Console().print(render(inspection))
 
 
-@click.command(cls=Command)
+_WRAP_EXAMPLES = (
+    "seg-export wrap net.onnx --classes cityscapes-19 --normalise imagenet",
+    "seg-export wrap net.onnx --classes own.toml --normalise unit --size 640x360",
+    "seg-export wrap net.onnx --classes own.toml --normalise unit --check a.jpg",
+)
+
+
+@click.command(cls=Command, examples=_WRAP_EXAMPLES)
 @with_options(WrapOptions)
 def wrap_command(options: WrapOptions) -> None:
     """Bring NETWORK, an .onnx from elsewhere, under the graph contract, so that all of edgeseg works for it.
