@@ -50,5 +50,5 @@ def test_the_markdown_is_that_of_the_json(path: Path) -> None:
 def test_the_readme_has_the_table_of_the_report(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     readme.write_text((ROOT / "README.md").read_text())
-    update_readme(readme, read_report(RESULTS / "intel-xeon-2-cores.json"))
+    update_readme(readme, read_report(RESULTS / "amd-epyc-2-cores.json"))
     assert readme.read_text() == (ROOT / "README.md").read_text()
