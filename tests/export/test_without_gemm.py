@@ -110,7 +110,7 @@ def test_networks_of_others_are_built_in_every_precision(wrapped: Path, streets:
         assert row.engine is not None
         manifest = read_manifest(row.engine)
         assert (manifest.spec.source, manifest.spec.licence) == ("net.onnx", "MIT")
-        assert row.agreement.equal_pixels > 0.9
+        assert row.agreement.equal_pixels > 0.8
 
 
 def test_an_engine_without_labelled_frames_has_no_miou_in_its_manifest(wrapped: Path, tmp_path: Path) -> None:

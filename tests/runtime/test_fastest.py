@@ -139,7 +139,7 @@ def test_without_a_name_it_is_the_most_accurate_model() -> None:
     with open_runner() as runner, OpenVINORunner(model_files(Path("unet-256-lite"))[0], "f32") as lite:
         frames = np.random.default_rng(0).integers(0, 256, (1, 256, 256, 3), dtype=np.uint8)
         assert runner.weights == lite.weights
-        assert (runner(frames) == lite(frames)).mean() > 0.9
+        assert (runner(frames) == lite(frames)).mean() > 0.8
 
 
 def test_a_shipped_model_runs_in_the_way_that_was_fastest() -> None:
