@@ -1,14 +1,14 @@
-# make help              these lines
-# make demo              the whole road on a synthetic drive (or: make demo VIDEO=my.mp4)
-# make test              all tests, on all cores, and how much of the code they run
-# make check             ruff, mypy, import-linter, the repository's own files, and the documentation without a warning
-# make docs              the documentation, in site/; its page that runs models needs npm once
-# make wheel             the package of the last commit, in dist/: the same bytes each time
-# make constraints       constraints.txt: newest of what pyproject.toml began to ask for, the rest as it was
-# make audit             known vulnerabilities in constraints.txt
+# make help              show these lines
+# make demo              segment, export and measure on a synthetic drive (or: make demo VIDEO=my.mp4)
+# make test              run all tests, on all cores, and report the coverage
+# make check             run ruff, mypy and import-linter; check the files of the repository; build the documentation
+# make docs              build the documentation in site/; its page that runs models needs npm once
+# make wheel             build the package of the last commit in dist/: the same bytes each time
+# make constraints       update constraints.txt for pyproject.toml, keeping the versions that are in it
+# make audit             look for known vulnerabilities in constraints.txt
 #
-# Each sets up what it needs: in the active virtual environment, or in .venv, with the versions of constraints.txt
-# (with the newest that pyproject.toml allows: make test CONSTRAINTS=).
+# Each target installs what it needs into the active virtual environment, or into .venv, with the versions of
+# constraints.txt (or the newest that pyproject.toml allows: make test CONSTRAINTS=).
 
 PYTHON ?= python3
 VENV := $(if $(VIRTUAL_ENV),$(VIRTUAL_ENV),.venv)
@@ -35,12 +35,12 @@ demo: $(READY)
 	$(BIN)/seg-run "$(VIDEO)" -o $(DEMO)/segmented.mp4
 	@echo "--- the shipped model in every precision"
 	$(BIN)/seg-export -o $(DEMO)/exports
-	@echo "--- how fast and how right each one is here (the accuracy is on synthetic scenes; the README has the real one)"
+	@echo "--- how fast and how accurate each one is here (on synthetic scenes; the README has the accuracy on real ones)"
 	$(BIN)/seg-bench $(foreach p,fp32 fp16 int8,$(DEMO)/exports/unet-256.$(p).onnx) --video "$(VIDEO)" --data $(DEMO)/dataset --rounds 3
 
 test: $(READY)
 	$(BIN)/python docs/onnxruntime_web.py
-	$(BIN)/python -m pytest -q -n auto --max-worker-restart 0 --dist loadfile --cov
+	$(BIN)/python -m pytest -q -n auto --max-worker-restart 0 --dist loadfile --no-loadscope-reorder --cov
 
 check: $(READY)
 	$(BIN)/ruff check
@@ -51,7 +51,7 @@ check: $(READY)
 	$(BIN)/python docs/onnxruntime_web.py
 	$(DOCS)
 
-# By the schemas that check-jsonschema brings along; CI runs actionlint, which is no package of Python's alone.
+# With the schemas in check-jsonschema. CI also runs actionlint, which is not a Python package.
 check-repository: $(READY)
 	$(SCHEMA) --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(SCHEMA) --builtin-schema vendor.dependabot .github/dependabot.yml
@@ -66,19 +66,19 @@ docs: $(READY)
 	$(BIN)/python docs/onnxruntime_web.py
 	$(DOCS)
 
-# The commit, setuptools and zlib decide every byte; when, where and by whom it is built does not.
+# Every byte depends on the commit, setuptools and zlib only: not on the time, the place or the user of the build.
 wheel: $(READY)
 	rm -rf build/wheel
 	umask 022 && mkdir -p build/wheel && git -c tar.umask=022 archive HEAD | tar -x -C build/wheel
 	umask 022 && SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
 		$(BIN)/python -m build --wheel --no-isolation --outdir dist build/wheel
 
-# For every Python and system that is supported; UPGRADE=--upgrade moves all versions on.
+# For every supported Python and system; UPGRADE=--upgrade upgrades all versions.
 constraints: $(READY)
 	$(BIN)/uv pip compile pyproject.toml requirements-dev.txt .ci/headless.in --extra dev --universal --python-version 3.10 \
 		--no-emit-package edgeseg --no-annotate --custom-compile-command "make constraints" $(UPGRADE) -o constraints.txt
 
-# --strict: an entry that could not be looked up is no entry without vulnerabilities.
+# --strict: fail if a package could not be looked up.
 audit:
 	test -x build/audit/bin/pip-audit || { $(PYTHON) -m venv build/audit && \
 		build/audit/bin/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.7,<3'; }
@@ -87,9 +87,9 @@ audit:
 clean:
 	rm -rf $(DEMO) .venv build dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-# opencv-python needs libGL and others from the system. Where they are missing and cannot be installed, the headless
-# build does the same work. The bindings of TensorRT are not installed, only read: a test holds the names we use
-# against theirs. Its lean runtime says, without a GPU, what it says without a driver.
+# opencv-python needs libGL and other libraries of the system. If they are missing, the headless build replaces it.
+# TensorRT's bindings are downloaded but not installed: a test compares the names in our source with theirs. Another
+# test runs TensorRT's lean runtime, which shows without a GPU how TensorRT behaves without a driver.
 $(READY): pyproject.toml requirements-dev.txt constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) install $(CONSTRAINTS) -r requirements-dev.txt

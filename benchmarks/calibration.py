@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from segdata.dataset import Dataset, SplitArrays
+from segdata.command_line.progress import SILENT
+from segdata.dataset.dataset import Dataset, SplitArrays
 from segdata.metrics import accuracy, confusion_matrix
-from segdata.progress import SILENT
 from segexport.graph.to_onnx import to_onnx
 from segexport.options import CalibrationMethodName
 from segexport.quantise.calibrate import measure_ranges

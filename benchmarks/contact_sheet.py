@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segdata.resize import resize_frame
+from segdata.images.resize import resize_frame
 from segdata.video.picture import Picture
 from segdata.video.reader import VideoReader
 from segrun.drawing.overlay import Overlay

@@ -47,7 +47,8 @@ def main(onnx: Path, videos: int, kills: int, apart: float, ray: bool) -> None:
         folder = Path(name)
         broken = write_videos(folder / "clips", videos)
         words = ["--model", str(onnx.absolute()), "--from", str(folder / "clips"), "-o", "out/{path}.mp4"]
-        command = [str(BIN / "seg-run"), *words, "-o", "masks/{path}/"]
+        # Each process would measure which arithmetic is fastest, and labels are equal only within one.
+        command = [str(BIN / "seg-run"), *words, "-o", "masks/{path}/", "--arithmetic", "f32"]
         for each in ("calm", "wild"):
             (folder / each).mkdir()
         ended(start(command, folder / "calm"))

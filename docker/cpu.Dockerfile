@@ -1,10 +1,10 @@
-# edgeseg on a processor: seg-data, seg-run with --serve, seg-bench; no PyTorch.
+# edgeseg on a CPU: seg-data, seg-run with --serve, seg-bench; no PyTorch.
 #
 #     docker build -f docker/cpu.Dockerfile -t edgeseg .
 #     docker run --rm -v "$PWD:/data" edgeseg seg-run drive.mp4
 FROM debian:bookworm-slim
 
-# What opencv-python links against, and Python.
+# Python, and the libraries that opencv-python links against.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
         python3 python3-venv libgl1 libglib2.0-0 libxcb1 libx11-6 libxext6 \

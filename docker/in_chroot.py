@@ -1,11 +1,13 @@
-"""Carries out a Dockerfile on Debian in a folder, where there is no Docker: each RUN in a fresh root of debootstrap.
+"""Runs the steps of a Dockerfile without Docker: each RUN in a fresh Debian that debootstrap made in a folder.
 
     python3 docker/in_chroot.py docker/cpu.Dockerfile FOLDER
+    python3 docker/in_chroot.py docker/cuda.Dockerfile FOLDER --build-arg CUDA=13 --build-arg TENSORRT=tensorrt-rtx
 
-As root, with debootstrap installed; ends with what CMD prints. FROM must be a Debian. COPY copies what git tracks,
-whatever .dockerignore says. ARG, a second FROM and COPY --from are refused.
+Needs root and debootstrap; ends with the output of CMD. FROM must be a Debian. COPY copies the files that git tracks,
+whatever .dockerignore says. A second FROM and COPY --from are refused.
 """
 
+import argparse
 import json
 import os
 import re
@@ -29,14 +31,17 @@ def instructions(dockerfile: Path) -> Iterator[tuple[str, str]]:
 
 
 class Root:
-    """A root file system in `folder`, with the user, directory and environment that the next RUN has."""
+    """A root file system in `folder`, with the user, directory and environment of the next RUN."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, build_args: dict[str, str]) -> None:
         self._folder, self._user, self._directory = folder, "root", "/"
+        self._build_args, self._arguments = build_args, dict[str, str]()
         self._environment = {"PATH": PATH, "LANG": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
 
     def begin(self, image: str) -> None:
-        """Install Debian, and what reaches a network here: names and certificates."""
+        """Install Debian, with the name servers and certificates of this machine."""
+        if self._folder.exists():
+            sys.exit("got a second FROM; only one is supported")
         found = re.fullmatch(r"debian:(\w+?)(-slim)?", image)
         if not found:
             sys.exit(f"got FROM {image}, need a debian:NAME: debootstrap installs no other")
@@ -49,7 +54,7 @@ class Root:
             self._environment["PIP_CERT"] = "/etc/host-certificates.crt"
 
     def end(self) -> None:
-        """Leave a folder that can be removed."""
+        """Unmount what is mounted, so that the folder can be removed."""
         subprocess.run(["umount", "--quiet", self._folder / "proc"], check=False)
 
     def copy(self, words: str) -> None:
@@ -64,14 +69,19 @@ class Root:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(name, place)
 
-    def run(self, command: list[str]) -> None:
-        """Run a command as Docker would; end where it fails."""
+    def declare(self, words: str) -> None:
+        """Take a build argument's value from the command line, or its default."""
+        name, _, default = words.partition("=")
+        self._arguments[name] = self._build_args.get(name, default)
+
+    def run(self, command: list[str], arguments: dict[str, str] | None = None) -> None:
+        """Run a command as Docker would, with the build arguments a RUN has; end where it fails."""
         user = subprocess.run(
-            ["chroot", self._folder, "getent", "passwd", self._user], capture_output=True, text=True, check=True
+            ["chroot", str(self._folder), "getent", "passwd", self._user], capture_output=True, text=True, check=True
         ).stdout.split(":")
-        environment = self._environment | {"HOME": user[5]}
+        environment = (arguments or {}) | self._environment | {"HOME": user[5]}
         inside = ["env", "-i", *(f"{name}={value}" for name, value in environment.items()), *command]
-        chroot = ["chroot", f"--userspec={user[2]}:{user[3]}", self._folder, "sh", "-c", 'cd "$0" && exec "$@"']
+        chroot = ["chroot", f"--userspec={user[2]}:{user[3]}", str(self._folder), "sh", "-c", 'cd "$0" && exec "$@"']
         done = subprocess.run([*chroot, self._directory, *inside], check=False)
         if done.returncode:
             sys.exit(f"FAILED ({done.returncode}): {' '.join(command)}")
@@ -81,11 +91,14 @@ class Root:
         if word == "FROM":
             self.begin(rest)
         elif word == "RUN":
-            self.run(["sh", "-c", rest])
+            self.run(["sh", "-c", rest], self._arguments)
+        elif word == "ARG":
+            self.declare(rest)
         elif word == "COPY":
             self.copy(rest)
         elif word == "ENV":
-            self._environment.update([rest.split("=", 1)])
+            name, _, value = rest.partition("=")
+            self._environment[name] = value
         elif word == "USER":
             self._user = rest
         elif word == "WORKDIR":
@@ -98,21 +111,30 @@ class Root:
 
 def main() -> None:
     """Carry out a Dockerfile."""
-    if len(sys.argv) != 3 or os.geteuid():
-        sys.exit(str(__doc__))
-    dockerfile, folder = map(Path, sys.argv[1:])
-    if folder.exists():
-        sys.exit(f"{folder}: is there already; name a new folder")
-    root = Root(folder.absolute())
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dockerfile", type=Path)
+    parser.add_argument("folder", type=Path, help="a new folder, for the root file system")
+    parser.add_argument("--build-arg", action="append", default=[], metavar="NAME=VALUE")
+    given = parser.parse_args()
+    if os.geteuid():
+        parser.error("only root can change the root folder")
+    if given.folder.exists():
+        parser.error(f"{given.folder} is there already; name a new folder")
+    build_args = {name: value for name, _, value in (each.partition("=") for each in given.build_arg)}
+    steps = list(instructions(given.dockerfile))
+    unknown = build_args.keys() - {rest.partition("=")[0] for word, rest in steps if word == "ARG"}
+    if unknown:
+        parser.error(f"{given.dockerfile} has no ARG {', '.join(sorted(unknown))}")
+    root = Root(given.folder.absolute(), build_args)
     count = 0
     try:
-        for word, rest in instructions(dockerfile):
+        for word, rest in steps:
             print(f"--- {word} {rest}", flush=True)
             root.obey(word, rest)
             count += word == "RUN"
     finally:
         root.end()
-    print(f"{dockerfile}: {count} RUN lines and CMD went well")
+    print(f"{given.dockerfile}: {count} RUN lines and CMD went well")
 
 
 if __name__ == "__main__":

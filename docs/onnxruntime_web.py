@@ -1,8 +1,8 @@
-"""Brings ONNX Runtime Web from npm into build/onnxruntime-web, once; the page docs/try/ runs the models with it.
+"""Downloads ONNX Runtime Web from npm into build/onnxruntime-web, once; the page docs/try/ runs the models with it.
 
     python docs/onnxruntime_web.py
 
-Without npm, or without a network, it says so and ends well: the site is then built without, and the page tells.
+Without npm or a network it prints a note and succeeds: the site is then built without it, and the page says so.
 """
 
 import base64

@@ -9,21 +9,22 @@ import cv2
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-from segdata.shipped import DEFAULT_ONNX, SHIPPED_SIZES, shipped_checkpoint, shipped_onnx
-from segdata.spec import ModelSpec
+from segdata.shipped import DEFAULT_ONNX, MODELS, model_files
 from segdata.synth import scene
+from segrun.runners.openvino import OpenVINORunner
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add what the page loads: all of it from this site."""
+    """Add the files that the page loads, so that all come from this site."""
     runtime = _runtime()
     there = runtime.FOLDER.is_dir()
     for name in runtime.FILES if there else ():
         files.append(File.generated(config, f"try/runtime/{name}", abs_src_path=str(runtime.FOLDER / name)))
     models = []
-    for size in SHIPPED_SIZES:
-        spec = _spec(shipped_checkpoint(size))
-        for path in reversed(shipped_onnx(size)):
+    for name in MODELS:
+        for path in reversed(model_files(Path(name))):
+            with OpenVINORunner(path) as runner:
+                spec = runner.spec
             files.append(File.generated(config, f"try/models/{path.name}", abs_src_path=str(path)))
             models.append(
                 {
@@ -42,13 +43,6 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     street = cv2.imencode(".png", cv2.cvtColor(scene(7, 360, 640).image, cv2.COLOR_RGB2BGR))[1].tobytes()
     files.append(File.generated(config, "try/street.png", content=street))
     return files
-
-
-def _spec(checkpoint: Path) -> ModelSpec:
-    """Return the spec in the header of a safetensors file: eight bytes of its length, then JSON."""
-    with checkpoint.open("rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    return ModelSpec.from_json(header["__metadata__"]["edgeseg.spec"], checkpoint.name)
 
 
 def _runtime() -> Any:  # noqa: ANN401 - the module beside this one; MkDocs loads hooks from no package

@@ -1,4 +1,4 @@
-"""The helper that starts processes for tests: Ctrl-C reaches them, and none outlives its test."""
+"""The helper that starts processes for tests: they receive Ctrl-C, and none outlives its test."""
 
 import signal
 import subprocess
@@ -31,7 +31,7 @@ def test_a_child_of_a_test_that_fails_is_killed() -> None:
 
 
 def test_children_hear_ctrl_c_where_the_shell_ignores_it(tmp_path: Path) -> None:
-    """As in `make test &`, where a shell starts the tests deaf to SIGINT."""
+    """As in `make test &`, where the shell makes the tests ignore SIGINT."""
     test = "import subprocess, sys\n\ndef test_it():\n    " + (
         f"assert subprocess.check_output([sys.executable, '-c', {HEARS!r}]).strip() == b'True'\n"
     )

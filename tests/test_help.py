@@ -1,13 +1,14 @@
-"""Every command explains itself, at once and without loading what it does not need."""
+"""Every command has help, which comes fast and loads no library that it does not need."""
 
 import importlib.metadata
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from helpers.commands import run_command
 
 COMMANDS = {
     "seg-data": "segdata.cli",
@@ -43,9 +44,7 @@ def test_a_module_is_run_like_its_command(command: str) -> None:
     package = COMMANDS[command].partition(".")[0]
     words = [sys.executable, "-m", package, "--help"]
     as_module = subprocess.run(words, capture_output=True, text=True, check=True).stdout
-    path = Path(sys.executable).parent / command
-    as_command = subprocess.run([path, "--help"], capture_output=True, text=True, check=True).stdout
-    assert as_module.replace(f"python -m {package}", command) == as_command
+    assert as_module.replace(f"python -m {package}", command) == run_command(command, "--help").stdout
 
 
 def test_one_command_has_all_five() -> None:
@@ -60,8 +59,7 @@ def test_one_command_has_all_five() -> None:
 
 
 def test_help_has_the_options_in_groups_and_examples_that_parse() -> None:
-    path = Path(sys.executable).parent / "seg-run"
-    text = subprocess.run([path, "--help"], capture_output=True, text=True, check=True).stdout
+    text = run_command("seg-run", "--help").stdout
     sections = re.findall(r"^(\S.*):$", text, re.MULTILINE)
     assert sections[0] == "Options"
     assert sections[-2:] == ["General", "Examples"]
@@ -78,11 +76,12 @@ def test_help_has_the_options_in_groups_and_examples_that_parse() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_shell_completes_options(command: str, shell: str) -> None:
     """As docs/install.md has it."""
-    path, variable = Path(sys.executable).parent / command, f"_{command.upper().replace('-', '_')}_COMPLETE"
+    variable = f"_{command.upper().replace('-', '_')}_COMPLETE"
 
     def asked(word: str, **words: str) -> str:
-        environment = os.environ | {variable: f"{shell}_{word}"} | words
-        return subprocess.run([path], env=environment, capture_output=True, text=True, check=True).stdout
+        done = run_command(command, env={variable: f"{shell}_{word}"} | words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     assert variable in asked("source")
     assert "--help" in asked("complete", COMP_WORDS=f"{command} --he", COMP_CWORD={"fish": "--he"}.get(shell, "1"))
@@ -91,15 +90,17 @@ def test_the_shell_completes_options(command: str, shell: str) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        "seg-data prepare", "seg-data check", "seg-data show", "seg-data synth", "seg-train", "seg-export",
-        "seg-export inspect", "seg-export wrap", "seg-run", "seg-bench", "seg-bench preflight", "seg-bench compare",
+        "edgeseg", "seg-data",
+        "seg-data prepare", "seg-data check", "seg-data convert", "seg-data prelabel", "seg-data show",
+        "seg-data synth", "seg-train", "seg-export", "seg-export inspect", "seg-export wrap", "seg-run", "seg-bench",
+        "seg-bench preflight", "seg-bench contribute", "seg-bench compare",
     ],
 )  # fmt: skip
 def test_every_help_ends_with_examples(command: str) -> None:
     name, *words = command.split()
-    path = Path(sys.executable).parent / name
-    text = subprocess.run([path, *words, "--help"], capture_output=True, text=True, check=True).stdout
+    text = run_command(name, *words, "--help").stdout
     examples = text.partition("\nExamples:\n")[2].splitlines()
     assert examples
     assert all(line.startswith(f"  {command}") for line in examples)
     assert max(map(len, text.splitlines())) <= 80
+    assert "..." not in text.partition("\nCommands:\n")[2]  # no sentence is cut short

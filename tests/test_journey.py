@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 import pytest
 
-from helpers.wheels import FOLDERS, Installed, build_wheel, copy_tree, install
+from helpers.wheels import FOLDERS, Installed, install
 from segdata.files import sha256_of
 
 # What `pip install edgeseg` leaves to the extras.
@@ -16,16 +16,9 @@ EXTRAS += ["mlflow", "pytorch_lightning"]
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    source = tmp_path_factory.mktemp("source")
-    copy_tree(source)
-    return build_wheel(source, tmp_path_factory.mktemp("wheel"))
-
-
-@pytest.fixture(scope="module")
 def workstation(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """What `pip install edgeseg[export]` gives. PyTorch, with CUDA some gigabytes, is linked, not installed anew."""
-    return install(wheel, tmp_path_factory.mktemp("workstation"), "export", ("torch", "triton", "nvidia", "cuda"))
+    """What `pip install edgeseg[export]` gives."""
+    return install(wheel, tmp_path_factory.mktemp("workstation"), "export")
 
 
 @pytest.fixture(scope="module")

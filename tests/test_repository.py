@@ -1,4 +1,4 @@
-"""The files of the repository that no program of ours reads: what they name is there."""
+"""The files of the repository that none of our programs reads: everything they name exists."""
 
 import re
 import subprocess
@@ -72,6 +72,17 @@ def test_a_dockerfile_names_extras_and_programs_that_there_are(name: str) -> Non
             assert re.search(rf"^{extra} = \[", pyproject, re.MULTILINE), extra
     assert 'CMD ["seg-bench", "preflight"]' in text
     assert f"docker/{name}.Dockerfile" in (ROOT / "docs" / "install.md").read_text()
+
+
+def test_the_gpu_image_takes_the_releases_that_the_extras_allow() -> None:
+    dockerfile = (ROOT / "docker" / "cuda.Dockerfile").read_text()
+    pyproject = (ROOT / "pyproject.toml").read_text()
+    ranges = dict(re.findall(r"^ +(tensorrt|tensorrt-rtx)\) releases='(\S+)'", dockerfile, re.MULTILINE))
+    assert ranges.keys() == {"tensorrt", "tensorrt-rtx"}
+    for requirement in [f"{name}{releases}" for name, releases in ranges.items()] + re.findall(
+        r"'((?:pycuda|nvidia-ml-py)\S+)'", dockerfile
+    ):
+        assert f'"{requirement}"' in pyproject, requirement
 
 
 def test_the_citation_is_of_this_version() -> None:

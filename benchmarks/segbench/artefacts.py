@@ -1,18 +1,21 @@
-"""Finds the artefacts to benchmark."""
+"""Finds the artefacts to benchmark, and makes those that are not there."""
 
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
-from segdata.dataset import DATASET_FILE, Dataset, sized_folder
+from segdata.command_line.fixable import missing_dependency
+from segdata.command_line.progress import SILENT, Progress
+from segdata.dataset.dataset import DATASET_FILE, Dataset, sized_folder
 from segdata.errors import InputError
-from segdata.progress import SILENT, Progress
-from segdata.shipped import SHIPPED_SIZES, model_files, shipped_checkpoint, shipped_onnx
-from segdata.size import Size
+from segdata.images.size import Size
+from segdata.shipped import DEFAULT_ONNX, SHIPPED_SIZES, model_files, shipped_checkpoint, shipped_onnx
 from segdata.spec import Precision
-from segexport.options import export_name
+from segexport.options import EngineOptions, export_name
+from segrun.runners.tensorrt.library import TensorRT
 
 _PRECISIONS: tuple[str, ...] = get_args(Precision)
 
@@ -58,6 +61,37 @@ def artefacts_of(
         else:
             found.update(dict.fromkeys(_meant(path, all_precisions)))
     return list(found)
+
+
+def models_by_precision(path: Path, folder: Path) -> dict[Precision, Path]:
+    """Write the ONNX files of one network into `folder`, and return them by precision: `path` and its siblings, or all
+    precisions of a shipped model whose weights are here.
+
+    Copies, so that what is built beside them replaces nothing. Raises MissingDependencyError without the export extra.
+    """
+    try:
+        from segexport.graph.onnx_file import read_onnx
+    except ImportError as error:
+        raise missing_dependency(error) from None
+    weights = path.with_name(f"{path.name.partition('.')[0]}.safetensors")
+    shipped = path.parent == DEFAULT_ONNX[0].parent and weights.is_file()
+    files = artefacts_of([weights if shipped else path], True, folder)
+    found = {read_onnx(file).contract.precision: file for file in files}
+    return found if shipped else {each: Path(shutil.copy(file, folder)) for each, file in found.items()}
+
+
+def build(library: TensorRT, model: Path, compute_capability: str, on_progress: Callable[[], None]) -> Path:
+    """Build the engine of an ONNX file beside it, with its build log, and return it.
+
+    What `on_progress` raises at any step ends the build. Raises EdgeSegError for what TensorRT cannot build.
+    """
+    from segexport.engine.settings import choose_target
+    from segexport.engine.to_engine import Provenance, build_engine
+    from segexport.graph.onnx_file import read_onnx
+
+    target = choose_target(library, compute_capability)
+    options, provenance = EngineOptions(build_log=True), Provenance("seg-export")
+    return build_engine(library, read_onnx(model), target, options, provenance, lambda *_: on_progress())
 
 
 def _has_size(data: Path, size: int) -> bool:

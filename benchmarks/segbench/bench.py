@@ -9,39 +9,40 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
-import cv2
-
-from segbench.estimate import Estimate, estimate
+from segbench.estimate import estimates_on_card
 from segbench.judge.recommendation import Demands
-from segbench.judge.verdict import verdict
-from segbench.measure.accuracy import ImageMatrices, accuracy_of, change_of, check_dataset, image_matrices
+from segbench.judge.verdict import doubts, verdict
+from segbench.measure.accuracy import ImageMatrices, accuracy_of, change_of, dataset_of, image_matrices
 from segbench.measure.contender import Contender
 from segbench.measure.machine import this_machine
 from segbench.measure.nvml import card_state, load_nvml
 from segbench.measure.sureness import SurenessCounts
 from segbench.options import BenchOptions
 from segbench.quality.agreement import video_quality
-from segbench.quality.contact_sheet import worst_strip
-from segbench.results import AccuracyResult, ArtefactResult, BenchReport, Machine, QualityResult, Sureness
-from segdata.dataset import DATASET_FILE, Dataset, dataset_for
-from segdata.devices import device_reported
+from segbench.quality.pictures import frame_of, frame_view, worst_strip
+from segbench.results import (
+    AccuracyResult,
+    BenchReport,
+    FrameView,
+    QualityResult,
+    Sureness,
+)
+from segdata.command_line.progress import SILENT, Progress
+from segdata.dataset.dataset import DATASET_FILE, Dataset
 from segdata.errors import EdgeSegError, InputError
 from segdata.files import on_disk, replacing
-from segdata.progress import SILENT, Progress
+from segdata.images.image_file import as_png
 from segdata.synth.write import VIDEO_RATE, write_drive
-from segdata.video.reader import VideoReader
+from segdata.video.reader import Decoded, VideoReader
 
 SYNTHETIC_SECONDS = 4
-SPREAD_LIMIT = 0.05
-"""Rounds that lie further apart than this, as a fraction of their median, are warned of."""
-
 _SYNTHETIC_SEED = 0
 
 
 def bench(options: BenchOptions, artefacts: Sequence[Path], progress: Progress = SILENT) -> BenchReport:
-    """Measure every artefact; within each round they take turns, so that a slow spell of the machine hits all.
+    """Measure every artefact; within each round they take turns, so that a slow phase of the machine affects all.
 
-    An artefact that fails halfway, as when its GPU is lost, is left out with a warning; the others go on. Raises
+    An artefact that fails halfway, as when its GPU is lost, is left out with a warning; the others continue. Raises
     InputError if an artefact, the video or the dataset cannot be used, if the artefacts have different classes, or if
     the counts are below 1, and what went wrong if no artefact is left.
     """
@@ -51,7 +52,7 @@ def bench(options: BenchOptions, artefacts: Sequence[Path], progress: Progress =
     with ExitStack() as stack:
         contenders = [stack.enter_context(Contender(path, options.runner, nvml)) for path in artefacts]
         _check_classes(contenders)
-        datasets = _datasets(options.data, contenders)
+        datasets = {one.path: dataset_of(options.data, one.runner) for one in contenders} if options.data else {}
         evaluated = max((len(dataset.evaluation_indices()) for dataset in datasets.values()), default=0)
         if options.quality:
             with on_disk(options.quality):
@@ -60,7 +61,7 @@ def bench(options: BenchOptions, artefacts: Sequence[Path], progress: Progress =
         video = options.video or _make_video(folder)
         for contender in contenders:
             contender.prepare(video, options.frames)
-        steps = 1 + 2 * options.rounds + evaluated + (options.quality is not None)
+        steps = 2 + 2 * options.rounds + evaluated + (options.quality is not None)
         progress.start(len(contenders) * steps)
         warnings: list[str] = []
 
@@ -93,10 +94,17 @@ def bench(options: BenchOptions, artefacts: Sequence[Path], progress: Progress =
             strips = options.quality
 
             def look(contender: Contender) -> None:
-                if reference := _reference(contender, _remaining(contenders)):
+                if reference := contender.reference(_remaining(contenders)):
                     found[contender.path] = _quality(contender, reference, video, strips)
 
             everyone(look, "quality")
+        views: dict[Path, FrameView] = {}
+        shown = frame_of(video, options.frames // 2)
+
+        def picture(contender: Contender) -> None:
+            views[contender.path] = _view(contender, _remaining(contenders), shown)
+
+        everyone(picture, "frame")
         remaining = _remaining(contenders)
         if not remaining and contenders[0].failure:
             raise contenders[0].failure
@@ -110,21 +118,22 @@ def bench(options: BenchOptions, artefacts: Sequence[Path], progress: Progress =
         video=_describe_video(options.video),
         dataset=_describe_dataset(options.data, evaluated, datasets, contenders) if options.data else None,
         results=results,
-        warnings=(*warnings, *_doubts(results, before, after)),
+        warnings=(*warnings, *doubts(results, before, after)),
         verdict=verdict(
             results,
             Demands(options.max_drop, options.target_fps, options.min_miou),
             after.cores,
-            _estimates([one.path for one in remaining], after),
+            estimates_on_card([one.path for one in remaining], after.card),
         ),
         quality=tuple(found[one.path] for one in remaining if one.path in found),
+        frames=tuple(views[one.path] for one in remaining),
     )
 
 
 def _describe_dataset(
     data: Path, evaluated: int, datasets: dict[Path, Dataset], contenders: Sequence[Contender]
 ) -> str:
-    """Return which frames measure, and by whose classes where the artefacts have others."""
+    """Return which frames are measured on, and in which classes if not in the dataset's."""
     spaces = {(datasets[one.path].facts.label_space, one.runner.spec.label_space) for one in contenders if datasets}
     converted = [f", {own} as {theirs}" for own, theirs in sorted(spaces) if own != theirs]
     return f"{evaluated} evaluation frames of {data.name}{''.join(converted)}"
@@ -140,37 +149,33 @@ def _quality(one: Contender, reference: Contender, video: Path, folder: Path) ->
     result = video_quality(one.runner, reference.runner, video, None, names)
     strip = worst_strip(result, one.runner, reference.runner, video)
     with replacing(folder / f"{one.path.name}.worst.png") as temporary:
-        temporary.write_bytes(cv2.imencode(".png", strip[..., ::-1])[1].tobytes())
+        temporary.write_bytes(as_png(strip))
     return result
 
 
-def _reference(contender: Contender, contenders: Sequence[Contender]) -> Contender | None:
-    """Return the float32 artefact of the same model, on the same runner; None if there is none or it is this one."""
-    for other in contenders:
-        same = (other.model, other.runner.name) == (contender.model, contender.runner.name)
-        if same and other.runner.precision == "fp32" and other is not contender:
-            return other
-    return None
-
-
-def _estimates(paths: Sequence[Path], machine: Machine) -> list[Estimate]:
-    """Return what the card that was measured could do at most with each engine, where both are known."""
-    device = device_reported(machine.card.name) if machine.card else None
-    engines = [path for path in paths if path.suffix == ".engine"]
-    try:
-        return [estimate(path, device) for path in engines] if device else []
-    except (EdgeSegError, ImportError):  # its ONNX file is gone, or the library that reads it is not here
-        return []
+def _view(one: Contender, contenders: Sequence[Contender], shown: tuple[float, Decoded]) -> FrameView:
+    """Return the pictures of a frame, compared with the float32 artefact, or where there is none INT8 with float16."""
+    reference = one.reference(contenders)
+    if reference is None and one.runner.precision == "int8":
+        reference = one.reference(contenders, "fp16")
+    named = (reference.path.name, reference.runner) if reference else None
+    return frame_view((one.path.name, one.runner), named, shown)
 
 
 def check_options(options: BenchOptions) -> None:
-    """Raise InputError for what can be told to fail before any artefact is made or opened."""
+    """Raise InputError for options that cannot work, before any artefact is made or opened."""
     if min(options.frames, options.rounds) < 1:
         raise InputError(f"got {options.frames} frames and {options.rounds} rounds, need 1 or more of each")
     if options.video is not None and not options.video.is_file():
         raise InputError(f"{options.video}: no such file; need a video")
     if options.data is not None and not list(options.data.glob(f"**/{DATASET_FILE}")):
-        Dataset(options.data)  # raises what is wrong with it
+        Dataset(options.data)  # raises the error
+    for name in ("json", "markdown", "html"):
+        path = getattr(options, name)
+        if path is not None and path.is_dir():
+            raise InputError(f"got --{name} {path}, a folder; need the name of a file")
+    if options.quality is not None and options.quality.is_file():
+        raise InputError(f"got --quality {options.quality}, a file; need a folder")
 
 
 def _accuracy(
@@ -183,7 +188,7 @@ def _accuracy(
     if contender.path not in matrices:
         return None
     names = contender.runner.spec.class_names
-    own, reference = matrices[contender.path], _reference(contender, contenders)
+    own, reference = matrices[contender.path], contender.reference(contenders)
     change = change_of(own, matrices[reference.path], names, reference.path.name) if reference else None
     return accuracy_of(own, names, change, sureness)
 
@@ -196,38 +201,6 @@ def _check_classes(contenders: Sequence[Contender]) -> None:
                 f"{first.path.name} has the classes of {first.runner.spec.label_space}, {other.path.name} those of "
                 f"{other.runner.spec.label_space}; measure them apart"
             )
-
-
-def _datasets(folder: Path | None, contenders: Sequence[Contender]) -> dict[Path, Dataset]:
-    """Return the dataset of each artefact; raise InputError, before anything is timed, if one cannot be measured on."""
-    datasets: dict[Path, Dataset] = {}
-    if folder is None:
-        return datasets
-    for contender in contenders:
-        datasets[contender.path] = dataset = dataset_for(folder, contender.runner.spec)
-        check_dataset(contender.runner, dataset)
-    return datasets
-
-
-def _doubts(results: Sequence[ArtefactResult], before: Machine, after: Machine) -> list[str]:
-    """Return why the figures may be worth less than they look."""
-    doubts = []
-    if wide := [f"{result.artefact} ({spreads})" for result in results if (spreads := _wide_spreads(result))]:
-        doubts.append(
-            f"rounds of FPS lie over {SPREAD_LIMIT:.0%} apart (a quiet machine and more --rounds help): "
-            f"{', '.join(wide)}"
-        )
-    if before.load is not None and before.load > before.cores / 2:
-        doubts.append(f"the machine was busy before: a load of {before.load:.1f} on {before.cores} cores")
-    for when, machine in (("before", before), ("after", after)):
-        if machine.card and machine.card.throttled_by:
-            doubts.append(f"the card was slowed down by {', '.join(machine.card.throttled_by)} {when} the measurement")
-    return doubts
-
-
-def _wide_spreads(result: ArtefactResult) -> str:
-    rates = {"engine": result.engine, "end-to-end": result.end_to_end}
-    return ", ".join(f"{what} {rate.spread:.0%}" for what, rate in rates.items() if rate.spread > SPREAD_LIMIT)
 
 
 def _make_video(folder: Path) -> Path:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from segbench.options import BenchOptions
-from segdata.command import Command, dispatch
-from segdata.option import with_options
-from segdata.progress import progress_bar
+from segbench.options import BenchOptions, ContributeOptions
+from segdata.command_line.command import Command, dispatch
+from segdata.command_line.option import with_options
+from segdata.command_line.progress import progress_bar
 
 if TYPE_CHECKING:
     from segbench.results import BenchReport
@@ -34,8 +34,8 @@ def bench_command(options: BenchOptions) -> None:
     A checkpoint stands for its exports in every precision. Engine FPS is the network alone, end-to-end FPS is all that
     seg-run does: decode, shrink, network, overlay, encode.
 
-    seg-bench preflight says what this machine can run and what is missing; seg-bench compare A.json B.json what changed
-    between two reports.
+    seg-bench preflight says what this machine can run and what is missing; seg-bench contribute packs the figures of a
+    machine into one file to send; seg-bench compare A.json B.json says what changed between two reports.
     """
     from segbench.artefacts import artefacts_of
     from segbench.bench import bench, check_options
@@ -99,14 +99,28 @@ def preflight_command(model: Path | None) -> None:
     from segbench.preflight.table import print_preflight
 
     with progress_bar("Checking", "steps") as bar:
-
-        def on_step(step: str) -> None:
-            if not bar.started:
-                bar.start(None)
-            bar.advance(step)
-
-        found = preflight(model, on_step=on_step)
+        found = preflight(model, bar)
     print_preflight(found, Console())
+
+
+@click.command(
+    "contribute", cls=Command, examples=("seg-bench contribute", "seg-bench contribute --cpu -o figures.zip")
+)
+@with_options(ContributeOptions)
+def contribute_command(options: ContributeOptions) -> None:
+    """Measure the standard table on this machine and pack it into one file to send.
+
+    Three models, three precisions, TensorRT and TensorRT-RTX as installed, a drive and scenes that are the same
+    everywhere: some ten minutes. The file has report, preflight and logs, without your name, your machine's and your
+    folders.
+    """
+    from segbench.contribute.contribute import contribute, where_to_send
+    from segbench.report.terminal import print_report
+
+    with progress_bar("Contributing", "steps") as bar:
+        made = contribute(options, bar)
+    print_report(made.report, Console())
+    click.echo(f"\n{made.path}\nLook into it if you like, then attach it to an issue: {where_to_send()}")
 
 
 @click.command("compare", cls=Command, examples=("seg-bench compare yesterday.json today.json",))
@@ -128,4 +142,8 @@ def compare_command(before: Path, after: Path, markdown: Path | None) -> None:
 
 def main() -> None:
     """Run seg-bench."""
-    dispatch("seg-bench", bench_command, {"preflight": preflight_command, "compare": compare_command})
+    dispatch(
+        "seg-bench",
+        bench_command,
+        {"preflight": preflight_command, "contribute": contribute_command, "compare": compare_command},
+    )

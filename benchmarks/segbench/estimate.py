@@ -1,9 +1,9 @@
 """The roofline of an artefact on a device that need not be present, computed from its graph.
 
-Estimates, never measurements: they have a type and tables of their own and no place in a benchmark's report.
+Estimates, never measurements: they have their own type and tables, and are not part of a benchmark's report.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -12,13 +12,14 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from segdata.devices import VALUE_BYTES, Device, arithmetic_and_memory_seconds, roofline_seconds
-from segdata.errors import ContractError, InputError
+from segbench.results import Card
+from segdata.devices import VALUE_BYTES, Device, arithmetic_and_memory_seconds, device_reported, roofline_seconds
+from segdata.errors import ContractError, EdgeSegError, InputError
 from segdata.files import sha256_of
 from segdata.spec import Precision
 from segrun.runners.tensorrt.manifest import read_manifest
 
-if TYPE_CHECKING:  # onnx comes with an extra: only who estimates needs it
+if TYPE_CHECKING:  # onnx comes with an extra: only estimates need it
     from segexport.graph.cost import LayerCost
 
 Bound = Literal["arithmetic", "memory"]
@@ -26,10 +27,10 @@ Bound = Literal["arithmetic", "memory"]
 
 @dataclass(frozen=True)
 class Estimate:
-    """The layers of one artefact and the device they are held against.
+    """The layers of one artefact and the device to estimate for.
 
-    `layers` are the convolutions and matrix products of one run, `batch` frames; all else a graph does is taken to cost
-    nothing. `sha256` is the artefact's, `precision` what it says of itself.
+    `layers` are the convolutions and matrix products of one run, `batch` frames; the cost of everything else is taken
+    as zero. `sha256` is the artefact's, `precision` the one it declares.
     """
 
     artefact: str
@@ -56,7 +57,7 @@ class Estimate:
 
     @property
     def binds(self) -> Bound:
-        """What most of the time is spent waiting for."""
+        """The limit that takes most of the time: arithmetic or memory."""
         waiting = dict.fromkeys(get_args(Bound), 0.0)
         for layer in self.layers:
             waiting[bound_of(layer, self.device)] += self._seconds(layer)
@@ -73,7 +74,7 @@ class Estimate:
 def estimate(path: Path, device: Device) -> Estimate:
     """Return the roofline of an .onnx file of seg-export, or of an .engine by the ONNX file beside it, on `device`.
 
-    Raises InputError if there is no such file, it is neither, or the engine's ONNX file is not beside it as it was;
+    Raises InputError if there is no such file, it is neither, or the engine's ONNX file is missing or has changed;
     ContractError if it is not edgeseg's, has nothing to estimate or an engine does not fit its manifest.
     """
     from segexport.graph.cost import cost_of_onnx
@@ -88,6 +89,15 @@ def estimate(path: Path, device: Device) -> Estimate:
         raise ContractError(f"{path}: no convolution in it, so nothing to estimate; export it again with seg-export")
     contract = file.contract
     return Estimate(path.name, sha256_of(path), contract.precision, contract.batch, device, layers)
+
+
+def estimates_on_card(paths: Iterable[Path], card: Card | None) -> list[Estimate]:
+    """Return the limits of the measured card for each engine among `paths`, where both are known."""
+    device = device_reported(card.name) if card else None
+    try:
+        return [estimate(path, device) for path in paths if path.suffix == ".engine"] if device else []
+    except (EdgeSegError, ImportError):  # its ONNX file is gone, or the library that reads it is not here
+        return []
 
 
 def bound_of(layer: "LayerCost", device: Device) -> Bound:

@@ -1,11 +1,13 @@
 """The context of every figure, in words: the machine, its state, and how it was measured."""
 
+import re
+
 from segbench.figures import number
 from segbench.results import BenchReport
 from segdata.text import printable
 
 TARGET = "GTX 1660 Ti"
-"""The card that edgeseg is made for. No figure of another one stands for it."""
+"""The card that edgeseg is made for. Figures of other cards are not taken for its own."""
 
 
 def measured_on(report: BenchReport) -> str:
@@ -17,15 +19,30 @@ def measured_on(report: BenchReport) -> str:
     return printable(f"{' and '.join(names) or processor}, {report.machine.cores} cores{without}")
 
 
+def title(report: BenchReport) -> str:
+    """Return what was measured, in short: the card, or the processor with its usable cores."""
+    cards = dict.fromkeys(result.device for result in report.results if result.runner.startswith("TensorRT"))
+    return printable(" and ".join(cards) or f"{report.machine.processor}, {report.machine.cores} cores")
+
+
 def missing_target(report: BenchReport) -> str | None:
-    """Return what stands in place of the GTX 1660 Ti's figures, None if some were measured on one."""
+    """Return the note in place of the GTX 1660 Ti's figures, None if some were measured on one."""
     if any(TARGET in result.device for result in report.results):
         return None
-    return f"{TARGET}: run `seg-bench` and send it. No figure here was measured on one."
+    return (
+        f'{TARGET}: run `seg-bench contribute` on one, and attach the file to an issue, by the form "Figures of a '
+        'machine". No figure here was measured on one.'
+    )
+
+
+def file_name(device: str) -> str:
+    """Return what files about a device are called: intel-xeon-2-cores of Intel(R) Xeon(R), 2 cores."""
+    words = re.findall("[a-z0-9]+", re.sub(r"\((r|tm|c)\)|\b(cpu|processor)\b|@.*", " ", device.lower()))
+    return "-".join(words) or "unknown"
 
 
 def machine_facts(report: BenchReport) -> list[tuple[str, str]]:
-    """Return each fact about the machine with its name; one that the machine did not tell says so."""
+    """Return each fact about the machine with its name, and "not told" where it is unknown."""
     machine, card = report.machine, report.machine.card
     facts: list[tuple[str, str | None]] = [
         ("edgeseg", report.edgeseg),

@@ -9,7 +9,7 @@ MISSING = "-"
 
 
 def number(value: float | None) -> str:
-    """Return three digits that count, at most three of them decimals: 1234, 123, 12.3, 1.23, 0.012."""
+    """Return three significant digits, with at most three decimals: 1234, 123, 12.3, 1.23, 0.012."""
     if value is None or not math.isfinite(value):
         return MISSING
     decimals = 0 if abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2 if abs(value) >= 0.0995 else 3

@@ -1,6 +1,6 @@
 """What a benchmark found: the schema of its JSON. A change that old readers would misread raises SCHEMA.
 
-Every figure stands beside what it was measured with. Rates are frames a second, times milliseconds unless the name says
+Every figure is kept with what it was measured with. Rates are frames a second, times milliseconds unless the name says
 seconds, accuracies fractions 0 to 1, None where nothing was measured.
 """
 
@@ -15,6 +15,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from segdata.errors import InputError
+from segdata.shipped import split_name
 from segdata.spec import Precision
 from segdata.text import first_problem
 
@@ -41,8 +42,8 @@ class Card:
 class Machine:
     """Processor, usable cores, system, and the versions of the libraries that decide speed.
 
-    `clock_mhz`, `governor` and `temperature` (degrees Celsius) are the processor's, `card` the first NVIDIA card's; a
-    machine that does not tell has None. `load` is how many processes wanted to run in the minute before.
+    `clock_mhz`, `governor` and `temperature` (degrees Celsius) are the processor's, `card` the first NVIDIA card's;
+    None where the machine does not say. `load` is how many processes wanted to run in the minute before.
     """
 
     processor: str
@@ -69,10 +70,11 @@ class WorstFrame:
 class QualityResult:
     """An artefact beside its reference on the same `frames`, at the network's size; all figures are shares 0 to 1.
 
-    `equal_pixels` have the same class in both. `class_agreement` is how much of what the reference calls a class the
-    artefact calls so, too; None for a class that the reference never saw. `flicker` and `reference_flicker` are how
-    much of what stood still changed its class from one frame to the next, None if nothing stood still; `still_pixels`
-    is how much did, 0 if there is only one frame. `worst` are the frames that agree least, worst first, far apart.
+    `equal_pixels` have the same class in both. `class_agreement` is the share of the reference's pixels of a class
+    that have it in the artefact, too; None for a class that the reference never saw. `flicker` and `reference_flicker`
+    are the share of still pixels that changed their class from one frame to the next, None if nothing stood still;
+    `still_pixels` is the share of still pixels, 0 if there is only one frame. `worst` are the frames that agree least,
+    worst first, far apart.
     """
 
     artefact: str
@@ -84,6 +86,22 @@ class QualityResult:
     reference_flicker: float | None
     still_pixels: float
     worst: tuple[WorstFrame, ...]
+
+
+@dataclass(frozen=True, config=ConfigDict(**_STRICT, ser_json_bytes="base64", val_json_bytes="base64"))
+class FrameView:
+    """One frame of the video as an artefact labels it, in pictures for the page: JPEG, base64 in JSON.
+
+    `differences` marks where its labels are not those of `reference`, the same model in float32, or in float16 if that
+    was not measured; `equal_pixels` is the share of the others, 0 to 1. The three are None without such an artefact.
+    """
+
+    artefact: str
+    seconds: float
+    overlay: bytes
+    reference: str | None = None
+    differences: bytes | None = None
+    equal_pixels: float | None = None
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -99,8 +117,12 @@ class Rate:
 
     @property
     def spread(self) -> float:
-        """How far the rounds lie apart: (highest - lowest) / median."""
+        """The distance of the rounds: (highest - lowest) / median."""
         return (max(self.rounds) - min(self.rounds)) / self.median
+
+    def overlaps(self, other: "Rate") -> bool:
+        """Return whether rounds of one lie among those of the other: neither is faster beyond the spread."""
+        return max(self.rounds) >= min(other.rounds) and max(other.rounds) >= min(self.rounds)
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -130,15 +152,15 @@ class Change:
 
     @property
     def different(self) -> bool:
-        """Whether the interval leaves no room for no change."""
+        """Whether the interval excludes zero."""
         return not self.low <= 0 <= self.high
 
 
 @dataclass(frozen=True, config=_STRICT)
 class Sureness:
-    """How well an artefact's confidence fits, over all labelled pixels; fractions 0 to 1.
+    """How good an artefact's confidence is, over all labelled pixels; fractions 0 to 1.
 
-    `ece` is the expected calibration error: how far confidence and accuracy lie apart, on the average (Guo et al. 2017,
+    `ece` is the expected calibration error: the mean difference of confidence and accuracy (Guo et al. 2017,
     arXiv 1706.04599). `coverage` and `risk` are the risk-coverage curve, the surest pixels first (El-Yaniv and Wiener
     2010, JMLR 11): a share of the pixels, and how many of those are wrong.
     """
@@ -178,7 +200,7 @@ class StageSpan:
 
 @dataclass(frozen=True, config=_STRICT)
 class Energy:
-    """Joules a frame of the network alone, above nothing: the whole package or card. `meter` is who says so."""
+    """Joules a frame of the network alone, idle power included, of a package or card; `meter` is the source."""
 
     joules: float
     meter: str
@@ -188,7 +210,7 @@ class Energy:
 class ArtefactResult:
     """One artefact's figures.
 
-    `precision` is what the artefact says, `computes` what the runner makes of it here. `engine` is the network alone
+    `precision` is the artefact's, `computes` what the runner computes in here. `engine` is the network alone
     with frames in flight, `latency` that of one frame at a time; `end_to_end` everything seg-run does from file to
     file, `end_to_end_latency` from a frame's decoding to its last sink. `stage_milliseconds` is what each stage works
     a frame, in wall time, `timeline` the last spans of a run. `memory_mb` is the peak of a process that only runs it,
@@ -228,7 +250,7 @@ class Verdict:
 @dataclass(frozen=True, config=_STRICT)
 class BenchReport:
     """A whole benchmark. `created` is UTC, ISO 8601. `video` and `dataset` say what was used, in words.
-    `quality` compares artefacts on the video, where no labels are."""
+    `quality` compares artefacts on the video, where no labels are; `frames` shows one frame of it."""
 
     edgeseg: str
     created: str
@@ -239,6 +261,7 @@ class BenchReport:
     warnings: tuple[str, ...]
     verdict: Verdict
     quality: tuple[QualityResult, ...] = ()
+    frames: tuple[FrameView, ...] = ()
     schema: Literal[1] = SCHEMA
 
     def to_json(self) -> str:
@@ -247,9 +270,9 @@ class BenchReport:
 
 
 def read_report(path: Path) -> BenchReport:
-    """Return the report in a JSON file of seg-bench; raise InputError if it is none, or of another schema."""
-    if path.suffix.lower() in (".onnx", ".engine", ".safetensors"):
-        way = f"seg-bench {path.name} --json {path.stem}.json"
+    """Return the report in a JSON file of seg-bench; raise InputError if it is not one, or of another schema."""
+    if path.suffix.lower() in (".onnx", ".engine", ".safetensors") or split_name(path)[0]:
+        way = f"seg-bench {path} --json {path.stem}.json"
         raise InputError(f"{path}: an artefact, need a JSON report of one; make it with: {way}")
     try:
         return TypeAdapter(BenchReport).validate_json(path.read_bytes())

@@ -2,16 +2,39 @@
 
 import sys
 from collections.abc import Callable
+from importlib.metadata import entry_points
 
 import click
 
-from segdata.command import Command, Group
-from segdata.option import with_options
-from segdata.options import CheckOptions, PrepareOptions, ShowOptions, SynthOptions
-from segdata.progress import progress_bar
+from segdata.command_line.command import Command, Group
+from segdata.command_line.option import with_options
+from segdata.command_line.progress import progress_bar
+from segdata.options import CheckOptions, ClassesOptions, ConvertOptions, PrepareOptions, ShowOptions, SynthOptions
+
+_BY_OTHERS = "edgeseg.seg_data"  # the group of entry points of subcommands that need more than this package
 
 
-@click.group(cls=Group)
+class _DataGroup(Group):
+    """A group that also has the subcommands of packages that segdata must not import."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *sorted(entry.name for entry in entry_points(group=_BY_OTHERS))]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        for entry in entry_points(group=_BY_OTHERS, name=cmd_name):
+            found: click.Command = entry.load()
+            return found
+        return super().get_command(ctx, cmd_name)
+
+
+_EXAMPLES = (
+    "seg-data synth street",
+    "seg-data prepare street dataset --size 128",
+    "seg-data prelabel drive.mp4 -o to-label --budget 50",
+)
+
+
+@click.group(cls=_DataGroup, examples=_EXAMPLES)
 def main() -> None:
     """Prepare datasets for training, and make synthetic ones."""
 
@@ -31,10 +54,27 @@ SOURCE_HELP = """
     CamVid        SPLIT/NAME with SPLITannot/NAME, or SPLIT_labels/NAME_L
     one folder    SPLIT/NAME with SPLIT/NAME_mask
     side by side  SPLIT/NAME: the image left, its colours right
+    Mapillary     SPLIT/images/NAME with SPLIT/v1.2/labels/NAME or v2.0
+    BDD100K       images/10k/SPLIT/NAME with
+                  labels/sem_seg/masks/SPLIT/NAME (or seg/ of 2018)
 
     \b
     Masks hold ids (grey, palette) or colours of the label space; valid and
     validation are val.
+
+    \b
+    Annotations are found by their files, and images by the names in them:
+    COCO          *.json: instances, or panoptic with its PNGs
+    YOLO          data.yaml with labels/SPLIT/NAME.txt, polygons
+    CVAT          annotations.xml of "CVAT for images 1.1"
+    Label Studio  *.json: tasks with brushes, polygons, rectangles, ellipses;
+                  or task-*.png, with images called after their tasks
+    labelme       NAME.json for each image
+    Hugging Face  metadata.jsonl that names images and masks, or *.parquet
+
+    \b
+    Their classes are those of the label space that have their names;
+    seg-data classes makes a label space of them.
 """
 
 
@@ -59,7 +99,7 @@ def prepare(options: PrepareOptions) -> None:
     Labels shrink by majority vote. A fifth of val is set apart to calibrate INT8. An interrupted run goes on when
     started again.
     """
-    from segdata.prepare.decoding import describe
+    from segdata.prepare.labels.decoding import describe
     from segdata.prepare.prepare import prepare as prepare_dataset
 
     with progress_bar("Preparing", "frames") as bar:
@@ -103,15 +143,72 @@ def check(options: CheckOptions) -> None:
 
 @main.command(
     cls=Command,
+    examples=(
+        "seg-data convert cityscapes for-cvat --to cvat",
+        "seg-data convert mine yolo --to yolo --label-space mine.toml",
+    ),
+)
+@with_options(ConvertOptions)
+def convert(options: ConvertOptions) -> None:
+    """Write DATASET, labelled images of any layout or a prepared dataset, into DST in another format.
+
+    \b
+    png           images/SPLIT/NAME, masks/SPLIT/NAME.png: grey ids
+    voc           Pascal VOC, as CVAT's "Segmentation mask 1.1" has it
+    coco          annotations/instances_SPLIT.json, images/SPLIT/NAME
+    yolo          data.yaml, labels/SPLIT/NAME.txt, images/SPLIT/NAME
+    cvat          SPLIT/annotations.xml, SPLIT/images/NAME, labels.json
+    labelstudio   SPLIT/tasks.json, SPLIT/images/NAME, config.xml
+    labelme       SPLIT/NAME.json beside SPLIT/NAME
+
+    labels.toml has the classes, where they are your own. Image files are copied as they are.
+    """
+    from segdata.convert import convert as convert_dataset
+
+    with progress_bar("Converting", "frames") as bar:
+        report = convert_dataset(options, bar)
+    for line in report.remarks:
+        click.echo(line, err=True)
+    click.echo(", ".join(f"{split} {count}" for split, count in report.frames.items()) + " frames")
+    if report.label_space is not None:
+        click.echo(f"read it with --label-space {report.label_space}")
+    click.echo(options.target)
+
+
+@main.command(
+    cls=Command,
+    examples=("seg-data classes coco -o coco.toml", "seg-data prepare coco dataset --label-space coco.toml"),
+)
+@with_options(ClassesOptions)
+def classes(options: ClassesOptions) -> None:
+    """Write the classes of SOURCE, annotations of another tool, as a label space."""
+    from segdata.classes import write_classes
+
+    space = write_classes(options)
+    click.echo(f"{space.class_count} classes: {', '.join(space.names)}")
+    click.echo(options.output)
+
+
+@main.command(
+    cls=Command,
     short_help="Draw DATASET: a sheet of frames, and how common each class is.",
-    examples=("seg-data show dataset", "seg-data show dataset --split train --frames 20 -o pictures"),
+    examples=(
+        "seg-data show dataset",
+        "seg-data show dataset --split train --frames 20 -o pictures",
+        "seg-data show camvid --label-space camvid",
+    ),
 )
 @with_options(ShowOptions)
 def show(options: ShowOptions) -> None:
-    """Draw DATASET: sheet.png (image, labels, both, legend) and classes.png (how common each class is)."""
-    from segdata.show import show as show_dataset
+    """Draw DATASET: sheet.png (image, labels, both, legend) and classes.png (how common each class is).
 
-    for path in show_dataset(options):
+    DATASET is prepared, or labelled images as prepare takes them, whose classes are counted on 50 frames of each split.
+    """
+    from segdata.prepare.show import show as show_frames
+
+    with progress_bar("Reading", "frames") as bar:
+        paths = show_frames(options, bar)
+    for path in paths:
         click.echo(path)
 
 

@@ -12,7 +12,7 @@ from segdata.spec import Precision
 class Device:
     """Peaks of a device: operations a second (a multiply-accumulate is two) per precision, memory in bytes a second.
 
-    Of tensor cores the peaks are dense, without sparsity. `reported` is what the driver calls the device, less
+    Of tensor cores the peaks are dense, without sparsity. `reported` is what the driver calls the device, without
     "NVIDIA" and the brand; "" if it does not tell this device from others.
     """
 

@@ -16,7 +16,7 @@ from segdata.errors import InputError
 def on_disk(target: Path) -> Iterator[None]:
     """Turn any OSError of the block into an InputError that says that `target` cannot be written, and why.
 
-    An error that names a file elsewhere is told of that file: the block may read while it writes.
+    An error about another file names that file: the block may read while it writes.
     """
     try:
         yield
@@ -29,7 +29,7 @@ def on_disk(target: Path) -> Iterator[None]:
 
 
 def _elsewhere(error: OSError, target: Path) -> Path | None:
-    """Return the file that an error names if it has nothing to do with `target`, None if it has, or names none."""
+    """Return the file that an error names; None if it names none, or one that belongs to `target`."""
     if not isinstance(error.filename, str | bytes | Path):
         return None
     named, wanted = Path(os.fsdecode(error.filename)).absolute(), target.absolute()
@@ -40,7 +40,7 @@ def _elsewhere(error: OSError, target: Path) -> Path | None:
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """Give a temporary path beside `target`, of the same suffix, and move it onto `target` if the block ends well.
+    """Yield a temporary path beside `target`, of the same suffix, and move it onto `target` if the block ends well.
 
     The block may write a file or a folder there. On any exception, Ctrl-C among them, what it wrote is removed and
     `target` is as it was. An existing folder is only replaced by a folder. Raises InputError if `target` cannot be
@@ -58,7 +58,7 @@ def replacing(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def staging(folder: Path) -> Iterator[Path]:
-    """Give a hidden folder inside `folder`, for files that are moved to their places once all of them are good.
+    """Yield a hidden folder inside `folder`, for files that are moved to their places once all of them are good.
 
     What is left in it at the end of the block, however that ends, is removed. Raises InputError if it cannot be made.
     """
@@ -74,7 +74,7 @@ def staging(folder: Path) -> Iterator[Path]:
 def temporary_beside(target: Path) -> Path:
     """Return where `target` is written until it is complete: a hidden name beside it, of the same suffix.
 
-    Every call gives another, so that neither a process on another machine nor what a killed one left is in the way.
+    Every call returns another, which no other process uses, on this machine or another, and no killed one left behind.
     """
     return target.with_name(f".{target.stem}.{secrets.token_hex(8)}{target.suffix}")
 

@@ -1,10 +1,12 @@
-"""The label spaces of Cityscapes: which classes there are, their colours, and the labelIds each one takes.
+"""The label spaces of street datasets: which classes there are, their colours, and the ids each one takes in masks.
 
-Source of names, ids and colours: `cityscapesscripts.helpers.labels` (a test compares every row with it).
+Names, ids and colours are in the tables in `spaces`, which name their sources.
 """
 
+import colorsys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +16,13 @@ from segdata.errors import InputError
 IGNORE_INDEX = 255
 """The class id that training and every metric leave out, in all label spaces."""
 
+_GOLDEN = 0.618034  # of the circle of hues: steps of the golden ratio spread any number of them evenly
+
 Colour = tuple[int, int, int]
 """Red, green, blue; each 0 to 255."""
+
+LabelMap = npt.NDArray[np.uint8]
+"""The class id of each pixel of one frame, uint8 [H, W]."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +31,7 @@ class LabelSpace:
 
     `label_ids[c]` are the ids (for Cityscapes' spaces the official labelIds) that class `c` takes. `ignored_ids` and
     `ignored_colours` are known and stand for no class. Any other id or colour is unknown: it becomes ignore, too, but
-    only few pixels of a label image may be so (`segdata.prepare.decoding`).
+    only few pixels of a label image may be so (`segdata.prepare.labels.decoding`).
     """
 
     name: str
@@ -51,6 +58,26 @@ class LabelSpace:
         return table
 
 
+def hexadecimal(colour: Colour) -> str:
+    """Return a colour as web pages write it, #804080."""
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
+def colour_of_place(place: int, saturation: float, value: float) -> Colour:
+    """Return the colour of one item in a list of any length: far in hue from those before it.
+
+    `saturation` and `value` are HSV's, 0 to 1.
+    """
+    red, green, blue = colorsys.hsv_to_rgb(place * _GOLDEN % 1, saturation, value)
+    return round(255 * red), round(255 * green), round(255 * blue)
+
+
+def class_shares(labels: LabelMap, names: Sequence[str]) -> dict[str, float]:
+    """Return the share of the picture, 0 to 1, that each class covers; classes that are not there are left out."""
+    counts = np.bincount(labels.ravel(), minlength=len(names))[: len(names)]
+    return {name: float(count / labels.size) for name, count in zip(names, counts, strict=True) if count}
+
+
 def palette(colours: Sequence[Colour]) -> npt.NDArray[np.uint8]:
     """Return RGB `colours` as uint8 [256, 3], black after the last."""
     table = np.zeros((256, 3), dtype=np.uint8)
@@ -58,48 +85,22 @@ def palette(colours: Sequence[Colour]) -> npt.NDArray[np.uint8]:
     return table
 
 
-# labelId, name, RGB, category: the rows of Cityscapes that can stand in a label image.
-_OFFICIAL: tuple[tuple[int, str, Colour, str], ...] = (
-    (0, "unlabelled", (0, 0, 0), "void"),
-    (1, "ego vehicle", (0, 0, 0), "void"),
-    (2, "rectification border", (0, 0, 0), "void"),
-    (3, "out of roi", (0, 0, 0), "void"),
-    (4, "static", (0, 0, 0), "void"),
-    (5, "dynamic", (111, 74, 0), "void"),
-    (6, "ground", (81, 0, 81), "void"),
-    (7, "road", (128, 64, 128), "flat"),
-    (8, "sidewalk", (244, 35, 232), "flat"),
-    (9, "parking", (250, 170, 160), "flat"),
-    (10, "rail track", (230, 150, 140), "flat"),
-    (11, "building", (70, 70, 70), "construction"),
-    (12, "wall", (102, 102, 156), "construction"),
-    (13, "fence", (190, 153, 153), "construction"),
-    (14, "guard rail", (180, 165, 180), "construction"),
-    (15, "bridge", (150, 100, 100), "construction"),
-    (16, "tunnel", (150, 120, 90), "construction"),
-    (17, "pole", (153, 153, 153), "object"),
-    (18, "polegroup", (153, 153, 153), "object"),
-    (19, "traffic light", (250, 170, 30), "object"),
-    (20, "traffic sign", (220, 220, 0), "object"),
-    (21, "vegetation", (107, 142, 35), "nature"),
-    (22, "terrain", (152, 251, 152), "nature"),
-    (23, "sky", (70, 130, 180), "sky"),
-    (24, "person", (220, 20, 60), "human"),
-    (25, "rider", (255, 0, 0), "human"),
-    (26, "car", (0, 0, 142), "vehicle"),
-    (27, "truck", (0, 0, 70), "vehicle"),
-    (28, "bus", (0, 60, 100), "vehicle"),
-    (29, "caravan", (0, 0, 90), "vehicle"),
-    (30, "trailer", (0, 0, 110), "vehicle"),
-    (31, "train", (0, 80, 100), "vehicle"),
-    (32, "motorcycle", (0, 0, 230), "vehicle"),
-    (33, "bicycle", (119, 11, 32), "vehicle"),
-)
+_TABLES = Path(__file__).parent / "spaces"
+
+
+def _rows(table: str, columns: int) -> list[tuple[int, Colour, list[str]]]:
+    """Return the rows of a table of `spaces`: id, colour, and the words after them, in `columns` columns."""
+    lines = (_TABLES / f"{table}.txt").read_text(encoding="utf-8").splitlines()
+    rows = [line.split(maxsplit=columns - 1) for line in lines if not line.startswith("#")]
+    return [(int(number), (int(red), int(green), int(blue)), words) for number, red, green, blue, *words in rows]
+
+
+_OFFICIAL = [(label_id, name, colour, category) for label_id, colour, (category, name) in _rows("cityscapes", 6)]
 
 # The labelIds that Cityscapes scores, in the order of its trainIds.
 _TRAIN_LABEL_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 
-# A category has no colour of its own in Cityscapes: each wears that of its commonest class.
+# A category has no colour of its own in Cityscapes: each takes that of its commonest class.
 _CATEGORY_COLOUR = {
     "void": "unlabelled", "flat": "road", "construction": "building", "object": "pole",
     "nature": "vegetation", "sky": "sky", "human": "person", "vehicle": "car",
@@ -136,26 +137,52 @@ def _categories() -> LabelSpace:
     )
 
 
+def _bdd100k() -> LabelSpace:
+    """Return BDD100K's classes: those that Cityscapes scores, and its trainIds (bdd100k/label/label.py says so)."""
+    ids = tuple((train_id,) for train_id in range(CITYSCAPES_19.class_count))
+    return replace(CITYSCAPES_19, name="bdd100k", label_ids=ids)
+
+
+def _listed(table: str) -> LabelSpace:
+    """Return the classes of a table of `spaces`, those with a star behind their name ignored."""
+    rows = [(number, colour, name) for number, colour, (name,) in _rows(table, 5)]
+    kept = [row for row in rows if not row[2].endswith("*")]
+    left_out = [row for row in rows if row[2].endswith("*")]
+    taken = {colour for _, colour, _ in kept}
+    return LabelSpace(
+        table,
+        tuple(name for _, _, name in kept),
+        tuple(colour for _, colour, _ in kept),
+        tuple((number,) for number, _, _ in kept),
+        tuple(number for number, _, _ in left_out),
+        tuple(colour for _, colour, _ in left_out if colour not in taken),
+    )
+
+
 CITYSCAPES_29 = _distinct_colours()
 CITYSCAPES_19 = _train_ids()
 CITYSCAPES_8 = _categories()
 
-LABEL_SPACES = {space.name: space for space in (CITYSCAPES_29, CITYSCAPES_19, CITYSCAPES_8)}
+CITYSCAPES = {space.name: space for space in (CITYSCAPES_29, CITYSCAPES_19, CITYSCAPES_8)}
+"""Those whose ids are Cityscapes' labelIds, by name: one can become another (`conversion`)."""
 
+_OTHERS = (
+    _bdd100k(),
+    _listed("camvid"),
+    _listed("camvid-11"),
+    _listed("mapillary-v1.2"),
+    _listed("mapillary-v2.0"),
+)
 
-def label_space(name: str) -> LabelSpace:
-    """Return the label space called `name`; raise InputError with the known names if it is not among them."""
-    try:
-        return LABEL_SPACES[name]
-    except KeyError:
-        raise InputError(f"got label space {name!r}, need one of {', '.join(LABEL_SPACES)}") from None
+LABEL_SPACES = CITYSCAPES | {space.name: space for space in _OTHERS}
+"""All that are built in, by name."""
 
 
 def conversion(source: LabelSpace, target: LabelSpace) -> npt.NDArray[np.uint8]:
     """Return uint8 [256]: position class id of `source`, value class id of `target`.
 
     A class goes where its labelIds go, by the first of them where it folds in lesser ones (pole has polegroup's); it
-    becomes ignore (255) where `target` takes none of them. Raises InputError if a class would have to be taken apart.
+    becomes ignore (255) where `target` takes none of them. Raises InputError if a class would have to be split.
     """
     table = np.full(256, IGNORE_INDEX, dtype=np.uint8)
     if source == target:  # also where a class has no ids, as in a space of colours alone
@@ -167,8 +194,8 @@ def conversion(source: LabelSpace, target: LabelSpace) -> npt.NDArray[np.uint8]:
         if len(takers) > 1:
             names = ", ".join(target.names[taker] for taker in takers)
             raise InputError(
-                f"{source.name} cannot become {target.name}: {source.names[class_id]} would have to be told apart into "
-                f"{names}; start from labels that tell more"
+                f"{source.name} cannot become {target.name}: {source.names[class_id]} would have to be split into "
+                f"{names}; start from finer labels"
             )
         if ids:
             table[class_id] = to_target[ids[0]]

@@ -1,8 +1,9 @@
-"""The confusion matrix and what is read off it. One matrix over the whole set, in int64.
+"""The confusion matrix and the figures computed from it. One matrix over the whole set, in int64.
 
 Definitions as in `cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling` (tests compare the figures).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -60,6 +61,11 @@ def pixel_accuracy(matrix: Matrix) -> float:
     return float(np.trace(matrix) / total) if total else float("nan")
 
 
+def known(figure: float) -> float | None:
+    """Return a figure as JSON has it: None where nothing was measured, which is NaN in code."""
+    return None if math.isnan(figure) else figure
+
+
 @dataclass(frozen=True)
 class Accuracy:
     """The three figures every report gives, as fractions 0 to 1 (NaN where nothing was measured).
@@ -74,7 +80,7 @@ class Accuracy:
 
 
 def accuracy(matrix: Matrix, class_names: Sequence[str]) -> Accuracy:
-    """Read the figures of a report off a confusion matrix whose classes are `class_names`."""
+    """Compute the figures of a report from a confusion matrix whose classes are `class_names`."""
     official = official_classes(class_names)
     has_official = len(official) == CITYSCAPES_19.class_count
     return Accuracy(

@@ -1,4 +1,4 @@
-"""The models that come with edgeseg: one a frame size, the most accurate one besides, and their names."""
+"""The models that come with edgeseg: one a frame size, more accurate ones besides, and their names."""
 
 from pathlib import Path
 
@@ -12,10 +12,14 @@ DEFAULT_SIZE = 256
 """The size of the model that is exported where none is named."""
 
 _ONNX = ("fp16", "int8")  # the most exact first
-_PRECISIONS = {**dict.fromkeys((f"unet-{size}" for size in SHIPPED_SIZES), _ONNX), "unet-256-lite": ("int8",)}
+_CHECKPOINT = ".safetensors"
+_LITE = {"unet-128-lite": "lite2-128", "unet-256-lite": "lite2-256"}  # by name, and the weights in train/weights
+_PRECISIONS = dict.fromkeys((f"unet-{size}" for size in SHIPPED_SIZES), _ONNX) | dict.fromkeys(_LITE, ("int8",))
 
 MODELS = tuple(_PRECISIONS)
-"""The names of the shipped models, wherever a model is asked for. Of unet-256-lite, the INT8 file alone is shipped."""
+"""The names of the shipped models, wherever a model is asked for. Of the lite ones, the INT8 file alone is shipped."""
+
+_NEEDED = f"need one that edgeseg wrote, or a model's name: {', '.join(MODELS)}"
 
 DEFAULT_MODEL = "unet-256-lite"
 """What is run where no model is named: the most accurate one, and about as fast as unet-256."""
@@ -26,13 +30,13 @@ def shipped_checkpoint(size: int | None = None) -> Path:
 
     Raises InputError for a size that is not shipped.
     """
-    return _FOLDER / f"{_of_size(size)}.safetensors"
+    return _FOLDER / f"{_of_size(size)}{_CHECKPOINT}"
 
 
 def shipped_onnx(size: int | None = None) -> tuple[Path, ...]:
-    """Return the files of the model, the most exact first: float16, then INT8, which loses at most 0.1 points of mIoU.
+    """Return the files of the model, the most exact first: float16, then INT8, which loses at most 0.2 points of mIoU.
 
-    Which is faster, the processor decides. Raises InputError for a size that is not shipped.
+    Which is faster depends on the processor. Raises InputError for a size that is not shipped.
     """
     return tuple(_FOLDER / f"{_of_size(size)}.{precision}.onnx" for precision in _ONNX)
 
@@ -42,14 +46,17 @@ def checkpoint_file(word: Path) -> Path:
 
     Raises InputError if it is neither.
     """
-    if not word.is_file() and str(word) in MODELS:
-        if _PRECISIONS[str(word)] != _ONNX:
-            raise InputError(
-                f"{word}: its weights are not part of the package; take lite2-256.safetensors of the repository's "
-                "train/weights"
-            )
-        return _FOLDER / f"{word}.safetensors"
-    return _file(word)
+    name, suffix = split_name(word)
+    if name is None:
+        return _file(word, _CHECKPOINT)
+    if name in _LITE:
+        raise InputError(
+            f"{word}: its weights are not part of the package; take {_LITE[name]}{_CHECKPOINT} of the repository's "
+            "train/weights"
+        )
+    if suffix:
+        raise InputError(f"{word}: no such file; the weights of the shipped model are called {name}")
+    return _FOLDER / f"{name}{_CHECKPOINT}"
 
 
 def model_files(word: Path) -> tuple[Path, ...]:
@@ -57,20 +64,35 @@ def model_files(word: Path) -> tuple[Path, ...]:
 
     unet-128 is float16 and INT8, unet-128.int8 the latter alone. Raises InputError if it is neither.
     """
-    name, _, precision = str(word).partition(".")
-    precisions = _PRECISIONS.get(name, ())
-    if word.is_file() or (precision and precision not in precisions) or not precisions:
-        return (_file(word),)
-    return tuple(_FOLDER / f"{name}.{each}.onnx" for each in precisions if precision in ("", each))
+    name, suffix = split_name(word)
+    if name is None:
+        return (_file(word, ".onnx", _CHECKPOINT),)
+    files = {each: _FOLDER / f"{name}.{each}.onnx" for each in _PRECISIONS[name]}
+    if suffix and suffix not in files:
+        shipped = " and ".join(f"{name}.{each}" for each in files)
+        raise InputError(f"{word}: no such file; {name} is shipped as {shipped}: write one of these, or {name}")
+    return (files[suffix],) if suffix else tuple(files.values())
 
 
-def _file(path: Path) -> Path:
+def split_name(word: Path) -> tuple[str | None, str]:
+    """Return the shipped model that `word` names, and what follows its dot: unet-128.fp16 gives unet-128 and fp16.
+
+    None and "" for anything else, and where there is a file of that name.
+    """
+    name, _, suffix = str(word).partition(".")
+    return (None, "") if name not in MODELS or word.is_file() else (name, suffix)
+
+
+def _file(path: Path, *suffixes: str) -> Path:
+    """Return the path of a file; of a folder, raise InputError and name the file of `suffixes` that may be meant."""
     if path.is_dir():
-        best = path / "best.safetensors"
-        here = f"; take {best}" if best.is_file() else ""
-        raise InputError(f"{path}: a folder, need a file{here}")
+        held = [file for suffix in suffixes for file in sorted(path.glob(f"*{suffix}"))]
+        best = path / f"best{_CHECKPOINT}"
+        meant = best if best in held else next(iter(held), None)
+        way = f"take {meant}" if meant else _NEEDED
+        raise InputError(f"{path}: a folder; {way}")
     if not path.is_file():
-        raise InputError(f"{path}: no such file; need one that edgeseg wrote, or a model's name: {', '.join(MODELS)}")
+        raise InputError(f"{path}: no such file; {_NEEDED}")
     return path
 
 

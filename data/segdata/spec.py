@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import from_json
 
 from segdata.errors import ContractError
-from segdata.size import Size
+from segdata.images.size import Size
 from segdata.text import first_problem
 
 SPEC_KEY = "edgeseg.spec"
@@ -30,13 +30,13 @@ WEIGHTS_KEY = "edgeseg.weights"
 Precision = Literal["fp32", "fp16", "int8"]
 
 LARGEST_SIDE = 1 << 14
-"""How many pixels a side of a frame may have: a file that says more is damaged, or means harm."""
+"""How many pixels a side of a frame may have: a file that says more is damaged or malicious."""
 
 Side = Annotated[int, Ge(1), Le(LARGEST_SIDE)]
 """The height or width of a frame, in pixels."""
 
 Name = Annotated[str, Len(0, 200)]
-"""What a class or a label space is called; it stands in messages and in pictures."""
+"""The name of a class or a label space, as messages and pictures show it."""
 
 _Byte = Annotated[int, Ge(0)]
 _Triple = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
@@ -54,7 +54,7 @@ class ModelSpec:
     `mean` and `std` are per RGB channel, for pixel values 0 to 255: the graph computes (frame - mean) / std.
     `metrics` are the figures measured when the weights were chosen, as fractions 0 to 1. `pretrained` names the weights
     that training started from, with their licence; empty if it started from none. A network from elsewhere has the
-    architecture "onnx", and the name and SHA-256 of its file, what made that, and its licence if that was said.
+    architecture "onnx", and the name and SHA-256 of its file, what made it, and its licence if known.
     `unknown` names the fields of a later edgeseg that this one does not know, and left out.
     """
 
@@ -121,7 +121,11 @@ def _without_later_fields(text: str, known: set[str]) -> str:
     try:
         values = from_json(text)
         later = Version(values["edgeseg_version"]) > Version(version("edgeseg"))
-    except (ValueError, KeyError, TypeError):  # not JSON, not of a spec, or without a version: said where it is read
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+    ):  # not JSON, not of a spec, or without a version: reported where it is read
         return text
     added = sorted(set(values) - known) if later else []
     if not added:

@@ -1,9 +1,12 @@
 """edgeseg: the five commands under one name, `edgeseg run` for seg-run."""
 
 import sys
+from difflib import get_close_matches
 from importlib.metadata import entry_points
 
 import click
+
+from segdata.command_line.command import Group
 
 _COMMANDS = {
     "data": "Prepare datasets for training, and make synthetic ones.",
@@ -14,8 +17,8 @@ _COMMANDS = {
 }
 
 
-class _Umbrella(click.Group):
-    """Finds the commands among the package's own, so that this one imports none of them before it is called."""
+class _Umbrella(Group):
+    """Lists the commands without importing any of them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -25,12 +28,10 @@ class _Umbrella(click.Group):
             formatter.write_dl([(name, f"{text} The same as seg-{name}.") for name, text in _COMMANDS.items()])
 
 
-@click.group(
-    cls=_Umbrella,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    invoke_without_command=True,
-)
-@click.version_option(package_name="edgeseg")
+_EXAMPLES = ("edgeseg run drive.mp4", "edgeseg bench preflight", "edgeseg train dataset --minutes 30")
+
+
+@click.group(cls=_Umbrella, invoke_without_command=True, examples=_EXAMPLES)
 def command() -> None:
     """Street-scene segmentation from training to a small GPU.
 
@@ -38,10 +39,19 @@ def command() -> None:
     """
 
 
+def _guess(words: list[str]) -> None:
+    """Exit with a suggestion if the word is a misspelt command, or seg-run instead of run; else return."""
+    for word in words:
+        for meant in get_close_matches(word.removeprefix("seg-"), _COMMANDS, 1):
+            click.echo(f"Error: No such command '{word}'. Did you mean 'edgeseg {meant}'?", err=True)
+            sys.exit(click.UsageError.exit_code)
+
+
 def main() -> None:
     """Run the command that the first word names, as it would run under its own name."""
     words = sys.argv[1:]
     if not words or words[0] not in _COMMANDS:
+        _guess(words[:1])
         command.main(words or ["--help"], prog_name="edgeseg")
     name = f"seg-{words[0]}"
     (entry,) = entry_points(group="console_scripts", name=name)

@@ -1,4 +1,4 @@
-// A service worker: adds the two headers without which a browser gives a page no threads. It changes nothing else.
+// A service worker that adds the two headers a page needs to use threads. It changes nothing else.
 self.addEventListener("install", () => self.skipWaiting());
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
 self.addEventListener("fetch", (event) => {

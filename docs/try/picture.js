@@ -1,4 +1,4 @@
-// What is done with pixels and labels: the same as in segdata/resize.py.
+// Operations on pixels and labels, with the same results as segdata/images/resize.py.
 
 // Returns RGB, uint8 [toHeight, toWidth, 3], of RGBA pixels [height, width, 4]: each new pixel is the mean of its area.
 // Adds up in OpenCV's order and precision, so that halves are rounded to the same side.
@@ -6,7 +6,7 @@ export function shrink(pixels, height, width, toHeight, toWidth) {
   const columns = cover(width, toWidth);
   const row = new Float32Array(toWidth * 3), sum = new Float32Array(toWidth * 3);
   const small = new Uint8ClampedArray(toHeight * toWidth * 3); // rounds halves to even, as OpenCV does
-  const half = height === 2 * toHeight && width === 2 * toWidth ? 1e-3 : 0; // but for 2x2 pixels, where it rounds them up
+  const half = height === 2 * toHeight && width === 2 * toWidth ? 1e-3 : 0; // OpenCV rounds halves up for 2x2 pixels
   cover(height, toHeight).forEach((part, to) => {
     sum.fill(0);
     for (const [y, share] of part) {
@@ -48,12 +48,12 @@ export function enlarge(labels, height, width, toHeight, toWidth) {
   return large;
 }
 
-// For each of `to` pixels of a line, the nearest of `from`. Between two that are as near, OpenCV may take the other one.
+// For each of `to` pixels of a line, the nearest of `from`. If two are equally near, OpenCV may take the other one.
 function nearest(from, to) {
   return Uint32Array.from({ length: to }, (_, at) => Math.floor(((at + 0.5) * from) / to));
 }
 
-// Returns [class id, share] of what is there, the largest first.
+// Returns [class id, share] of each class in the picture, the largest first.
 export function shares(labels) {
   const counts = new Map();
   for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);

@@ -1,8 +1,8 @@
-// Where pictures come from: a photo, a clip, the webcam. Each is {name, live, drawable, height, width, next, ended, close}.
+// The sources of pictures: a photo, a clip, the webcam. Each is {name, live, drawable, height, width, next, ended, close}.
 
 const MOST_PIXELS = 50e6;
 
-// Something the user can change: its message is a sentence.
+// An error that the user can fix; its message is a sentence.
 export class Refusal extends Error {}
 
 export async function openFile(file) {
@@ -19,7 +19,7 @@ export async function openFile(file) {
     return await openClip(file.name, address);
   } catch {
     URL.revokeObjectURL(address);
-    throw new Refusal(`${file.name} is no photo and no clip that this browser can show: choose a JPEG, PNG, WebP, MP4 or WebM.`);
+    throw new Refusal(`${file.name} is not a photo or clip that this browser can show: choose a JPEG, PNG, WebP, MP4 or WebM.`);
   }
 }
 
@@ -31,7 +31,7 @@ async function openPhoto(name, address, close) {
   const { naturalHeight: height, naturalWidth: width } = photo;
   const megapixels = Math.round((height * width) / 1e6);
   if (height * width > MOST_PIXELS) {
-    throw new Refusal(`${name} has ${megapixels} megapixels (${width}x${height}), this page takes ${MOST_PIXELS / 1e6}: make it smaller first.`);
+    throw new Refusal(`${name} has ${megapixels} megapixels (${width}x${height}), but this page takes at most ${MOST_PIXELS / 1e6}: make it smaller first.`);
   }
   if (!height || !width) throw new Refusal(`${name} has no size of its own: choose a JPEG, PNG or WebP.`);
   await photo.decode();
@@ -45,13 +45,13 @@ async function openClip(name, address) {
 }
 
 export async function openCamera() {
-  if (!navigator.mediaDevices) throw new Refusal("A browser gives no camera to this address: open the page over https or as localhost.");
+  if (!navigator.mediaDevices) throw new Refusal("The browser blocks the camera at this address: open the page over https or as localhost.");
   let stream;
   try {
     stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 } } });
   } catch (error) {
     if (error.name === "NotAllowedError") {
-      throw new Refusal("The camera was not allowed: allow it beside the address of the page, and try again.");
+      throw new Refusal("Camera access was denied: allow it next to the address of the page, and try again.");
     }
     if (error.name === "NotFoundError") throw new Refusal("No camera was found: connect one, or choose a file.");
     throw new Refusal(`The camera does not start: ${error.message}. Another program may be using it.`);
@@ -78,7 +78,7 @@ async function playing(name, video, letGo) {
     drawable: video,
     get height() { return video.videoHeight; },
     get width() { return video.videoWidth; },
-    // The next frame that is new; a clip in a hidden tab waits.
+    // Waits for the next new frame; a clip in a hidden tab waits.
     next: () => new Promise((resolve) => (video.requestVideoFrameCallback ?? requestAnimationFrame).call(
       video.requestVideoFrameCallback ? video : window, resolve)),
     ended: () => closed,

@@ -1,4 +1,4 @@
-// The page: what is chosen, what is shown, what is said. The network runs in worker.js.
+// The page: its controls, pictures and messages. The network runs in worker.js.
 import { enlarge, maskPng, paint, shares } from "./picture.js";
 import { openCamera, openFile, Refusal } from "./source.js";
 
@@ -130,7 +130,7 @@ function row(model, label, share) {
 }
 
 async function use(opening) {
-  const mine = ++turn; // what is running stops
+  const mine = ++turn; // stops what is running
   say("Opening.");
   try {
     const found = await opening();
@@ -173,7 +173,7 @@ async function isolate() {
     location.reload();
     return true;
   } catch {
-    return false; // one thread, then
+    return false; // use one thread
   }
 }
 
@@ -185,7 +185,7 @@ async function offerGpu() {
 async function begin() {
   site = await (await fetch(new URL("./models.json", import.meta.url))).json();
   if (!site.runtime) {
-    say("This site was built without ONNX Runtime Web, which runs the models here. Build it with make docs where npm is.", true);
+    say("This site was built without ONNX Runtime Web, which runs the models here. Build it again with make docs, with npm installed.", true);
     return;
   }
   if (await isolate()) return;
@@ -208,7 +208,7 @@ async function begin() {
   at("mask").addEventListener("click", download);
   at("alpha").addEventListener("input", draw);
   for (const id of ["model", "backend"]) at(id).addEventListener("change", () => source && run());
-  addEventListener("dragover", (event) => event.preventDefault()); // beside the frame, too: no browser leaves the page
+  addEventListener("dragover", (event) => event.preventDefault()); // also outside the frame, so that the browser does not open the file instead of the page
   at("drop").addEventListener("dragover", () => at("drop").classList.add("over"));
   at("drop").addEventListener("dragleave", () => at("drop").classList.remove("over"));
   addEventListener("drop", (event) => {

@@ -1,4 +1,4 @@
-// Runs the network, beside the page, so that the page never stands still.
+// Runs the network in a thread of its own, so that the page never freezes.
 import { shrink } from "./picture.js";
 
 const RUNTIMES = {
@@ -31,7 +31,7 @@ async function load(model, backend) {
   return { answer: { threads: ort.env.wasm.numThreads } };
 }
 
-// pixels: RGBA of the picture, height x width of it; answers with a class id for each pixel of the network's picture.
+// pixels: RGBA, of a picture of height x width. Answers with a class id for each pixel at the network's size.
 async function segment({ pixels, height, width }) {
   const { ort, session } = open;
   const small = shrink(new Uint8ClampedArray(pixels), height, width, open.height, open.width);

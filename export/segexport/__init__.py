@@ -1,8 +1,9 @@
 """Export: ONNX, calibration, INT8, the proof, engines."""
 
-from importlib import import_module
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from segdata.lazy import imported_from
 
 if TYPE_CHECKING:
     from segexport.graph.to_onnx import to_onnx
@@ -12,16 +13,12 @@ if TYPE_CHECKING:
 __all__ = ["EngineOptions", "ExportOptions", "__version__", "inspect_file", "to_onnx"]
 __version__ = version("edgeseg")
 
-# Imported on first use: `--help` needs none of their libraries.
-_PLACES = {
-    "EngineOptions": "segexport.options",
-    "ExportOptions": "segexport.options",
-    "inspect_file": "segexport.inspect.inspection",
-    "to_onnx": "segexport.graph.to_onnx",
-}
-
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - any of the names above
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_PLACES[name]), name)
+__getattr__ = imported_from(
+    __name__,
+    {
+        "EngineOptions": "segexport.options",
+        "ExportOptions": "segexport.options",
+        "inspect_file": "segexport.inspect.inspection",
+        "to_onnx": "segexport.graph.to_onnx",
+    },
+)

@@ -10,15 +10,17 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from segdata.command import Command, dispatch
-from segdata.option import with_options
-from segdata.progress import progress_bar
+from segdata.command_line.command import Command, dispatch
+from segdata.command_line.option import with_options
+from segdata.command_line.progress import progress_bar
+from segdata.shipped import model_files
 from segdata.spec import Precision
 from segexport.options import ExportOptions
 from segexport.wrap.options import WrapOptions
 
 if TYPE_CHECKING:  # importing it takes seconds, which --help does not need
     from segexport.export import ExportReport
+    from segexport.wrap.wrap import Wrapped
 
 _PATH = click.Path(path_type=Path)
 
@@ -110,13 +112,13 @@ def _megabytes(path: Path) -> str:
 @click.argument("file", type=_PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def inspect_command(file: Path, as_json: bool) -> None:
-    """Say what FILE is: an .onnx, .engine or .safetensors of edgeseg.
+    """Say what FILE is: an .onnx, .engine or .safetensors of edgeseg, or a shipped model such as unet-128.int8.
 
     Its spec, precision a layer, work, hashes, and whether this machine can run it.
     """
     from segexport.inspect.inspection import inspect_file, render, to_json
 
-    inspection = inspect_file(file)
+    inspection = inspect_file(model_files(file)[0])
     if as_json:
         click.echo(to_json(inspection))
     else:
@@ -133,20 +135,50 @@ _WRAP_EXAMPLES = (
 @click.command(cls=Command, examples=_WRAP_EXAMPLES)
 @with_options(WrapOptions)
 def wrap_command(options: WrapOptions) -> None:
-    """Bring NETWORK, an .onnx from elsewhere, under the graph contract, so that all of edgeseg works for it.
+    """Bring NETWORK, an .onnx from elsewhere, under the graph contract, so that all of edgeseg works with it.
 
-    What it takes and gives is found out: layout, sizes, scores or finished classes. What cannot be seen is asked for:
-    the classes and how pixels are normalised. The result is kept if it says what the original says.
+    What the network takes and gives is detected: layout, sizes, scores or finished classes. What the file does not
+    say must be given: the classes and how pixels are normalised. The result is kept only if it equals the original's.
     """
-    from segexport.wrap.table import as_table
     from segexport.wrap.wrap import wrap
 
     made = wrap(options)
     if made.normalisation.warning:
         click.echo(f"Warning: {made.normalisation.warning}", err=True)
-    Console().print(as_table(made))
+    _tell_wrapped(made)
     for path in filter(None, (made.file, made.check)):
         click.echo(path)
+
+
+def _tell_wrapped(made: "Wrapped") -> None:
+    """Print a row for each thing that was found in the network or chosen for it."""
+    import numpy as np  # --help does not need it
+
+    foreign, meaning, spec = made.foreign, made.meaning, made.spec
+    opset = foreign.model.opset_import[0].version
+    was = next(entry.version for entry in foreign.original.opset_import if entry.domain in ("", "ai.onnx"))
+    layout = "[1, 3, H, W]" if foreign.channels_first else "[1, H, W, 3]"
+    enlarged = "" if meaning.size == foreign.size else f", enlarged from {meaning.size}"
+    table = Table(title=f"{foreign.path.name} under the graph contract", box=SIMPLE_HEAD)
+    table.add_column("")
+    table.add_column("found and chosen", overflow="fold")
+    numbers = [
+        ", ".join(f"{value:g}" for value in values) for values in (made.normalisation.mean, made.normalisation.std)
+    ]
+    rows = {
+        "made by": spec.producer or "unknown",
+        "operators": f"set {was}" + (f", converted to {opset}" if opset != was else ""),
+        "input": f"{foreign.input}: {np.dtype(foreign.dtype).name} {layout}, {foreign.size}",
+        "pixels": f"(value - {numbers[0]}) / {numbers[1]}",
+        "output": f"{meaning.name}: {meaning.kind} ({meaning.note}){enlarged}",
+        **({"confidence": "255 times the probability of each label"} if made.has_confidence else {}),
+        "classes": f"{spec.label_space}, {spec.class_count}",
+        "licence": spec.licence or "unknown; --licence names it",
+        "equal pixels": f"{made.equal:.3%} of generated scenes, against the original",
+    }
+    for name, text in rows.items():
+        table.add_row(name, text)
+    Console().print(table)
 
 
 def main() -> None:

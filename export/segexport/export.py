@@ -1,43 +1,33 @@
 """A checkpoint -> proved ONNX files in the requested precisions, and their engines.
 
 Every precision goes through the same steps, in a hidden folder: written, proved, built, proved on the GPU. Only then
-its files take their places.
+are its files moved into place.
 """
 
-import math
-import shlex
 import time
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
 import onnx
 
+from segdata.command_line.progress import Progress
 from segdata.errors import EdgeSegError, InputError
 from segdata.files import move_onto, staging
-from segdata.progress import Progress
+from segdata.metrics import known
 from segdata.spec import Precision
-from segexport.engine.build_progress import OnProgress
-from segexport.engine.prove_engine import prove_engine
-from segexport.engine.settings import check_build_options
-from segexport.engine.to_engine import Provenance, Target, build_engine, choose_target, log_path
+from segexport.engine.build_progress import build_progress
+from segexport.engine.builder import Builder, builder_of, prove_engine, rebuild_command
+from segexport.engine.to_engine import Provenance, build_engine, engine_path, log_path
 from segexport.graph.confidence import with_confidence
 from segexport.graph.cost import cost_of_onnx
 from segexport.graph.onnx_file import OnnxFile, read_onnx, write_onnx
 from segexport.options import ExportOptions
 from segexport.quantise.int8 import Int8Model, make_int8
-from segexport.source import Source, read_source
+from segexport.source import Source, read_source, with_named_precision
 from segexport.triton import write_repository
 from segexport.verify import Agreement, Proof, proof_of, verify
-from segrun.runners.tensorrt.library import TensorRT, find_tensorrt, load_tensorrt
 from segrun.runners.tensorrt.manifest import Verification, manifest_path
-
-TOP_PHASE = "Building engine"
-"""What TensorRT calls the outermost phase of a build."""
-
-# Options that a rebuild command does not repeat: it names the checkpoint, one precision and the target itself.
-_NAMED = {"checkpoint", "size", "precisions", "output", "overwrite", "triton", "engine", "building"}
-_NAMED_OF_ENGINE = {"compute_capability", "build_log"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +50,7 @@ class Exported:
 
 @dataclass(frozen=True)
 class ExportReport:
-    """All that one export made: `name` is what its files are called, `proof` says which frames it was verified on,
+    """Everything that one export made: `name` is that of its files, `proof` says which frames it was verified on,
     `builder` what built the engines.
     """
 
@@ -71,25 +61,21 @@ class ExportReport:
     int8: Int8Model | None
 
 
-@dataclass(frozen=True)
-class Builder:
-    """What builds engines here, and for which GPU."""
-
-    library: TensorRT
-    target: Target
-
-
 def export(options: ExportOptions, progress: Progress) -> ExportReport:
     """Export the checkpoint in each precision; write nothing that was not verified first.
 
-    `progress` is started anew for each part of the work. Raises EdgeSegError and its children, in one line, for
+    `progress` is started again for each part of the work. Raises EdgeSegError and its children, in one line, for
     anything that cannot be read, calibrated, built or proved.
     """
+    options = with_named_precision(options)
+    for folder in filter(None, (options.output, options.triton)):
+        if folder.is_file():
+            raise InputError(f"{folder}: a file, need a folder to write to; name another")
     source = read_source(options)
     precisions: tuple[Precision, ...] = options.precisions or get_args(Precision)
     for precision in precisions:
         _check_not_of_others(options.output / _file_name(source, precision), source, options)
-    builder = _builder(options)
+    builder = builder_of(options)
     float_model = source.model("fp32", options.batch)
     int8 = make_int8(source, float_model, options, progress) if "int8" in precisions else None
     proof = proof_of(source.reference(), source.spec, source.dataset, progress)
@@ -100,7 +86,7 @@ def export(options: ExportOptions, progress: Progress) -> ExportReport:
     for precision in precisions:
         model = models.get(precision) or source.model(precision, options.batch)
         exported.append(job.run(precision, with_confidence(model) if sure else model))
-    return ExportReport(source.name, exported, proof.description, _told(builder, exported), int8)
+    return ExportReport(source.name, exported, proof.description, _told(builder, options, exported), int8)
 
 
 @dataclass(frozen=True)
@@ -152,22 +138,22 @@ class _Job:
             frames_sha256=self.proof.frames_sha256,
             runners="ONNX Runtime, OpenVINO",
             equal_pixels=agreement.equal_pixels,
-            miou=_known(agreement.miou),
-            miou_change=_known(agreement.miou_change),
+            miou=known(agreement.miou),
+            miou_change=known(agreement.miou_change),
             enforced=self.options.verify,
         )
         calibration = self.int8.ranges.frames_sha256 if self.int8 and precision == "int8" else None
-        rebuild = _rebuild_command(self.options, self.source.file, precision, self.builder.library)
-        engine = f"{draft.path.stem}.{self.builder.target.tag}.engine"
+        rebuild = rebuild_command(self.options, self.source.file, precision, self.builder.library)
         return build_engine(
             self.builder.library,
             draft,
             self.builder.target,
             building,
             Provenance(rebuild, calibration, verification),
-            _on_build(self.progress, f"{precision} engine"),
-            log_path(self.options.output / engine),  # that of a failed build is the one to read
-        ).path
+            build_progress(self.progress, f"{precision} engine"),
+            # The log of a failed build is the one that people read.
+            log_path(engine_path(self.options.output / draft.path.name, self.builder.target)),
+        )
 
     def _published(self, onnx_file: Path, engine: Path | None) -> tuple[Path, Path | None]:
         """Move the proved files to their places and return them; the manifest, which names the others, comes last."""
@@ -177,13 +163,9 @@ class _Job:
         return self.options.output / onnx_file.name, self.options.output / engine.name if engine else None
 
     def _served(self, onnx_file: Path, engine: Path | None) -> Path:
-        """Return what Triton is given: it runs TensorRT's engines, and has no TensorRT-RTX."""
+        """Return the artefact for Triton, which runs engines of TensorRT but not of TensorRT-RTX."""
         loadable = self.builder is not None and self.builder.library.flavour == "tensorrt"
         return engine if engine and loadable else onnx_file
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
 
 
 def _file_name(source: Source, precision: Precision) -> str:
@@ -197,62 +179,18 @@ def _check_not_of_others(path: Path, source: Source, options: ExportOptions) -> 
     try:
         weights = read_onnx(path).contract.weights
     except EdgeSegError:
-        weights = ""  # damaged, or not one of ours: its owner may miss it all the same
+        weights = ""  # damaged, or not one of ours: its owner may still need it
     if weights != source.weights:
         raise InputError(
             f"{path} is not an export of {source.file}; name another folder with -o, or replace it with --overwrite"
         )
 
 
-def _builder(options: ExportOptions) -> Builder | None:
-    library = _library(options)
-    if library is None:
-        return None
-    check_build_options(library, options.building)
-    return Builder(library, choose_target(library, options.building.compute_capability))
-
-
-def _library(options: ExportOptions) -> TensorRT | None:
+def _told(builder: Builder | None, options: ExportOptions, exported: list[Exported]) -> str:
     if options.engine == "none":
-        return None
-    if options.engine == "auto":
-        return find_tensorrt()
-    return load_tensorrt("tensorrt" if options.engine == "tensorrt" else "tensorrt-rtx")
-
-
-def _told(builder: Builder | None, exported: list[Exported]) -> str:
+        return "no engine built, as --engine none has it"
     if builder is None:
         return "no engine built: pip install 'edgeseg[rtx]' builds them without a GPU"
     ran = "; ".join(sorted({row.verified_on for row in exported if row.verified_on}))
     library, target = builder.library, builder.target
     return f"engines built by {library.flavour} {library.version} for {target.description}; verified on: {ran}"
-
-
-def _on_build(progress: Progress, note: str) -> OnProgress:
-    """Return what tells `progress` how far TensorRT is, by the steps of its outermost phase."""
-
-    def on_progress(phase: str, step: int, steps: int) -> None:
-        if phase == TOP_PHASE and step == 0:
-            progress.start(steps)
-        elif phase == TOP_PHASE:
-            progress.advance(note)
-
-    return on_progress
-
-
-def _rebuild_command(options: ExportOptions, checkpoint: Path, precision: Precision, library: TensorRT) -> str:
-    """Return the command that makes the engine again: everything that was asked for and is not a default."""
-    words = ["seg-export", str(checkpoint), f"--{precision}", "-o", str(options.output)]
-    words += ["--engine", "tensorrt" if library.flavour == "tensorrt" else "rtx"]
-    words += ["--cc", options.building.compute_capability]
-    for asked, named in ((options, _NAMED), (options.building, _NAMED_OF_ENGINE)):
-        for field in fields(asked):
-            value = getattr(asked, field.name)
-            if field.name in named or (field.default is not MISSING and value == field.default):
-                continue
-            flag = field.name.replace("_", "-")
-            if isinstance(value, bool):
-                words.append(f"--{flag}" if value else f"--no-{flag}")
-            else:
-                words += [f"--{flag}", str(value)]
-    return shlex.join(words)

@@ -2,23 +2,23 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import onnx
 import torch
 
-from segdata.dataset import Dataset, dataset_for
+from segdata.dataset.dataset import Dataset, dataset_for
 from segdata.errors import ContractError, InputError
 from segdata.files import sha256_of
-from segdata.shipped import checkpoint_file, shipped_checkpoint
+from segdata.shipped import checkpoint_file, shipped_checkpoint, split_name
 from segdata.spec import ModelSpec, Precision
 from segexport.graph.confidence import without_confidence
 from segexport.graph.deployable import DeployableGraph
 from segexport.graph.onnx_file import read_onnx
-from segexport.graph.to_half import to_half
-from segexport.graph.to_onnx import to_onnx
+from segexport.graph.to_onnx import to_half, to_onnx
 from segexport.options import ExportOptions, export_name
 from segrun.runners.base import Frames, Labels
 from segrun.runners.onnxruntime import OnnxRuntimeRunner
@@ -44,11 +44,11 @@ class Source(ABC):
 
     @abstractmethod
     def model(self, precision: Precision, batch: int) -> onnx.ModelProto:
-        """Return the ONNX model in "fp32" or "fp16" for so many frames at once; raise InputError if there is none."""
+        """Return the ONNX model in "fp32" or "fp16" for `batch` frames at once; raise InputError if there is none."""
 
     @abstractmethod
     def reference(self) -> Callable[[Frames], Labels]:
-        """Return what says, of frames uint8 [1, H, W, 3], the labels uint8 [1, H, W] that all exports are held to."""
+        """Return the function from frames uint8 [1, H, W, 3] to labels uint8 [1, H, W] that exports must equal."""
 
 
 @dataclass(frozen=True)
@@ -85,12 +85,27 @@ class Wrapped(Source):
         return self.wrapped if precision == "fp32" else to_half(self.wrapped)
 
     def reference(self) -> Callable[[Frames], Labels]:
-        """Return the wrapped file, run by ONNX Runtime: that it says what the original does was proved."""
+        """Return the wrapped file, run by ONNX Runtime: it was proved equal to the original."""
         return OnnxRuntimeRunner(self.file)
 
 
+def with_named_precision(options: ExportOptions) -> ExportOptions:
+    """Return the options with the precision that the name of a shipped model ends in: unet-128.fp16 is fp16 alone.
+
+    Raises InputError if another precision was asked for.
+    """
+    name, suffix = (None, "") if options.checkpoint is None else split_name(options.checkpoint)
+    named: tuple[Precision, ...] = tuple(each for each in get_args(Precision) if each == suffix)
+    if name is None or not named:
+        return options
+    if options.precisions not in ((), named):
+        asked = " ".join(f"--{each}" for each in options.precisions)
+        raise InputError(f"got {options.checkpoint} and {asked}, two precisions; leave one out")
+    return replace(options, checkpoint=Path(name), precisions=named)
+
+
 def read_source(options: ExportOptions) -> Source:
-    """Return what `options` name; raise InputError or ContractError for what cannot be read or does not fit."""
+    """Return the source that `options` name; raise InputError or ContractError if it cannot be read or does not fit."""
     if options.checkpoint is not None and options.size is not None:
         raise InputError(f"got {options.checkpoint} and --size {options.size}; --size names a shipped model: give one")
     file = checkpoint_file(options.checkpoint) if options.checkpoint else shipped_checkpoint(options.size)

@@ -23,7 +23,7 @@ _CONFIDENCE_OUTPUT = """,
 
 @dataclass(frozen=True)
 class _Served:
-    """What Triton is told: `platform` in its own words, `model_file` as it wants it named, `note` for the reader."""
+    """What Triton needs to know: `platform`, the name `model_file` must have, and a `note` for the reader."""
 
     platform: str
     model_file: str
@@ -36,14 +36,14 @@ def write_repository(artefact: Path, folder: Path) -> Path:
 
     NAME is the name of `artefact` without suffix, its dots replaced by underscores. Triton takes frames uint8
     [N, H, W, 3] and gives labels uint8 [N, H, W] and, where the artefact has it, their confidence, in the batch of the
-    artefact: it forms none of its own. Raises InputError if the artefact is none that Triton runs or the folder cannot
+    artefact: it forms no batches itself. Raises InputError if Triton does not run the artefact or the folder cannot
     be written, ContractError if the artefact is not edgeseg's or an engine does not fit its manifest.
     """
     served = _served(artefact)
     name = artefact.stem.replace(".", "_")
     target = folder / name
     if target.exists() and not (target / _CONFIG_FILE).is_file():
-        raise InputError(f"{target}: is there already and is no Triton model; choose another folder")
+        raise InputError(f"{target}: is there already and is not a Triton model; choose another folder")
     with replacing(target) as temporary:
         version = temporary / "1"
         version.mkdir(parents=True)
@@ -66,8 +66,8 @@ def _served(artefact: Path) -> _Served:
     manifest = read_manifest(artefact)
     if manifest.flavour != "tensorrt":
         raise InputError(
-            f"{artefact}: an engine of TensorRT-RTX, and Triton runs those of TensorRT; give {manifest.onnx}, or build "
-            "with --engine tensorrt"
+            f"{artefact}: an engine of TensorRT-RTX; Triton runs only those of TensorRT; give {manifest.onnx}, or "
+            "build with --engine tensorrt"
         )
     onnx_file = onnx_of(artefact, manifest)
     if onnx_file is None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from segdata.dataset import Dataset
+from segdata.command_line.progress import Progress
+from segdata.dataset.dataset import Dataset
 from segdata.errors import VerificationError
 from segdata.labels import CITYSCAPES_29
 from segdata.metrics import Accuracy, accuracy, confusion_matrix
-from segdata.progress import Progress
 from segdata.spec import ModelSpec, Precision
 from segdata.synth import scene
 from segrun.runners.base import Frames, Labels, Runner
@@ -18,9 +18,9 @@ from segrun.runners.onnxruntime import OnnxRuntimeRunner
 from segrun.runners.openvino import OpenVINORunner
 
 SYNTHETIC_FRAMES = 32
-"""How many generated scenes stand in where no dataset is given."""
+"""How many generated scenes are used where no dataset is given."""
 
-_SYNTHETIC_SEED = 1000  # apart from the seeds of demo and tests
+_SYNTHETIC_SEED = 1000  # far from the seeds of demo and tests
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ class Threshold:
     miou_drop: float
 
 
-# Measured on UNets trained on Cityscapes: fp16 99.9 % equal, int8 98.2 to 98.7 % and 0.1 points of mIoU.
+# Measured on UNets trained on Cityscapes: fp16 99.9 % equal, int8 98.3 to 99.2 % and up to 0.2 points of mIoU.
 THRESHOLDS: dict[Precision, Threshold] = {
     "fp32": Threshold(equal_pixels=0.9999, miou_drop=0.0005),
     "fp16": Threshold(equal_pixels=0.995, miou_drop=0.001),
     "int8": Threshold(equal_pixels=0.98, miou_drop=0.003),
 }
 
-# Generated scenes are not what a model was trained and calibrated on: its margins are softer there. Measured with the
+# A model was not trained and calibrated on generated scenes: its decisions are less clear there. Measured with the
 # shipped model: int8 97.9 % equal and 0.07 points, where it has 99.0 % and 0.01 on real frames.
 GENERATED_THRESHOLDS: dict[Precision, Threshold] = {
     **THRESHOLDS,
@@ -47,12 +47,12 @@ GENERATED_THRESHOLDS: dict[Precision, Threshold] = {
 
 
 BUDGETED_PIXELS = 0.9
-"""The least share of equal pixels where a budget of mIoU was asked for: less is a broken graph, not a soft margin."""
+"""The least share of equal pixels where a budget of mIoU was asked for: fewer mean a broken graph."""
 
 
 @dataclass(frozen=True)
 class Proof:
-    """Frames, uint8 [N, H, W, 3], their truth, uint8 [N, H, W], and what the float32 model makes of them.
+    """Frames, uint8 [N, H, W, 3], their truth, uint8 [N, H, W], and the float32 model's labels of them.
 
     `thresholds` are what an export must reach on these frames, `frames_sha256` the hash of their set, None for
     generated ones.
@@ -119,7 +119,7 @@ def verify(
     allowed = threshold.miou_drop if max_drop is None else max_drop
     runners: tuple[Callable[[], Runner], ...] = (
         lambda: OnnxRuntimeRunner(onnx_file),
-        # Its own choice of bfloat16 is a property of the machine, not of the file that is proved.
+        # OpenVINO's choice of bfloat16 depends on the machine, not on the file that is proved.
         lambda: OpenVINORunner(onnx_file, arithmetic="f32"),
     )
     progress.start(len(runners) * len(proof.frames))
@@ -149,7 +149,7 @@ def verify(
 def labels_of_proof(runner: Runner, proof: Proof, progress: Progress, note: str) -> Labels:
     """Return the runner's labels of the proof's frames; an incomplete batch is filled with its first frame.
 
-    `progress` was started, and is told `note` after each frame.
+    `progress` must have been started; it gets `note` after each frame.
     """
     found = np.empty_like(proof.reference)
     for start in range(0, len(found), runner.batch):
@@ -166,7 +166,7 @@ def _frames_of(spec: ModelSpec, dataset: Dataset | None) -> tuple[str, Frames, L
     if dataset is None:
         scenes = [scene(_SYNTHETIC_SEED + index, spec.height, spec.width) for index in range(SYNTHETIC_FRAMES)]
         frames = np.stack([made.image for made in scenes])
-        # Exact labels of 29 classes are no truth for another label space: there, only equal pixels are compared.
+        # Labels of 29 classes are not the truth in another label space: there, only equal pixels are compared.
         is_29 = spec.class_names == CITYSCAPES_29.names
         labels = np.stack([made.labels if is_29 else np.full_like(made.labels, 255) for made in scenes])
         return f"{SYNTHETIC_FRAMES} generated scenes", frames, labels

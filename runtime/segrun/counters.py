@@ -1,4 +1,4 @@
-"""How far a run is, at any moment."""
+"""The progress of a run, at any moment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Counters:
-    """How far a run is: frames, packets that could not be decoded, connections that were lost and found again.
+    """The progress of a run: frames, packets that could not be decoded, connections that were lost and restored.
 
     `stage_seconds` is how long each stage has worked, `queue_lengths` how many frames wait before the network and
     before the outputs.

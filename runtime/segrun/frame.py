@@ -8,22 +8,22 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from segdata.labels import IGNORE_INDEX
+from segdata.labels import IGNORE_INDEX, LabelMap, class_shares
 from segdata.spec import ModelSpec
 from segdata.video.picture import Picture, Reformatter
 from segdata.video.reader import Decoded
-from segrun.runners.base import Confidence, Labels
+from segrun.runners.base import Confidence
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One upright frame, shown at `pts * time_base` seconds, and how long it took to come so far.
+    """One upright frame, shown at `pts * time_base` seconds, with the time it has taken so far.
 
-    `shift` is how many seconds later that is than the source's own clock says, which may have started again or jumped.
+    `shift` is how many seconds later that is than by the source's own clock, which may have started again or jumped.
 
     `small` is what the network sees of it, RGB uint8 [h, w, 3]. `name` is its number in the source, counted from zero,
-    or its file's name. `decoded_at` is when it was there, by `time.perf_counter`, in seconds; `decode_seconds` and
-    `shrink_seconds` are how long decoding and making it small took.
+    or its file's name: then it is `still`, an image by itself. `decoded_at` is when it was decoded, by
+    `time.perf_counter`, in seconds; `decode_seconds` and `shrink_seconds` are how long decoding and shrinking took.
     """
 
     picture: Picture
@@ -35,6 +35,7 @@ class Frame:
     decode_seconds: float
     shrink_seconds: float
     shift: Fraction = Fraction(0)
+    still: bool = False
 
     @property
     def seconds(self) -> float:
@@ -43,12 +44,12 @@ class Frame:
 
     @property
     def source_seconds(self) -> float:
-        """What the source's own clock says, in seconds."""
+        """The time by the source's own clock, in seconds."""
         return float(self.pts * self.time_base - self.shift)
 
 
 class FrameMaker:
-    """Makes frames of what a source decoded: upright, and shrunk to what the network sees. For one thread."""
+    """Makes frames of what a source decoded: upright, and shrunk to the network's size. For one thread."""
 
     def __init__(self, spec: ModelSpec) -> None:
         self._height, self._width = spec.height, spec.width
@@ -56,21 +57,23 @@ class FrameMaker:
         self._count = 0
 
     def __call__(self, item: Decoded, started: float) -> Frame:
-        """Return the frame of `item`, which just now was decoded; `started` is when that began."""
+        """Return the frame of `item`, which was just decoded; `started` is when that began."""
         decoded = time.perf_counter()
         picture = self._reformatter.picture(item.frame, item.display)
         small = self._reformatter.image(item.frame, item.display, self._height, self._width)
         self._count += 1
+        name: str | None = getattr(item, "name", None)
         return Frame(
             picture=picture,
             small=small,
             pts=item.pts,
             time_base=item.time_base,
-            name=getattr(item, "name", None) or f"{self._count - 1:06}",
+            name=name or f"{self._count - 1:06}",
             decoded_at=decoded,
             decode_seconds=decoded - started,
             shrink_seconds=time.perf_counter() - decoded,
             shift=item.shift,
+            still=name is not None,
         )
 
 
@@ -83,7 +86,7 @@ class Segmented:
     """
 
     frame: Frame
-    labels: Labels
+    labels: LabelMap
     classes: tuple[str, ...]
     segmented_at: float
     confidence: Confidence | None = None
@@ -102,5 +105,4 @@ class Segmented:
     @cached_property
     def shares(self) -> dict[str, float]:
         """The share of the picture that each class covers, 0 to 1; classes that are not there are left out."""
-        counts = np.bincount(self.labels.ravel(), minlength=len(self.classes))[: len(self.classes)]
-        return {self.classes[index]: float(counts[index] / self.labels.size) for index in np.flatnonzero(counts)}
+        return class_shares(self.labels, self.classes)

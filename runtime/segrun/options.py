@@ -6,23 +6,21 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 
-from segdata.option import TIME, argument, flag, option
+from segdata.command_line.option import TIME, argument, flag, option
+from segdata.formats.writing.names import MaskFormat
 from segdata.video.encoder import Encoder
 
 RunnerName = Literal["auto", "openvino", "onnxruntime"]
 Arithmetic = Literal["auto", "f32", "bf16", "f16"]
 View = Literal["overlay", "mask", "side-by-side", "confidence"]
+Palette = Literal["model", "vivid"]
 MaskValues = Literal["ids", "colours", "confidence"]
 Audio = Literal["copy", "encode", "none"]
 
 SERVED_AT = "127.0.0.1:8080"
 
 _OUTPUT = (
-    "Where the result goes; any number. NAME.mp4 (.mkv, .mov, .avi): a video. NAME.gif: moving picture, at most 640 "
-    "pixels wide. NAME.jpg (.png, .webp, .bmp, .tiff): an image a frame. NAME.jsonl: a line of facts a frame, with the "
-    "source's times. NAME.labels.mkv: the class ids as a lossless video. NAME/: a PNG mask a frame. -: raw labels on "
-    "standard output. none: nothing. {name} stands for the input's name, in names of images {frame} for the frame's.  "
-    "[default: {name}.seg.mp4; an image for an image]"
+    "Where the result goes, by its name as listed above; any number.  [default: {name}.seg.mp4; an image for an image]"
 )
 
 
@@ -31,25 +29,29 @@ class RunOptions:
     """The options of one run.
 
     `inputs` are videos, images, patterns of them, folders of images or videos, the number of a webcam, addresses (rtsp,
-    http, rtmp, udp and others), pipes or "-" for standard input; each is a run of its own. `outputs` are files and
-    folders, told apart by their names: a video, an image (.jpg, .png and others), a .gif, a .jsonl of facts, a
-    .labels.mkv of class ids, a folder (with "/" at its end) of PNG masks, "-" for raw labels on standard output,
-    "none". In them, `{name}` stands for the input's name and, in names of images, `{frame}` for each frame's. The
-    default is NAME.seg.mp4 for a video, NAME.seg.png for NAME.png, and a folder NAME.seg of images for a folder NAME of
-    images.
+    http, rtmp, udp and others), pipes or "-" for standard input; each is a run of its own, one after the other, or all
+    at the same time if `together`. `outputs` are files and folders, told apart by their names: a video, an image (.jpg,
+    .png and others), a .gif, a .jsonl of facts, a .labels.mkv of class ids, a .coco.json, a folder (with "/" at its
+    end) of masks, "-" for raw labels on standard output, "none". In them, `{name}` stands for the input's name and, in
+    names of images, `{frame}` for each frame's. The default is NAME.seg.mp4 for a video, NAME.seg.png for NAME.png, and
+    a folder NAME.seg of images for a folder NAME of images.
 
     `view` is what videos, windows and previews show; `alpha` the share of the classes' colours in the overlay, 0 to 1;
-    `audio` says what becomes of sound: copied where the file can hold it, else left out ("copy") or re-encoded
-    ("encode"), or always left out ("none").
-    `legend` names the classes and `show_fps` the speed in the picture. `mask_values` are what PNG masks hold. Pixels
-    whose probability is below `min_confidence` have no class: 255. `start` and `duration` are seconds of the input,
-    `every` takes only every Nth frame. `raw` says what frames standard input has if it is raw:
-    WIDTHxHEIGHT[:FORMAT][@RATE]. `timeout` is how many seconds an address may say nothing, `reconnect` how many seconds
+    `audio` says what to do with sound: copy it where the file can hold it, else leave it out ("copy") or re-encode it
+    ("encode"), or always leave it out ("none").
+    `legend` names the classes that are there and `show_fps` the speed in the picture; `outlines` draws where classes
+    meet. `classes` are those that the model's are merged into, a label space by its name or file, and `palette` the
+    colours. Each pixel gets its commonest class in `smooth` frames, an odd number. All outputs have these
+    classes, colours and votes. `mask_format` is what a folder of masks gets, `with_images` puts the frames beside them
+    in any format but "png", and `mask_values` are what those PNGs hold. Pixels whose probability is below
+    `min_confidence` have no class: 255. `start` and `duration` are seconds of the input,
+    `every` takes only every Nth frame. `raw` describes the frames of raw standard input:
+    WIDTHxHEIGHT[:FORMAT][@RATE]. `timeout` is how many seconds an address may be silent, `reconnect` how many seconds
     to keep trying after that. `serve` is HOST:PORT of a live preview, `metrics` that of figures for Prometheus alone,
     `token` the word that both ask for. `trust` runs an engine of other bytes than its manifest says: a plan is
     executable content, so only for one you built yourself. `listed` are many videos, instead of `inputs`: a list of
-    paths, a folder or a pattern; in `outputs`, `{path}` is a video's path below their root then. `receipts` is where it
-    is kept what was done, `shard` ("3/16") which share of them this run does. `ray` is the address of a Ray cluster
+    paths, a folder or a pattern; in `outputs`, `{path}` is a video's path below their root then. `receipts` is the
+    folder of their receipts, `shard` ("3/16") which share of them this run does. `ray` is the address of a Ray cluster
     that does them, "local" one of this machine, and `cpus_per_video` how many of its cores each video has.
     """
 
@@ -64,6 +66,7 @@ class RunOptions:
     duration: Annotated[float, Gt(0), TIME] | None = option(
         None, "Take so much.", metavar="TIME", show_default="all", group="Input"
     )
+    together: bool = flag("Do all inputs at the same time, with one model.", group="Input")
     every: Annotated[int, Ge(1)] = option(1, "Take only every Nth frame.", metavar="N", group="Input")
     raw: str | None = option(
         None, "What raw frames standard input has, as 1280x720:rgb24@25.", metavar="WxH[:FORMAT][@RATE]", group="Input"
@@ -78,17 +81,42 @@ class RunOptions:
     arithmetic: Arithmetic = option(
         "auto", "What floats are computed in on a CPU; auto is the fastest here, measured.", group="Model and speed"
     )
+    device: str = option(
+        "auto",
+        "What runs the network: cpu, a GPU by its number, or all GPUs, each with inputs of its own; auto is a GPU that "
+        "has an engine, else the CPU.",
+        metavar="auto|cpu|N|all",
+        group="Model and speed",
+    )
     trust: bool = flag("Run a TensorRT engine whose hash is not its manifest's.", group="Model and speed")
     view: View = option("overlay", "What videos, windows and previews show.")
     alpha: Annotated[float, Ge(0), Le(1)] = option(
         0.5, "How strongly the classes' colours cover the frame.", group="Picture"
     )
-    legend: bool = flag("Name the classes in the picture.")
+    legend: bool = flag("Name the classes that are there, the largest first; side by side, under the picture.")
+    classes: str | None = option(
+        None,
+        "Merge the model's classes: cityscapes-19, cityscapes-8, or a label space in a .toml file.",
+        metavar="NAME|FILE",
+        show_default="the model's",
+        group="Picture",
+    )
+    palette: Palette = option("model", "The model's own colours, or brighter ones.", group="Picture")
+    outlines: bool = flag("Draw a bright line where classes meet.", group="Picture")
+    smooth: Annotated[int, Ge(1), Le(31)] = option(
+        1, "Have N frames vote on each pixel, against shimmer; an odd number.", metavar="N", group="Picture"
+    )
     min_confidence: Annotated[float, Ge(0), Le(1)] = option(
         0.0, "Leave pixels of a lower probability without a class; needs a model with --confidence.", group="Picture"
     )
     show_fps: bool = flag("Show the speed in the picture.", group="Picture")
+    mask_format: MaskFormat = option(
+        "png",
+        "What a folder NAME/ gets a frame: a PNG, COCO's run lengths, or labelme's polygons; or what the tool reads.",
+        group="Output",
+    )
     mask_values: MaskValues = option("ids", "What PNG masks hold.", group="Output")
+    with_images: bool = flag("Put the frames beside the masks of the other formats.", group="Output")
     encoder: Encoder = option("libx264", "What encodes video; auto is the graphics card if it can.", group="Output")
     audio: Audio = option(
         "copy", "What becomes of sound: copied, re-encoded where the file cannot hold it, or left out.", group="Output"

@@ -1,4 +1,4 @@
-"""Classes named as MODULE:CLASS and imported on first use: no run needs the libraries of all of them."""
+"""Classes named as MODULE:CLASS and imported on first use: no run needs all of their libraries."""
 
 from importlib import import_module
 from typing import Any

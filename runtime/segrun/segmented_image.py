@@ -1,4 +1,4 @@
-"""An image and what a model saw in it; and how an image comes from NumPy, Pillow or a file."""
+"""An image with a model's labels; and reading images from NumPy, Pillow or files."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import InputError
-from segdata.image_file import IMAGE_SUFFIXES, decode_image
-from segdata.labels import Colour, palette
-from segrun.coco import annotations
+from segdata.formats.writing.base import LabelledImage
+from segdata.formats.writing.coco import document
+from segdata.formats.writing.space import label_space_of
+from segdata.images.image_file import as_png, read_image
+from segdata.labels import Colour, LabelMap, class_shares, palette
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -34,7 +36,7 @@ class SegmentedImage:
     """
 
     image: npt.NDArray[np.uint8] = field(repr=False)
-    labels: npt.NDArray[np.uint8] = field(repr=False)
+    labels: LabelMap = field(repr=False)
     classes: tuple[str, ...] = field(repr=False)
     colours: tuple[Colour, ...] = field(repr=False)
     name: str = ""
@@ -43,8 +45,7 @@ class SegmentedImage:
     @cached_property
     def shares(self) -> dict[str, float]:
         """The share of the picture that each class covers, 0 to 1; classes that are not there are left out."""
-        counts = np.bincount(self.labels.ravel(), minlength=len(self.classes))
-        return {self.classes[index]: float(counts[index] / self.labels.size) for index in np.flatnonzero(counts)}
+        return class_shares(self.labels, self.classes)
 
     def overlay(self, alpha: float = 0.5) -> npt.NDArray[np.uint8]:
         """Return the image under its classes' colours, RGB uint8 [H, W, 3]; `alpha`, 0 to 1, is the colours' share.
@@ -59,14 +60,11 @@ class SegmentedImage:
     def to_coco(self, image_id: int = 1) -> dict[str, list[dict[str, object]]]:
         """Return the labels as COCO has them, ready for `json.dump`: images, categories and one annotation a class.
 
-        Masks are run-length codes, as pycocotools reads them; `category_id` is the class id.
+        Masks are run-length codes, as pycocotools reads them; `category_id` is the class id and one.
         """
         height, width = self.labels.shape
-        return {
-            "images": [{"id": image_id, "file_name": self.name, "height": height, "width": width}],
-            "categories": [{"id": index, "name": name} for index, name in enumerate(self.classes)],
-            "annotations": annotations(self.labels, image_id),
-        }
+        space = label_space_of("", self.classes, self.colours)
+        return document(LabelledImage(self.name, self.labels, height, width), space, image_id)
 
     def _repr_png_(self) -> bytes:
         """Return the overlay as a PNG, at most 960 pixels wide: what a notebook shows."""
@@ -74,16 +72,16 @@ class SegmentedImage:
         if shown.shape[1] > _SHOWN_WIDTH:
             height = max(1, round(shown.shape[0] * _SHOWN_WIDTH / shown.shape[1]))
             shown = np.asarray(cv2.resize(shown, (_SHOWN_WIDTH, height), interpolation=cv2.INTER_AREA), np.uint8)
-        return cv2.imencode(".png", shown[..., ::-1])[1].tobytes()
+        return as_png(shown)
 
 
 def to_rgb(image: ImageLike) -> tuple[npt.NDArray[np.uint8], str]:
     """Return an image as RGB, uint8 [H, W, 3], upright where its EXIF data says so, and the name of its file or "".
 
-    Raises InputError for what is no image.
+    Raises InputError for anything else.
     """
     if isinstance(image, (str, PathLike)):
-        return _read(Path(image)), Path(image).name
+        return read_image(Path(image)), Path(image).name
     if isinstance(image, np.ndarray):
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
             raise InputError(f"got an image {image.dtype} {list(image.shape)}, need uint8 [H, W, 3], RGB")
@@ -93,19 +91,13 @@ def to_rgb(image: ImageLike) -> tuple[npt.NDArray[np.uint8], str]:
     if not isinstance(image, Image.Image):
         raise InputError(f"got an image of type {type(image).__name__}, need a NumPy array, a Pillow image or a path")
     name = Path(getattr(image, "filename", "") or "").name
+    if image.mode in ("I", "F"):  # Pillow would cut what is above 255
+        raise InputError(f"got a Pillow image of mode {image.mode}, need one of 8 or 16 bits, such as RGB, L or I;16")
     try:
-        return np.array(ImageOps.exif_transpose(image).convert("RGB")), name
-    # It is decoded only now; what is wrong with a PNG is a SyntaxError.
+        upright = ImageOps.exif_transpose(image)
+        if upright.mode.startswith("I;16"):
+            return np.repeat((np.asarray(upright) >> 8).astype(np.uint8)[..., None], 3, axis=2), name
+        return np.array(upright.convert("RGB")), name
+    # It is decoded only now; a broken PNG raises a SyntaxError.
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{name or 'image'}: Pillow cannot decode it: {error}") from None
-
-
-def _read(path: Path) -> npt.NDArray[np.uint8]:
-    try:
-        found = decode_image(path.read_bytes(), cv2.IMREAD_COLOR)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
-    if found is None:
-        kinds = ", ".join(suffix[1:] for suffix in IMAGE_SUFFIXES)
-        raise InputError(f"{path}: is no whole image of 67 megapixels or less; need one of {kinds}")
-    return np.ascontiguousarray(found[..., ::-1])

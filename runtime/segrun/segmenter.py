@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import InputError
-from segdata.resize import enlarge_labels, resize_frame
+from segdata.images.resize import enlarge_labels, resize_frame
+from segdata.labels import LabelMap
 from segdata.video.label_video import read_labels
 from segdata.video.reader import Decoded
 from segrun.frame import Frame, FrameMaker, Segmented
@@ -30,7 +31,7 @@ class Segmenter:
     Any number of threads may share one, as the handlers of a web server do; the one that opened it closes it.
 
     `classes` are the names that the ids in labels stand for, `colours` their RGB colours, `chosen` which way to run the
-    network was the fastest here ("" where there was but one).
+    network was the fastest here ("" if there was only one). `has_confidence` says that it also gives a confidence.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class Segmenter:
     ) -> None:
         """Open a shipped model by its name, such as "unet-128", or an artefact of one frame written by seg-export.
 
-        It runs in the fastest way there is here, which is measured once; `arithmetic` pins what floats are computed in.
+        It runs in the fastest way here, which is measured once; `arithmetic` pins what floats are computed in.
 
         Raises what `open_runner` does, and InputError if the artefact takes several frames at once.
         """
@@ -46,11 +47,12 @@ class Segmenter:
         self.spec = self._runner.spec
         self.chosen = self._runner.chosen
         self.classes, self.colours = self.spec.class_names, self.spec.colours
+        self.has_confidence = self._runner.has_confidence
         if self._runner.batch != 1:
             self.close()
             raise InputError(f"{model} takes {self._runner.batch} frames at once, need 1; export it with --batch 1")
 
-    def __call__(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    def __call__(self, image: npt.NDArray[np.uint8]) -> LabelMap:
         """Return the class of each pixel, uint8 [H, W], of `image`, RGB uint8 [H, W, 3] of any size.
 
         The network sees the image at its own size; its labels are enlarged to the nearest. Raises InputError for an
@@ -61,7 +63,7 @@ class Segmenter:
     def image(self, image: ImageLike) -> SegmentedImage:
         """Return `image` with its labels: RGB uint8 [H, W, 3], an image of Pillow, or the path of an image file.
 
-        Raises InputError for what is no image.
+        Raises InputError for anything else.
         """
         pixels, name = to_rgb(image)
         found = self._runner.infer(resize_frame(pixels, self.spec.height, self.spec.width)[None])
@@ -83,10 +85,11 @@ class Segmenter:
     ) -> Generator[Segmented, None, None]:
         """Yield each frame of `video` with its labels: a file, an image folder, a webcam's number or an address.
 
-        `start` and `duration` are seconds, `every` takes every Nth frame. `frame.picture.to_rgb()` of what comes is the
-        image, `labels` the classes at the network's size, `shares` how much of it each class covers. A frame of a live
-        source is given before the next is read. `labels` is a NAME.labels.mkv that seg-run wrote of the same frames:
-        they are read instead of computed. Raises InputError if there is no such video, or no such labels.
+        `start` and `duration` are seconds, `every` takes every Nth frame. `frame.picture.to_rgb()` of an item is the
+        image, its `labels` the classes at the network's size, `shares` how much of it each class covers. A frame of a
+        live source is yielded before the next is read. The argument `labels` is a NAME.labels.mkv that seg-run wrote of
+        the same frames: they are read instead of computed. Raises InputError if there is no such video, or no such
+        labels.
         """
         source = open_source(str(video), RunOptions(inputs=(str(video),)))
         waiting: deque[Frame] = deque()
@@ -102,8 +105,7 @@ class Segmenter:
 
         small = small_images()
         if labels is not None:
-            kept = zip(small, read_labels(Path(labels)), strict=False)
-            stream: Iterator[Inferred] = (Inferred(stored.labels[None]) for _, stored in kept)
+            stream: Iterator[Inferred] = _stored(small, Path(labels))
         elif source.live:
             stream = (self._runner.infer(image) for image in small)
         else:
@@ -116,7 +118,7 @@ class Segmenter:
             source.close()
 
     def close(self) -> None:
-        """Let go of the model."""
+        """Release the model."""
         self._runner.close()
 
     def __enter__(self) -> "Segmenter":
@@ -126,3 +128,13 @@ class Segmenter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _stored(small: Iterator[Frames], path: Path) -> Iterator[Inferred]:
+    """Yield the labels of each frame from a NAME.labels.mkv; raise InputError if there are fewer than frames."""
+    labels = read_labels(path)
+    for _ in small:
+        stored = next(labels, None)
+        if stored is None:
+            raise InputError(f"{path}: ends before the video; need the labels of the same frames, complete")
+        yield Inferred(stored.labels[None])

@@ -1,4 +1,4 @@
-"""What the tests of `bench` share."""
+"""Fixtures for the tests of `bench`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,13 +8,13 @@ import pytest
 import segbench.measure.contender
 from helpers.bench_runs import options_for, quietly
 from segbench.results import BenchReport
-from segdata.dataset import Dataset
+from segdata.dataset.dataset import Dataset
 
 if TYPE_CHECKING:
     from conftest import Artefacts
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def report(artefacts: "Artefacts", dataset: Dataset, street_video: Path) -> BenchReport:
     """All of it real."""
     return quietly(options_for(artefacts, street_video, data=dataset.folder))

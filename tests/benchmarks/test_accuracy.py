@@ -1,4 +1,4 @@
-"""Accuracy: mIoU of the artefact's own predictions, on frames that calibrated nothing, and how sure a change is."""
+"""Accuracy: mIoU on frames that were not used for calibration, and the confidence interval of a change."""
 
 import copy
 import math
@@ -20,7 +20,7 @@ from lightning_fabric import Fabric
 from helpers.progress import Told
 from segbench.measure.accuracy import ImageMatrices, accuracy_of, change_of, image_matrices
 from segbench.results import AccuracyResult, Change
-from segdata.dataset import Dataset, labels_file
+from segdata.dataset.dataset import Dataset, labels_file
 from segdata.errors import InputError
 from segdata.labels import CITYSCAPES_8, CITYSCAPES_19, CITYSCAPES_29, official_classes
 from segdata.metrics import accuracy, class_iou, confusion_matrix, mean_iou
@@ -54,7 +54,7 @@ class AlwaysOne(Runner):
 
 
 class Broken(OnnxRuntimeRunner):
-    """Says sky in the leftmost `columns`."""
+    """Predicts sky in the leftmost `columns`."""
 
     columns = 4
 
@@ -66,7 +66,7 @@ class Broken(OnnxRuntimeRunner):
 
 @pytest.fixture
 def copied(dataset: Dataset, tmp_path: Path) -> Dataset:
-    """A copy of the dataset, to be changed."""
+    """A copy of the dataset that a test may change."""
     shutil.copytree(dataset.folder, tmp_path / "copied")
     return Dataset(tmp_path / "copied")
 
@@ -121,7 +121,7 @@ def test_each_class_has_its_iou_and_one_that_never_was_has_none() -> None:
 
 
 def test_a_figure_that_cannot_be_had_is_none() -> None:
-    """Not NaN, which is no JSON."""
+    """Not NaN, which is not valid JSON."""
     found = accuracy_of(np.zeros((2, 29, 29), dtype=np.int64), NAMES, None)
     assert (found.miou, found.miou_official, found.pixel_accuracy) == (None, None, None)
     some = np.stack([np.eye(8, dtype=np.int64)])
@@ -129,7 +129,7 @@ def test_a_figure_that_cannot_be_had_is_none() -> None:
 
 
 def test_miou_is_that_of_all_pixels_and_no_mean_over_images() -> None:
-    """A frame that is all right and one that is all wrong, of which the second has hardly any pixel."""
+    """One frame is all right; the other is all wrong but has hardly any pixels."""
     matrices = np.zeros((2, 3, 3), dtype=np.int64)
     matrices[0, 0, 0], matrices[1, 0, 1] = 999, 1
     assert accuracy_of(matrices, THREE, None).miou == pytest.approx((0.999 + 0) / 2)
@@ -141,7 +141,7 @@ def test_a_share_of_road_is_that_share(artefacts: "Artefacts", dataset: Dataset)
 
 
 def test_miou_is_that_of_the_training(artefacts: "Artefacts", dataset: Dataset, fp32_matrices: ImageMatrices) -> None:
-    """The float32 artefact in ONNX Runtime, and the network in PyTorch: what seg-train and seg-bench say is one."""
+    """seg-bench on the float32 artefact in ONNX Runtime reports what seg-train does on the network in PyTorch."""
     network = evaluate(Fabric(accelerator="cpu", devices=1), artefacts.network, dataset.evaluation(), artefacts.spec)
     trained, exported = accuracy(network.matrix, NAMES), accuracy_of(fp32_matrices, NAMES, None)
     moved = np.abs(network.matrix - fp32_matrices.sum(axis=0)).sum() / 2
@@ -238,7 +238,7 @@ def test_a_dataset_without_a_frame_to_evaluate_on_is_refused(
 
 
 def test_frames_that_calibrated_the_artefact_are_not_measured_on(artefacts: "Artefacts", copied: Dataset) -> None:
-    """The dataset says that other frames calibrate than those which did: some would now be measured on."""
+    """The dataset's split has changed since: some of the frames that calibrated would now be measured on."""
     facts = replace(copied.facts, calibration=tuple(range(32)))
     (copied.folder / "dataset.json").write_text(facts.to_json())
     refusal = r"\d+ of the 128 evaluation frames calibrated this int8 artefact"
@@ -304,7 +304,7 @@ def test_the_interval_holds_the_true_change() -> None:
 
 
 def test_images_are_drawn_in_pairs() -> None:
-    """What is hard about an image is hard for both: drawn apart, this small change would drown."""
+    """An image that is hard for one is hard for both: drawn separately, this small change would be lost in noise."""
     matrices, reference = images(60, 100, lost=0.05)
     paired = the_change(matrices, reference, THREE)
     apart = the_change(matrices, reference[np.random.default_rng(5).permutation(60)], THREE)
@@ -326,7 +326,7 @@ def test_a_tiny_difference_on_few_images_is_no_change() -> None:
 
 
 def plain_interval(matrices: ImageMatrices, reference: ImageMatrices, scored: list[int] | None) -> Floats:
-    """The same bootstrap, an image and a draw at a time."""
+    """The same bootstrap, one image and one draw at a time."""
     count = len(matrices)
     changes = []
     for draw in np.random.default_rng(0).integers(0, count, (1000, count)):
@@ -350,7 +350,7 @@ def test_the_interval_is_that_of_the_plain_bootstrap(count: int) -> None:
 
 
 def test_the_interval_of_the_official_classes_is_theirs(fp32_matrices: ImageMatrices) -> None:
-    """With an image of which nothing is labelled, of which some draws consist."""
+    """One image has no labels, and some draws consist of it alone."""
     shifted = np.roll(fp32_matrices, 1, axis=2)
     few = [np.concatenate([matrices[:2], np.zeros_like(matrices[:1])]) for matrices in (shifted, fp32_matrices)]
     change = the_change(few[0], few[1])

@@ -1,4 +1,4 @@
-"""Which artefacts a benchmark is of: those that were named, and what stands for a checkpoint or for no name at all."""
+"""Which artefacts are measured: those that were named, the exports of a checkpoint, or the shipped models."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ import pytest
 import segbench.artefacts
 from helpers.progress import Told
 from segbench.artefacts import artefacts_of
-from segdata.dataset import Dataset
+from segdata.dataset.dataset import Dataset
 from segdata.shipped import shipped_checkpoint, shipped_onnx
 from segdata.spec import frame_id
 from segrun.runners.onnxruntime import OnnxRuntimeRunner
@@ -33,7 +33,7 @@ def touched(folder: Path, *names: str) -> list[Path]:
 
 
 class Exports:
-    """Stands for seg-export: writes nothing, and remembers what it was asked."""
+    """Replaces seg-export: writes nothing, and records the calls."""
 
     def __init__(self) -> None:
         self.commands: list[list[str]] = []
@@ -115,7 +115,7 @@ def test_progress_counts_the_models_that_are_exported(tmp_path: Path, exports: E
 def test_a_checkpoint_is_exported_in_every_precision(
     artefacts: "Artefacts", dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By seg-export; its INT8 is calibrated on frames that nothing is measured on."""
+    """By seg-export; its INT8 is calibrated on frames that are not measured on."""
     found = artefacts_of([artefacts.checkpoint], False, tmp_path, dataset.folder)
     assert [path.name for path in found] == [f"small.{precision}.onnx" for precision in PRECISIONS]
     evaluated = {frame_id(sha256) for sha256 in dataset.evaluation().sha256}
@@ -129,7 +129,7 @@ def test_a_checkpoint_is_exported_in_every_precision(
 def test_a_checkpoint_without_ranges_needs_a_dataset(
     artefacts: "Artefacts", tmp_path: Path, exports: Exports, refused: Refused
 ) -> None:
-    """At once, and by the name that the option has here."""
+    """At once, and the error names the option of this command."""
     with refused(r"small\.safetensors: int8 needs frames to calibrate on; give --data DATASET"):
         artefacts_of([artefacts.checkpoint], False, tmp_path)
     assert exports.commands == []

@@ -1,4 +1,4 @@
-"""A benchmark: artefacts side by side, in interleaved rounds, and everything that stands beside their figures."""
+"""A benchmark: artefacts side by side in interleaved rounds, and the rest of the report."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -22,10 +23,10 @@ from segbench.measure.machine import this_machine
 from segbench.measure.speed import end_to_end, engine_rate, latencies
 from segbench.options import BenchOptions
 from segbench.results import BenchReport
-from segdata.dataset import Dataset
+from segdata.command_line.progress import SILENT
+from segdata.dataset.dataset import Dataset
 from segdata.files import sha256_of
 from segdata.labels import CITYSCAPES_8
-from segdata.progress import SILENT
 from segdata.spec import ModelSpec
 from segexport.graph.confidence import with_confidence
 from segexport.graph.onnx_file import write_onnx
@@ -91,6 +92,23 @@ def test_a_report_says_what_it_was_measured_on(report: BenchReport) -> None:
     assert report.quality == ()
 
 
+def test_a_frame_of_each_artefact_is_compared_with_float32(report: BenchReport) -> None:
+    views = {view.artefact: view for view in report.frames}
+    assert list(views) == [result.artefact for result in report.results]
+    reference, int8 = views["small.fp32.onnx"], views["small.int8.onnx"]
+    assert (reference.reference, reference.differences, reference.equal_pixels) == (None, None, None)
+    assert (int8.reference, int8.seconds) == ("small.fp32.onnx", reference.seconds)
+    assert int8.equal_pixels is not None
+    assert int8.differences is not None
+    overlay, differences = (cv2.imdecode(np.frombuffer(jpeg, np.uint8), 1) for jpeg in (int8.overlay, int8.differences))
+    assert overlay is not None
+    assert differences is not None
+    assert overlay.shape == differences.shape == (288, 480, 3)
+    orange = (differences[..., 2].astype(int) - differences[..., 0] > 100).mean()
+    assert orange == pytest.approx(1 - int8.equal_pixels, abs=0.02)
+    assert 0 < orange < 1
+
+
 def test_a_report_ends_in_a_verdict(report: BenchReport) -> None:
     assert report.verdict.recommended in {result.artefact for result in report.results}
     text = " ".join(report.verdict.sentences)
@@ -100,7 +118,7 @@ def test_a_report_ends_in_a_verdict(report: BenchReport) -> None:
 def test_the_fastest_within_the_drop_that_is_allowed_is_recommended(
     artefacts: "Artefacts", dataset: Dataset, street_video: Path, unweighed: None
 ) -> None:
-    """What is asked of the benchmark reaches the verdict."""
+    """The options of the benchmark reach the verdict."""
     asked = quietly(options_for(artefacts, street_video, data=dataset.folder, rounds=1, min_miou=99.9))
     assert asked.verdict.recommended is None
     slow = quietly(options_for(artefacts, street_video, rounds=1, target_fps=1e9))
@@ -146,7 +164,7 @@ def test_progress_counts_every_step(
     options = options_for(artefacts, street_video, data=dataset.folder, quality=tmp_path)
     bench(options, two, told)
     steps = told.notes
-    assert told.totals == [len(steps)] == [2 * (1 + 2 + 2 + 128 + 1)]
+    assert told.totals == [len(steps)] == [2 * (1 + 2 + 2 + 128 + 1 + 1)]
     assert steps.count("engine") == steps.count("end to end") == 2 * 2
     assert steps.count("memory") == steps.count("quality") == 2
     assert steps.count("accuracy") == 2 * 128
@@ -176,10 +194,10 @@ def test_without_a_video_a_drive_is_made(
         ({"rounds": 0}, "got 3 frames and 0 rounds, need 1 or more of each"),
         ({"rounds": -1}, "got 3 frames and -1 rounds, need 1 or more of each"),
         ({"video": Path("missing.mp4")}, "missing.mp4: no such file; need a video"),
-        ({"data": Path("missing")}, "missing: no dataset"),
+        ({"data": Path("missing")}, "missing: no such folder, need a dataset"),
         ({"artefacts": (Path("missing.onnx"),)}, "missing.onnx: no such file; need one that edgeseg wrote"),
         ({"artefacts": (Path(__file__),)}, "got a .py, need .onnx or .engine from seg-export"),
-        ({"quality": Path(__file__)}, "cannot write .*test_bench.py"),
+        ({"quality": Path(__file__)}, "got --quality .*test_bench.py, a file; need a folder"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_before_anything_is_timed(
@@ -203,7 +221,7 @@ def test_a_video_without_a_frame_is_refused(
 
 @pytest.fixture(scope="module")
 def odd(artefacts: "Artefacts", tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Artefacts that do not fit the others or the dataset: of other classes, of another size, of four frames."""
+    """Artefacts that do not match the others or the dataset: other classes, another size, batches of four."""
     folder = tmp_path_factory.mktemp("odd")
     small: dict[str, int | str] = {"width": 16, "depth": 3}
     eight = ModelSpec(64, 64, CITYSCAPES_8.name, CITYSCAPES_8.names, CITYSCAPES_8.colours, "unet", small)
@@ -290,7 +308,7 @@ def test_artefacts_are_compared_on_the_video_and_strips_are_written(
 def test_a_model_of_another_folder_is_no_reference(
     artefacts: "Artefacts", dataset: Dataset, street_video: Path, tmp_path: Path, unweighed: None
 ) -> None:
-    """Two trainings whose files have the same names: each is held against its own float32."""
+    """Two trainings whose files have the same names: each is compared with its own float32."""
     paths = [tmp_path / name for name in ("first/small.int8.onnx", "second/small.fp32.onnx", "second/small.int8.onnx")]
     for path in paths:
         path.parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""A benchmark: what slowed it, what was lost, and what its figures must be doubted for."""
+"""The warnings of a benchmark: what slowed it, what was lost, and why to doubt its figures."""
 
 import os
 import time
@@ -15,7 +15,7 @@ import segbench.bench
 import segbench.measure.contender
 from helpers.bench_runs import CARD, ORDER, options_for, quietly
 from segbench.measure.speed import end_to_end
-from segdata.dataset import Dataset
+from segdata.dataset.dataset import Dataset
 from segdata.errors import EdgeSegError
 from segdata.video.reader import VideoReader
 from segrun.drawing.drawing import Drawing
@@ -82,7 +82,7 @@ def test_a_slow_stage_is_found_and_named(
 
 
 class Lost(OnnxRuntimeRunner):
-    """A runner whose GPU is lost at a frame."""
+    """A runner whose GPU is lost at a given frame."""
 
     def __init__(self, path: Path, at: int) -> None:
         super().__init__(path)

@@ -1,4 +1,4 @@
-"""Two reports side by side: noise is called noise, a real change is found, and what cannot be compared is said."""
+"""Comparing two reports: noise is called noise, real changes are found, and what cannot be compared is listed."""
 
 import re
 from dataclasses import replace
@@ -10,8 +10,7 @@ from rich.console import Console
 
 from helpers.sample_reports import MACHINE, made_report, made_result
 from segbench.judge.compare import Comparison, compare
-from segbench.judge.figure_changes import FigureChange
-from segbench.judge.significance import blocks, judge
+from segbench.judge.figure_changes import FigureChange, blocks, judge
 from segbench.report.compare_table import comparison_markdown, print_comparison, write_comparison
 from segbench.results import AccuracyResult, ArtefactResult, BenchReport, Change, Energy, Latency, Rate
 
@@ -170,7 +169,7 @@ def test_files_of_one_name_are_matched_in_their_order() -> None:
 
 def test_nothing_in_common_is_said() -> None:
     text = printed(compare(report_of(made_result()), report_of(made_result(precision="int8"))))
-    assert "No artefact stands in both reports" in text
+    assert "No artefact is in both reports" in text
 
 
 def test_the_table_shows_before_after_change_and_finding(tmp_path: Path) -> None:

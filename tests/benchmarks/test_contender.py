@@ -1,4 +1,4 @@
-"""One artefact while it is measured: which runner is timed how, and what all rounds come to."""
+"""Measuring one artefact: which runner is timed and how, and how rounds become figures."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -30,7 +30,7 @@ Refused = Callable[..., AbstractContextManager[None]]
 
 
 class Watched(OnnxRuntimeRunner):
-    """A real runner that tells `log` of each frame that it ran, and when it is closed."""
+    """A real runner that records in `log` each frame it ran, and when it is closed."""
 
     def __init__(self, path: Path, log: list[str], role: str) -> None:
         super().__init__(path)
@@ -203,7 +203,7 @@ def test_artefacts_of_one_model_have_the_same_weights_whatever_they_are_called(
 
 
 def test_an_old_artefact_of_another_training_is_no_reference(artefacts: "Artefacts", tmp_path: Path) -> None:
-    """Of one name in one folder, but trained to other figures: an INT8 file gained 1.77 points over such a one."""
+    """Same name and folder, but different weights: an INT8 file once seemed to gain 1.77 points over such a file."""
     models = []
     trained: dict[Precision, float] = {"fp32": 0.3, "int8": 0.4}
     for precision, miou in trained.items():
@@ -235,7 +235,7 @@ class OnCard(Runner):
 
 
 class Card:
-    """As much of pynvml as a contender asks."""
+    """The part of pynvml that a contender uses."""
 
     NVMLError = RuntimeError
 

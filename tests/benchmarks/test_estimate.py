@@ -1,4 +1,4 @@
-"""The roofline of an artefact, against figures worked out by hand; it is called an estimate wherever it is shown."""
+"""The roofline of an artefact, compared with figures computed by hand; it is always labelled an estimate."""
 
 import subprocess
 import sys
@@ -156,9 +156,9 @@ def test_the_tables_show_the_figures(tmp_path: Path) -> None:
 def test_estimates_verdicts_and_preflights_are_there_without_the_export_extra() -> None:
     program = (
         "import sys; sys.modules.update(onnx=None, torch=None, onnxruntime=None); "
-        "import segbench.judge.verdict, segbench.preflight.preflight; from segbench.preflight.table import as_table; "
-        "from segbench.preflight.surroundings import write_models; from pathlib import Path\n"
-        "try: write_models(Path('a'), Path('b'))\n"
+        "import segbench.judge.verdict, segbench.preflight.preflight, segbench.preflight.table; "
+        "from segbench.artefacts import models_by_precision; from pathlib import Path\n"
+        "try: models_by_precision(Path('a'), Path('b'))\n"
         "except Exception as error: print(type(error).__name__, error)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

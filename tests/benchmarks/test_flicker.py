@@ -93,7 +93,7 @@ def test_where_nothing_is_still_nothing_is_known() -> None:
 
 
 def test_the_share_is_of_what_stood_still() -> None:
-    """It turns white, and stays so: of two pairs of frames, one is still, and in it ten pixels change their class."""
+    """The picture turns white and stays so: one of two pairs of frames is still, and there ten pixels change class."""
     black = np.zeros((*SIZE, 3), dtype=np.uint8)
     last = constant(1)
     last[7, :10] = 2
@@ -102,7 +102,7 @@ def test_the_share_is_of_what_stood_still() -> None:
 
 
 def test_what_moves_is_not_counted() -> None:
-    """A textured box goes right in front of a street that stands; the labels follow it, as they should."""
+    """A textured box moves right in front of a still street; the labels follow it, as they should."""
     street, box = textured(1), np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     images, labels = [], []
     for step in range(6):
@@ -122,7 +122,7 @@ def test_what_moves_is_not_counted() -> None:
 
 
 def test_a_light_that_goes_on_is_no_flicker() -> None:
-    """Nothing moved, but the picture is another: the flow alone would call it still."""
+    """Nothing moved, but the picture changed: the flow alone would call it still."""
     dark = np.full((*SIZE, 3), 60, dtype=np.uint8)
     lit = dark.copy()
     lit[:, :48] = 90
@@ -133,7 +133,7 @@ def test_a_light_that_goes_on_is_no_flicker() -> None:
 
 
 def test_a_still_camera_with_sensor_noise_is_still_for_most_of_it() -> None:
-    """Noise of 2 of 255, what is left of a sensor's when a frame is made small; a nervous network is found out."""
+    """Noise of 2 of 255, which is what remains of a sensor's in a small frame; a flickering network is detected."""
     images = [noisy(textured(2), 2, seed) for seed in range(4)]
     nervous = [(image[..., 1] & 1).astype(np.uint8) for image in images]
     found = flicker_of(images, nervous)
@@ -143,6 +143,6 @@ def test_a_still_camera_with_sensor_noise_is_still_for_most_of_it() -> None:
 
 
 def test_a_plain_road_that_is_driven_along_is_not_still() -> None:
-    """A street with large plain parts, all of it shifted by one pixel: Farneback's flow calls a third of it still."""
+    """A street with large plain areas, shifted by one pixel: Farneback's flow alone calls a third of it still."""
     wide = grey(textured(3, (64, 97)))
     assert still_pixels(wide[:, :-1].copy(), wide[:, 1:].copy()).mean() < 0.05

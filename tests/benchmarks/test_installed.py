@@ -1,15 +1,16 @@
-"""What a preflight says is installed: by what edgeseg's own package asks for."""
+"""What preflight lists as installed, by the requirements of edgeseg's own package."""
 
 import shlex
-from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError
 from importlib.util import find_spec
 
 import pytest
 
-from segbench.preflight.installed import EXTRAS, Extra, installed
-from segdata.command import missing_dependency
-from segdata.errors import EdgeSegError
+import segbench.measure.machine
+import segbench.preflight.installed
+from segbench.preflight.installed import EXTRAS, installed
+from segdata.command_line.fixable import missing_dependency
+from segdata.errors import EdgeSegError, MissingDependencyError
 
 REQUIRES = [
     "numpy<3,>=1.26",
@@ -23,29 +24,38 @@ REQUIRES = [
 ALL = {"numpy": "2.4.6", "opencv-python": "5.0.0", "torch": "2.13.0+cpu", "onnx": "1.23.2", "aiohttp": "3.14.5"}
 
 
-def found(versions: dict[str, str]) -> dict[str, Extra]:
-    return {extra.name: extra for extra in installed(finder(versions), REQUIRES)}
+@pytest.fixture
+def versions(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The packages that are installed, for a test to change, where edgeseg requires `REQUIRES`."""
+    found = dict(ALL)
 
-
-def finder(versions: dict[str, str]) -> Callable[[str], str]:
     def version(name: str) -> str:
-        if name not in versions:
+        if name not in found:
             raise PackageNotFoundError(name)
-        return versions[name]
+        return found[name]
 
-    return version
+    monkeypatch.setattr(segbench.measure.machine, "version", version)
+    monkeypatch.setattr(segbench.preflight.installed, "requires", {"edgeseg": REQUIRES}.get)
+    return found
 
 
-def test_what_is_installed_is_named_with_its_version() -> None:
-    extras = found(ALL)
-    assert all(extra.problem is None for extra in extras.values())
-    assert extras[""].packages == ("numpy 2.4.6", "opencv-python 5.0.0")
-    assert extras["export"].packages == ("onnx 1.23.2", "torch 2.13.0+cpu")
-    assert {name: extra.serves for name, extra in extras.items()} == EXTRAS
+def problem(extra: str) -> str:
+    """Return what an extra has as its problem, "" if it has none."""
+    try:
+        installed(extra)
+    except MissingDependencyError as error:
+        return str(error)
+    return ""
+
+
+def test_what_is_installed_is_named_with_its_version(versions: dict[str, str]) -> None:
+    assert not any(problem(extra) for extra in EXTRAS)
+    assert installed("") == "numpy 2.4.6, opencv-python 5.0.0"
+    assert installed("export") == "onnx 1.23.2, torch 2.13.0+cpu"
 
 
 @pytest.mark.parametrize(
-    ("lacks", "extra", "said"),
+    ("missing", "extra", "said"),
     [
         ("numpy", "", "numpy is not installed; run: pip install 'edgeseg'"),
         ("torch", "train", "torch is not installed; run: pip install 'edgeseg[train]'"),
@@ -53,35 +63,36 @@ def test_what_is_installed_is_named_with_its_version() -> None:
         ("aiohttp", "serve", "aiohttp is not installed; run: pip install 'edgeseg[serve]'"),
     ],
 )
-def test_what_lacks_is_named_with_the_command_that_mends_it(lacks: str, extra: str, said: str) -> None:
-    extras = found({name: version for name, version in ALL.items() if name != lacks})
-    assert extras[extra].problem == said
-    spared = {"serve"} if lacks != "aiohttp" else {"train", "export"}
-    assert all(extras[name].problem is None for name in spared)
+def test_what_is_missing_is_named_with_the_command_that_installs_it(
+    versions: dict[str, str], missing: str, extra: str, said: str
+) -> None:
+    del versions[missing]
+    assert problem(extra) == said
+    spared = {"serve"} if missing != "aiohttp" else {"train", "export"}
+    assert not any(problem(name) for name in spared)
 
 
-def test_a_version_out_of_range_is_a_problem() -> None:
-    problem = found(ALL | {"numpy": "1.24.0"})[""].problem
-    assert problem is not None
-    assert problem.startswith("numpy is 1.24.0, need ")
-    assert problem.endswith("; run: pip install 'edgeseg'")
+def test_a_version_out_of_range_is_a_problem(versions: dict[str, str]) -> None:
+    versions["numpy"] = "1.24.0"
+    assert problem("").startswith("numpy is 1.24.0, need ")
+    assert problem("").endswith("; run: pip install 'edgeseg'")
 
 
-def test_opencv_without_windows_is_opencv() -> None:
-    versions = {name: version for name, version in ALL.items() if name != "opencv-python"}
-    assert found(versions)[""].problem == "opencv-python is not installed; run: pip install 'edgeseg'"
-    assert found(versions | {"opencv-python-headless": "5.0.0"})[""].problem is None
+def test_opencv_without_windows_is_opencv(versions: dict[str, str]) -> None:
+    del versions["opencv-python"]
+    assert problem("") == "opencv-python is not installed; run: pip install 'edgeseg'"
+    versions["opencv-python-headless"] = "5.0.0"
+    assert problem("") == ""
 
 
 def test_it_speaks_of_this_installation_as_the_commands_do() -> None:
-    """The extra that is named for a module that cannot be imported is one that would bring it."""
-    for extra in installed():
-        if extra.problem is None:
-            continue
-        words = shlex.split(extra.problem.rsplit("run: ", 1)[1])
-        assert words[:2] == ["pip", "install"]
+    """The extra that an error names for a missing module is one that installs it."""
+    for extra in EXTRAS:
+        if said := problem(extra):
+            words = shlex.split(said.rsplit("run: ", 1)[1])
+            assert words[:2] == ["pip", "install"]
     for module, name in {"torch": "train", "onnx": "export", "aiohttp": "serve", "jinja2": "report"}.items():
-        here = {each.name: each for each in installed()}[name]
-        assert any(each.startswith(f"{module} ") for each in here.packages) == (find_spec(module) is not None)
+        missing = f"{module} is not installed" in problem(name)
+        assert missing == (find_spec(module) is None)
         error: EdgeSegError = missing_dependency(ModuleNotFoundError(f"No module named {module!r}", name=module))
         assert f"edgeseg[{name}]" in str(error)

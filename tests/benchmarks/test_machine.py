@@ -1,4 +1,4 @@
-"""The machine's facts: its own where it tells them, None where it does not."""
+"""The machine's facts; None where the system does not provide one."""
 
 import os
 import platform

@@ -15,7 +15,7 @@ from helpers.sample_reports import CLASSES, made_report, made_result
 from segbench.report.markdown import escaped, to_markdown, write_markdown
 from segbench.report.readme_table import update_readme
 from segbench.results import AccuracyResult, QualityResult
-from segdata.command import missing_dependency
+from segdata.command_line.fixable import missing_dependency
 
 Refused = Callable[..., AbstractContextManager[None]]
 
@@ -72,7 +72,7 @@ def test_what_was_not_measured_is_a_dash() -> None:
 
 
 def test_the_target_is_asked_for_unless_it_was_measured() -> None:
-    asked = "GTX 1660 Ti: run `seg-bench` and send it"
+    asked = "GTX 1660 Ti: run `seg-bench contribute` on one"
     assert asked in to_markdown(made_report())
     measured = made_result(device="NVIDIA GeForce GTX 1660 Ti", runner="TensorRT")
     assert asked not in to_markdown(made_report(results=(measured,)))
@@ -137,7 +137,7 @@ def test_the_block_of_a_readme_is_replaced_and_nothing_else(tmp_path: Path) -> N
         "unet-256.int8.onnx", "int8", "int8/bf16", "222 ±1%", "75.9 ±2%", "41.76", "30.76", "82.76",
     ]  # fmt: skip
     assert "Measured on AMD EPYC 9B45, 2 cores, no GPU used, with edgeseg 0.1.0 on 2026-07-01." in block
-    assert "GTX 1660 Ti: run `seg-bench` and send it" in block
+    assert "GTX 1660 Ti: run `seg-bench contribute` on one" in block
     update_readme(readme, made_report())
     assert readme.read_text(encoding="utf-8") == text
 

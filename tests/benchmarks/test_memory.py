@@ -1,4 +1,4 @@
-"""Memory: the peak of a process that only runs the artefact, and None where that cannot be had."""
+"""Memory: the peak of a process that only runs the artefact, and None where it cannot be measured."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ def peak_of(path: Path) -> float:
 
 
 def test_the_peak_is_of_a_process_that_only_runs_the_artefact(artefacts: "Artefacts") -> None:
-    """What this process holds is none of its business: Linux's ru_maxrss would hand it down."""
+    """The memory of this process must not count: Linux's ru_maxrss would inherit it."""
     held = np.ones(60_000_000)  # 480 MB
     assert 20 < peak_of(artefacts.onnx["fp32"]) < held.nbytes / 1e6
 

@@ -1,4 +1,4 @@
-"""What the driver says of a card: every figure that it gives, None for what it does not, and never an error."""
+"""What the driver reports about a card: every figure it gives, None for the others, never an error."""
 
 import sys
 from collections.abc import Collection
@@ -7,16 +7,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from segbench.measure.nvml import card_state, load_nvml
+from segbench.measure.nvml import card_handle, card_state, load_nvml
 from segbench.results import Card
+from segdata.errors import MissingDependencyError
+from segrun.runners.tensorrt.driver import GpuFacts
 
 
 class NVMLError(Exception):
-    """As pynvml's."""
+    """Stands for pynvml's NVMLError."""
 
 
 class FakeNvml:
-    """As much of pynvml as is asked; the queries named in `lacking` are not supported, those in `absent` not there."""
+    """The part of pynvml that is used; queries in `lacking` are not supported, those in `absent` do not exist."""
 
     NVMLError = NVMLError
 
@@ -102,6 +104,29 @@ def test_one_figure_that_lacks_takes_no_other_with_it() -> None:
     card = card_state(FakeNvml(lacking={"nvmlDeviceGetTemperature"}))
     assert card is not None
     assert (card.temperature, card.graphics_mhz, card.used_mb) == (None, 1770, 1500.0)
+
+
+class TwoCards:
+    """NVML with two cards, in another order than CUDA's."""
+
+    NVMLError = NVMLError
+
+    def nvmlDeviceGetHandleByPciBusId(self, place: str) -> str:  # noqa: N802
+        return {"0000:01:00.0": "first", "0000:02:00.0": "second"}[place]
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> str:  # noqa: N802
+        return ("first", "second")[index]
+
+
+def test_the_card_is_the_one_that_cuda_runs_on() -> None:
+    assert card_handle(TwoCards(), lambda: GpuFacts("a card", "7.5", "0000:02:00.0")) == "second"
+
+
+def test_without_cuda_it_is_the_first_that_nvml_knows() -> None:
+    def no_driver() -> GpuFacts:
+        raise MissingDependencyError("no driver")
+
+    assert card_handle(TwoCards(), no_driver) == "first"
 
 
 def test_without_a_card_there_is_no_state() -> None:

@@ -1,4 +1,4 @@
-"""Quality without labels: agreement with a reference, by class and by frame, and how steady both are."""
+"""Quality without labels: agreement with a reference, by class and by frame, and the flicker of both."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -40,7 +40,7 @@ ROAD, CAR, SKY = (CITYSCAPES_29.names.index(name) for name in ("road", "car", "s
 
 
 class Scripted(Runner):
-    """Says of the frame that `script` counts as number n what `script[n]` holds; the last one of all that follow."""
+    """Returns `script[n]` for frame n, and the last entry for all later frames."""
 
     name, computes, device, batch = "test", "f32", "none", 1
     calibration_frames = frozenset[str]()
@@ -87,7 +87,7 @@ def quality(runner: Runner, reference: Runner, video: Path, limit: int | None = 
 
 
 def test_agreement_is_by_pixel_and_by_the_references_class(still: Path) -> None:
-    """Of the road, a quarter is called car in two of five frames; of the car, all is right; sky is never there."""
+    """A quarter of the road is called car in two of five frames; the car is all right; there is no sky."""
     wrong = split(ROAD, CAR)
     wrong[:16, :12] = CAR
     found = quality(Scripted([split(ROAD, CAR), wrong, wrong, split(ROAD, CAR)]), Scripted([split(ROAD, CAR)]), still)
@@ -107,7 +107,7 @@ def test_a_class_that_only_the_artefact_sees_has_no_agreement(still: Path) -> No
 
 
 def test_both_have_their_own_flicker(still: Path) -> None:
-    """One changes a pixel in each frame, the other half the frame, once."""
+    """One changes one pixel in each frame, the other half of the frame once."""
     blinking = [split(ROAD, CAR) for _ in range(5)]
     for labels in blinking[::2]:
         labels[3, 3] = SKY

@@ -140,7 +140,7 @@ def test_a_card_says_its_state() -> None:
 )
 def test_the_target_is_asked_for_unless_it_was_measured(device: str, missing: bool) -> None:
     text = "\n".join(printed(made_report(results=(replace(KNOWN, device=device),))))
-    assert ("GTX 1660 Ti: run `seg-bench` and send it." in text) is missing
+    assert ("GTX 1660 Ti: run `seg-bench contribute` on one, and attach the file" in text) is missing
 
 
 def test_names_are_no_markup_and_no_control_codes() -> None:

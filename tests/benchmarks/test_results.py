@@ -1,13 +1,15 @@
 """The results in the repository: readable, labelled with their device, and the source of the README's table."""
 
 import re
+import runpy
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from helpers.sample_reports import made_report
 from segbench.report.markdown import to_markdown
-from segbench.report.readme_table import update_readme
 from segbench.results import read_report
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
 REPORTS = sorted(RESULTS.glob("*.json"))
+SCRIPT = runpy.run_path(str(ROOT / "benchmarks" / "update_readme.py"))
 
 
 def test_there_are_results() -> None:
@@ -42,13 +45,25 @@ def test_a_report_without_a_measurement_is_refused(tmp_path: Path, refused: "Ref
         read_report(path)
 
 
-@pytest.mark.parametrize("path", [path for path in REPORTS if path.with_suffix(".md").exists()], ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.stem)
 def test_the_markdown_is_that_of_the_json(path: Path) -> None:
     assert path.with_suffix(".md").read_text() == to_markdown(read_report(path))
 
 
-def test_the_readme_has_the_table_of_the_report(tmp_path: Path) -> None:
-    readme = tmp_path / "README.md"
-    readme.write_text((ROOT / "README.md").read_text())
-    update_readme(readme, read_report(RESULTS / "amd-epyc-2-cores.json"))
-    assert readme.read_text() == (ROOT / "README.md").read_text()
+def test_the_tables_of_the_readmes_are_those_of_the_reports(tmp_path: Path) -> None:
+    shutil.copytree(RESULTS, tmp_path / "benchmarks" / "results")
+    shutil.copyfile(ROOT / "README.md", tmp_path / "README.md")
+    SCRIPT["write_tables"](tmp_path)
+    for name in ("README.md", "benchmarks/results/README.md"):
+        assert (tmp_path / name).read_text() == (ROOT / name).read_text()
+
+
+def test_each_report_gets_its_markdown_and_its_page(tmp_path: Path) -> None:
+    folder = tmp_path / "benchmarks" / "results"
+    folder.mkdir(parents=True)
+    report = made_report()
+    (folder / "it.json").write_text(report.to_json())
+    SCRIPT["write_reports"](tmp_path)
+    assert (folder / "it.md").read_text() == to_markdown(report)
+    page = (folder / "it.html").read_text()
+    assert all(result.artefact in page for result in report.results)

@@ -12,27 +12,26 @@ from click.testing import CliRunner
 
 import segbench.artefacts
 import segbench.bench
+from helpers.commands import run_command
 from segbench.cli import bench_command
 from segbench.results import BenchReport, read_report
-from segdata.dataset import Dataset
+from segdata.dataset.dataset import Dataset
 from segdata.errors import InputError
 from segdata.shipped import DEFAULT_ONNX
 
 if TYPE_CHECKING:
     from conftest import Artefacts
 
-COMMAND = Path(sys.executable).parent / "seg-bench"
-
 
 def seg_bench(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([COMMAND, *arguments], capture_output=True, text=True, check=False, cwd=cwd)
+    return run_command("seg-bench", *arguments, cwd=cwd)
 
 
 @pytest.fixture(scope="module")
 def measured(
     artefacts: "Artefacts", dataset: Dataset, street_video: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, Path]:
-    """What `seg-bench small.int8.onnx --all-precisions` printed, and the folder with all that it wrote."""
+    """The output of `seg-bench small.int8.onnx --all-precisions`, and the folder with everything it wrote."""
     folder = tmp_path_factory.mktemp("measured")
     few = ("--all-precisions", "--frames", "3", "--rounds", "2", "--max-drop", "100")
     reports = ("--json", "figures.json", "--markdown", "report.md", "--quality", "strips")
@@ -98,7 +97,10 @@ def test_two_reports_are_compared(measured: tuple[str, Path], tmp_path: Path) ->
     [
         (["missing.onnx"], "missing.onnx: no such file; need one that edgeseg wrote"),
         (["MODEL", "--video", "missing.mp4"], "missing.mp4: no such file; need a video"),
-        (["MODEL", "--data", "missing"], "missing: no dataset, dataset.json is missing; make one with: seg-data"),
+        (
+            ["MODEL", "--data", "missing"],
+            "missing: no such folder, need a dataset; make one with: seg-data prepare IMAGES DATASET",
+        ),
         (["MODEL", "--rounds", "0"], "got 100 frames and 0 rounds, need 1 or more of each"),
         (["MODEL", "--frames", "0"], "got 0 frames and 5 rounds, need 1 or more of each"),
         (["--estimate", "toaster"], "got device 'toaster', need one of gtx-1660-ti, "),
@@ -142,7 +144,7 @@ def test_an_estimate_measures_nothing(artefacts: "Artefacts", tmp_path: Path, mo
 
 
 def test_what_was_asked_reaches_the_choice_of_artefacts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The dataset among it: it calibrates a checkpoint."""
+    """The dataset included: it calibrates a checkpoint."""
     asked: list[tuple[Sequence[Path], bool, Path | None]] = []
 
     def chosen(named: Sequence[Path], all_precisions: bool, folder: Path, data: Path | None, *_: object) -> None:
@@ -175,10 +177,11 @@ def test_a_page_that_cannot_be_made_is_told_before_anything_is_measured(monkeypa
         (
             [],
             "ARTEFACTS --all-precisions --data --video --runner --frames --rounds --max-drop --target-fps --min-miou "
-            "--quality --estimate --json --markdown --html --debug preflight compare",
+            "--quality --estimate --json --markdown --html --debug preflight contribute compare",
         ),
         (["compare"], "BEFORE AFTER --markdown --debug"),
         (["preflight"], "MODEL --debug"),
+        (["contribute"], "--output --cpu --frames --rounds --debug"),
     ],
 )
 def test_help_imports_no_heavy_library(words: list[str], shown: str) -> None:

@@ -1,4 +1,4 @@
-"""Speed: frames over wall time, on real frames of the right size, with nothing timed that is not the work."""
+"""Speed: frames over wall time, on real frames of the right size, timing nothing but the work."""
 
 import math
 import subprocess
@@ -29,7 +29,7 @@ SPEC = ModelSpec(
 
 
 class Ticking(Runner):
-    """A runner each of whose frames takes one second more than the one before, by its own clock."""
+    """A runner in which each frame takes one second longer than the one before, by its own clock."""
 
     name, precision, computes, device, batch = "test", "fp32", "f32", "none", 1
     calibration_frames = frozenset[str]()
@@ -51,7 +51,7 @@ class Ticking(Runner):
 
 
 class InFlight(Ticking):
-    """A device that takes four frames at once: each takes four seconds, and one a second leaves it."""
+    """A device with four frames in flight: each takes four seconds, and one finishes every second."""
 
     def _infer(self, frames: Frames) -> Inferred:
         self.seen.append(frames)
@@ -204,7 +204,7 @@ except KeyboardInterrupt:
 
 
 def test_ctrl_c_ends_it_all_and_not_one_round(street_video: Path, tmp_path: Path) -> None:
-    """seg-run keeps the part it has; the rate of a part must not become a round."""
+    """seg-run keeps an unfinished result, but the rate of an unfinished run must not become a round."""
     command: list[str | Path] = [sys.executable, "-c", INTERRUPTED, Path(__file__).parents[1], street_video, tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "ended\n"), done.stderr

@@ -1,4 +1,4 @@
-"""The strip of the worst frames: what is where in it."""
+"""The strip of the worst frames: its contents and their places."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from segbench.quality.agreement import video_quality
-from segbench.quality.contact_sheet import worst_strip
+from segbench.quality.pictures import worst_strip
 from segbench.results import QualityResult
 from segdata.labels import CITYSCAPES_29
 from segdata.spec import ModelSpec
@@ -28,7 +28,7 @@ ROW, TILE, GAP, LINE, MARGIN = 320, 480, 8, 36, 16  # pixels; a row of these fra
 
 
 class Road(Runner):
-    """Calls all of a frame road but, where it is asked to, as many rows from the top sky as the frame is dark."""
+    """Predicts road, and on request sky in the top rows: the darker the frame, the more of them."""
 
     name, computes, device, batch = "test", "f32", "none", 1
     calibration_frames = frozenset[str]()
@@ -54,7 +54,7 @@ def rows_of_sky(frame: Image) -> int:
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three seconds, bright but for the frames of WORST; the first of them is darkest."""
+    """Three seconds of bright frames, except those in WORST, of which the first is darkest."""
     path = tmp_path_factory.mktemp("strip") / "road.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=RATE, width=96, height=64, pix_fmt="yuv420p", options={"qp": "0"})
@@ -112,7 +112,7 @@ def test_differences_are_marked_and_nothing_else(result: QualityResult, video: P
 
 
 def test_the_reference_stands_before_the_artefact(result: QualityResult, video: Path) -> None:
-    """Sky is blue, road is not; only the artefact sees sky, and only in the upper half."""
+    """Sky is blue and road is not; only the artefact predicts sky, in the upper half."""
     strip = drawn(result, video)
     blueness = [
         tile(strip, 0, column)[half].astype(int) @ (-1, 0, 1)

@@ -1,4 +1,4 @@
-"""What follows from figures that were planted: the stage that binds, the artefact to take, and what is not compared."""
+"""The verdict on given figures: the bottleneck, the recommended artefact, and what cannot be compared."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -81,7 +81,7 @@ def test_a_planted_slow_stage_is_found(stage: str) -> None:
 
 
 def test_stages_that_take_turns_in_one_thread_bind_together() -> None:
-    """Neither draw nor write is longer than the network, but no frame is written while another is drawn."""
+    """Neither draw nor write takes longer than the network, but they share a thread, and together they do."""
     stages = STAGES | {"network": 5.0, "draw": 3.0, "write": 4.0}
     assert "write binds: 4.0 of 10.0 ms a frame (7.0 with draw, which takes turns with it)" in said(
         judged(result(stage_milliseconds=stages))
@@ -136,7 +136,7 @@ def test_no_roofline_stands_beside_another_device_or_another_artefact(
 
 
 def test_a_laptop_named_as_such_is_held_against_its_own_roofline(artefacts: "Artefacts") -> None:
-    """Its driver gives the desktop card's name."""
+    """Its driver reports the desktop card's name."""
     path: Path = artefacts.onnx["fp32"]
     laptop = estimate(path, device_named("gtx-1660-ti-laptop"))
     found = judged(result(sha256=sha256_of(path), runner="TensorRT", device=CARD), estimates=(laptop,))
@@ -220,7 +220,7 @@ def test_without_accuracy_the_fastest_is_taken_and_it_is_said() -> None:
 
 
 def test_a_verdict_is_one_for_the_report() -> None:
-    """One sentence an artefact on what binds, then the recommendation."""
+    """One sentence about the bottleneck of each artefact, then the recommendation."""
     found = judged(REFERENCE, HALF, QUICK)
     assert len([line for line in found.sentences if "bind" in line]) == 3
     assert all("\n" not in line for line in found.sentences)

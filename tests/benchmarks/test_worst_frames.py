@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segbench.quality.worst_frames import APART, WorstFrames
+from segbench.quality.agreement import APART, WorstFrames
 from segbench.results import WorstFrame
 
 
@@ -41,7 +41,7 @@ def test_of_equal_frames_the_first_is_taken() -> None:
 
 
 def test_what_a_bad_frame_rules_out_does_not_take_the_place_of_another() -> None:
-    """Three bad frames, each with two neighbours that are worse than the fourth to be taken."""
+    """Each of three bad frames has two neighbours that are worse than the fourth frame to be chosen."""
     frames = [
         WorstFrame(start + seconds, share)
         for start in (0, 10, 20)
@@ -60,7 +60,7 @@ def test_memory_does_not_grow() -> None:
 
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=120), st.sampled_from([1, 2, 3, 7]), st.integers(1, 4))
 def test_they_are_those_that_all_frames_would_give(shares: list[int], rate: int, count: int) -> None:
-    """What is forgotten on the way would not have been taken."""
+    """Frames that are dropped early would not have been chosen."""
     frames = at_rate([share / 12 for share in shares], rate)
     found = worst(frames, count)
     of_second: dict[int, WorstFrame] = {}

@@ -1,4 +1,4 @@
-"""What the tests of `prepare` share."""
+"""Fixtures for the tests of `prepare`."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from segdata.images.resize import resize_labels
 from segdata.labels import CITYSCAPES_8, CITYSCAPES_19, CITYSCAPES_29, LABEL_SPACES, LabelSpace
-from segdata.prepare.colour_labels import decode_colours
-from segdata.prepare.reading import read_rgb
-from segdata.resize import resize_labels
+from segdata.prepare.labels.colour_labels import decode_colours
+from segdata.prepare.labels.reading import read_rgb
 from segdata.synth import scene
 
 Rgb = NDArray[np.uint8]
@@ -33,7 +33,7 @@ def jpeg(image: Rgb, quality: int) -> Rgb:
 
 @pytest.mark.parametrize("space", [CITYSCAPES_29, CITYSCAPES_19, CITYSCAPES_8], ids=lambda space: space.name)
 def test_a_lossless_image_decodes_exactly(space: LabelSpace) -> None:
-    """Even where every pixel is of another class than its neighbours."""
+    """Even if every pixel has another class than its neighbours."""
     assert space.name in LABEL_SPACES
     labels = np.random.default_rng(0).integers(0, space.class_count, (60, 70), dtype=np.uint8)
     decoded = decode_colours(space.palette()[labels], space)

@@ -10,7 +10,7 @@ import pytest
 from av.video.reformatter import ColorRange
 
 from helpers.exact_colours import MATRICES, decoded, frame_of, mean_of_blocks, smooth_planes
-from segdata.resize import resize_frame
+from segdata.images.resize import resize_frame
 from segdata.synth import drive
 from segdata.video.frame_coding import COLORSPACES, unreadable
 from segdata.video.picture import Picture, Reformatter

@@ -1,4 +1,4 @@
-"""What every command promises: one line for what the user can mend, an exit code for it, and no swallowed bug."""
+"""What every command promises: one line for what the user can fix, with an exit code, and no swallowed bug."""
 
 import errno
 import re
@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from helpers.children import child
-from segdata.command import Command, Group
+from segdata.command_line.command import Command, Group
 from segdata.errors import (
     ContractError,
     EdgeSegError,
@@ -87,7 +87,7 @@ def test_a_bug_is_not_dressed_up_as_an_error_of_the_user() -> None:
         ("onnxscript", "export", "onnxscript"),
         ("tensorrt_rtx", "rtx", "tensorrt-rtx"),
         ("tensorrt", "tensorrt", "tensorrt"),
-        ("pycuda", "tensorrt", "pycuda"),
+        ("pycuda", "gpu", "pycuda"),
     ],
 )
 def test_a_library_that_is_not_installed_names_the_extra_that_brings_it(
@@ -187,7 +187,7 @@ def test_subcommands_make_the_same_promises() -> None:
 SCRIPT = """
 import sys, time, click
 from pathlib import Path
-from segdata.command import Command
+from segdata.command_line.command import Command
 from segdata.errors import InputError
 from segdata.files import replacing
 

@@ -1,8 +1,8 @@
-"""What is told of a split beside its accuracy: classes that never occur, and how much is ignored."""
+"""What is reported about a split besides its accuracy: classes that never occur, and the share of ignored pixels."""
 
 import pytest
 
-from segdata.coverage import coverage_remarks
+from segdata.dataset.coverage import coverage_remarks
 
 NAMES = ("road", "car", "sky", "pole", "wall", "fence", "bus")
 

@@ -9,16 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers.prepare_runs import find_pairs
 from helpers.progress import Told
-from segdata.dataset import Dataset
+from segdata.dataset.dataset import Dataset
 from segdata.errors import InputError
+from segdata.images.resize import resize_frame, resize_labels
+from segdata.images.size import Size
 from segdata.labels import CITYSCAPES_29
 from segdata.options import PrepareOptions
 from segdata.prepare.calibration_split import hash_of_frames
-from segdata.prepare.layouts import find_pairs
-from segdata.prepare.prepare import prepare, prepare_pair
-from segdata.resize import resize_frame, resize_labels
-from segdata.size import Size
+from segdata.prepare.frame import prepare_pair
+from segdata.prepare.prepare import prepare
 from segdata.spec import ModelSpec
 from segdata.synth import scene
 
@@ -299,7 +300,7 @@ def test_calibration_frames_that_are_not_there_are_refused(
 
 
 def test_the_same_scenes_calibrate_at_every_size(pairs: Path, tmp_path: Path) -> None:
-    """Or a model of one size would be measured on what a model of another was calibrated on."""
+    """Otherwise a model of one size would be measured on frames that calibrated a model of another size."""
     chosen = []
     for size in (16, 64):
         target = tmp_path / str(size)

@@ -106,7 +106,7 @@ def test_a_hash_is_that_of_the_bytes(tmp_path: Path) -> None:
 
 
 def test_two_processes_with_one_id_write_beside_each_other(tmp_path: Path) -> None:
-    """Those of two containers may have one; what a killed process left is in nobody's way either."""
+    """Processes in two containers may have the same id; files left by a killed process are not in the way either."""
     target = tmp_path / "a.txt"
     with replacing(target) as one, replacing(target) as other:
         assert one != other

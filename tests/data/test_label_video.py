@@ -1,7 +1,7 @@
 """Labels as a video: every id comes back, at its time; nothing else is taken for one."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def written(
 ) -> list[npt.NDArray[np.uint8]]:
     random = np.random.default_rng(0)
     frames = [random.integers(0, len(NAMES), (height, width), dtype=np.uint8) for _ in TIMES]
-    with LabelVideoWriter(path, Fraction(30), Fraction(1, 30), classes) as writer:
+    with closing(LabelVideoWriter(path, Fraction(30), Fraction(1, 30), classes)) as writer:
         for labels, pts in zip(frames, TIMES, strict=True):
             writer.write(labels, pts)
     return frames
@@ -40,11 +40,20 @@ def test_every_id_comes_back_at_its_time(tmp_path: Path, size: tuple[int, int]) 
     assert label_classes(path) == NAMES
 
 
+def test_frames_at_uneven_times_keep_them(tmp_path: Path) -> None:
+    path = tmp_path / "uneven.labels.mkv"
+    times = (0, 13, 100, 101, 500, 777, 2000)  # thousandths of a second, at "25 frames a second"
+    with closing(LabelVideoWriter(path, Fraction(25), Fraction(1, 1000), NAMES)) as writer:
+        for pts in times:
+            writer.write(np.zeros((4, 6), np.uint8), pts)
+    assert [round(1000 * each.seconds) for each in read_labels(path)] == list(times)
+
+
 def test_what_is_no_video_of_labels_is_refused(tmp_path: Path, street_video: Path, refused: Refused) -> None:
     text = tmp_path / "text.labels.mkv"
     text.write_text("no video")
     for path in (text, street_video, tmp_path / "missing.labels.mkv"):
-        with refused(f"{path.name}: no video of labels; need a NAME.labels.mkv that seg-run wrote"):
+        with refused(f"{path.name}: not a video of labels; need a NAME.labels.mkv that seg-run wrote"):
             list(read_labels(path))
 
 

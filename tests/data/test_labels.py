@@ -9,6 +9,7 @@ from cityscapesscripts.helpers.labels import labels as every_official_label
 
 from segdata.errors import InputError
 from segdata.labels import (
+    CITYSCAPES,
     CITYSCAPES_8,
     CITYSCAPES_19,
     CITYSCAPES_29,
@@ -16,12 +17,12 @@ from segdata.labels import (
     LABEL_SPACES,
     LabelSpace,
     conversion,
-    label_space,
     official_classes,
 )
+from segdata.prepare.label_files import find_label_space
 
 OFFICIAL = [label for label in every_official_label if label.id >= 0]
-SPACES = list(LABEL_SPACES.values())
+SPACES = list(CITYSCAPES.values())
 
 Refused = Callable[..., AbstractContextManager[None]]
 
@@ -90,7 +91,7 @@ def test_a_category_wears_the_colour_of_one_of_its_own_classes() -> None:
 
 @pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
 def test_ids_that_no_label_image_holds_are_ignored(space: LabelSpace) -> None:
-    """Licence plate is -1 officially, so a label image never says it; as a byte it would be 255."""
+    """The official id of licence plate is -1, which label images cannot contain; as a byte it would be 255."""
     taken = [label_id for ids in space.label_ids for label_id in ids]
     assert len(taken) == len(set(taken))
     assert set(taken) <= {label.id for label in OFFICIAL}
@@ -108,14 +109,14 @@ def test_the_palette_is_the_colours_then_black(space: LabelSpace) -> None:
 
 def test_a_space_is_found_by_its_name() -> None:
     for space in SPACES:
-        assert label_space(space.name) is space
+        assert find_label_space(space.name) is space
     assert [space.class_count for space in SPACES] == [29, 19, 8]
 
 
 def test_an_unknown_space_is_refused_with_the_names_there_are() -> None:
     with pytest.raises(InputError) as refusal:
-        label_space("ade20k")
-    assert str(refusal.value) == "got label space 'ade20k', need one of cityscapes-29, cityscapes-19, cityscapes-8"
+        find_label_space("ade20k")
+    assert str(refusal.value) == f"got label space 'ade20k', need one of {', '.join(LABEL_SPACES)}"
 
 
 def test_the_scored_classes_are_found_by_name_in_any_space() -> None:
@@ -166,5 +167,5 @@ def test_a_space_becomes_itself_without_change(space: LabelSpace) -> None:
 
 @pytest.mark.parametrize("target", [CITYSCAPES_19, CITYSCAPES_29], ids=lambda space: space.name)
 def test_a_category_cannot_be_taken_apart(refused: Refused, target: LabelSpace) -> None:
-    with refused(f"cityscapes-8 cannot become {target.name}: .*told apart into .*; start from labels that tell more"):
+    with refused(f"cityscapes-8 cannot become {target.name}: .*split into .*; start from finer labels"):
         conversion(CITYSCAPES_8, target)

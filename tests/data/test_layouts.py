@@ -19,8 +19,9 @@ from helpers.labelled_files import (
     side_by_side,
     write_files,
 )
+from helpers.prepare_runs import find_pairs
 from segdata.labels import CITYSCAPES_29
-from segdata.prepare.layouts import find_layout, find_pairs
+from segdata.prepare.layouts.find import find_layout
 from segdata.prepare.pair import Encoding, Pair
 
 Refused = Callable[..., AbstractContextManager[None]]
@@ -28,7 +29,7 @@ WritePair = Callable[..., None]
 
 
 def touch(source: Path, *files: str) -> None:
-    """Make empty files, which nothing can be seen in: names alone decide."""
+    """Make empty files, so that only names decide."""
     for file in files:
         (source / file).parent.mkdir(parents=True, exist_ok=True)
         (source / file).touch()
@@ -173,6 +174,19 @@ def test_lists_say_the_splits_of_voc_and_images_without_masks_are_for_other_task
     assert names(tmp_path) == {"train": ["1", "3"], "val": ["2"]}
 
 
+def test_lists_of_voc_hold_names_with_spaces_and_each_name_needs_its_image(tmp_path: Path, refused: Refused) -> None:
+    for name in ("a street", "b street", "c"):
+        write_files(tmp_path, {f"JPEGImages/{name}.jpg": photo(), f"SegmentationClass/{name}.png": LABEL_IDS})
+    lists = tmp_path / "ImageSets/Segmentation"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_text('"a street"\r\nc\r\n', encoding="utf-8-sig")
+    (lists / "val.txt").write_text("b street \n\n")
+    assert names(tmp_path) == {"train": ["a street", "c"], "val": ["b street"]}
+    (lists / "val.txt").write_text("b street\nd\n")
+    with refused("1 files without their pair, .*val.txt; add d or remove it"):
+        find_pairs(tmp_path)
+
+
 @pytest.mark.parametrize(
     "hidden",
     [
@@ -241,7 +255,7 @@ def test_masks_alone_are_no_side_by_side_images(tmp_path: Path, refused: Refused
 
 
 def test_side_by_side_images_show_more_than_one_class(tmp_path: Path, refused: Refused) -> None:
-    """All of one colour, as the black border of photos, says nothing."""
+    """A single colour, such as the black border of photos, is not enough."""
     save(tmp_path / "a.png", np.concatenate([photo(), np.zeros_like(photo())], axis=1))
     with refused("right halves show one class alone"):
         find_layout(tmp_path)
@@ -267,11 +281,11 @@ def test_cvat_is_refused_in_another_space_than_its_own(tmp_path: Path, refused: 
             "SegmentationObject/{}.png": colours,
         }
         write_files(tmp_path, {pattern.format(name): pixels for pattern, pixels in files.items()})
-    with refused("SegmentationClass/1.png: 33.3% of its pixels are no class of cityscapes-29: colour 128,0,0"):
+    with refused("SegmentationClass/1.png: 33.3% of its pixels belong to no class of cityscapes-29: colour 128,0,0"):
         find_layout(tmp_path, CITYSCAPES_29)
     found = find_layout(tmp_path, TWO)
     assert (found.layout, set(found.splits), found.alone) == ("VOC", {"all"}, [])
-    assert {pair.labels.parent.name for pair in found.pairs} == {"SegmentationClass"}
+    assert {Path(str(pair.labels)).parent.name for pair in found.pairs} == {"SegmentationClass"}
 
 
 def test_two_layouts_in_one_folder_are_refused(tmp_path: Path, refused: Refused, write_pair: WritePair) -> None:
@@ -287,10 +301,10 @@ def test_two_layouts_in_one_folder_are_refused(tmp_path: Path, refused: Refused,
 
 @pytest.mark.parametrize("masks", ["masks", "labels"])
 def test_the_folder_that_holds_labels_is_taken(tmp_path: Path, masks: str) -> None:
-    """Beside it one of pictures that show them to people, say."""
+    """There is another folder beside it, for example of labels in colours for people."""
     write_folders(tmp_path, "images/{}.png", masks + "/{}.png")
     write_files(tmp_path, {f"{'labels' if masks == 'masks' else 'masks'}/{name}.png": photo(3) for name in "123"})
-    assert {pair.labels.parent.name for pair in find_layout(tmp_path).pairs} == {masks}
+    assert {Path(str(pair.labels)).parent.name for pair in find_layout(tmp_path).pairs} == {masks}
 
 
 @pytest.mark.parametrize(
@@ -348,7 +362,7 @@ def test_a_folder_without_images_is_refused_with_what_is_needed(
         (tmp_path / folder).mkdir(parents=True)
     with refused(
         f"{tmp_path}: no labelled images found; need leftImg8bit/ and gtFine/, images/ and masks/, folders of other "
-        r"known names, or SPLIT/ of side-by-side images \(see seg-data prepare --help\)"
+        r"known names, SPLIT/ of side-by-side images, or another tool's annotations \(see seg-data prepare --help\)"
     ):
         find_pairs(tmp_path)
 
@@ -356,5 +370,5 @@ def test_a_folder_without_images_is_refused_with_what_is_needed(
 @pytest.mark.parametrize("name", ["missing", "file.txt"])
 def test_a_source_that_is_no_folder_is_refused(tmp_path: Path, refused: Refused, name: str) -> None:
     touch(tmp_path, "file.txt")
-    with refused(f"{name}: no such folder; need one with labelled images"):
+    with refused(f"{name}: (a file|no such folder); need a folder with labelled images"):
         find_pairs(tmp_path / name)

@@ -1,4 +1,4 @@
-"""Masks as they are stored: the same classes of every kind, and what is ambiguous or no label refused in one line."""
+"""Masks as they are stored: each kind gives the same classes; ambiguous masks and photos are refused in one line."""
 
 import zlib
 from collections.abc import Callable
@@ -28,9 +28,9 @@ from helpers.labelled_files import (
 )  # fmt: skip
 from segdata.errors import InputError
 from segdata.labels import CITYSCAPES_19, CITYSCAPES_29, LabelSpace
-from segdata.prepare.label_image import read_label_image
-from segdata.prepare.layouts import find_layout
-from segdata.prepare.reading import read_pair
+from segdata.prepare.labels.label_image import read_label_image
+from segdata.prepare.labels.reading import read_pair
+from segdata.prepare.layouts.find import find_layout
 from segdata.synth import scene
 
 Array = NDArray[np.uint8]
@@ -167,7 +167,7 @@ def test_colours_to_ignore_are_ignored_in_a_jpeg(tmp_path: Path) -> None:
 
 def test_ids_that_nothing_names_are_refused_with_the_way_out(tmp_path: Path, refused: Refused) -> None:
     space = LabelSpace("fg", ("thing",), ((128, 0, 0),), ((1,),))
-    with refused("masks/a.png: 66.7% of its pixels are no class of fg: id 0 .*, or list them in its ignore"):
+    with refused("masks/a.png: 66.7% of its pixels belong to no class of fg: id 0 .*, or list them in its ignore"):
         read(tmp_path, Image.fromarray(TWO_CLASSES), space)
 
 
@@ -175,7 +175,7 @@ def test_ids_that_nothing_names_are_refused_with_the_way_out(tmp_path: Path, ref
 def test_ids_above_255_are_unknown(tmp_path: Path, refused: Refused, value: int) -> None:
     ids = LABEL_IDS.astype(np.uint16)
     ids[:4] = value
-    with refused(f"16.7% of its pixels are no class of cityscapes-29: id {value}"):
+    with refused(f"16.7% of its pixels belong to no class of cityscapes-29: id {value}"):
         read(tmp_path, Image.fromarray(ids), CITYSCAPES_29)
 
 
@@ -197,7 +197,7 @@ def test_ids_in_a_jpeg_are_refused(tmp_path: Path, refused: Refused) -> None:
 
 
 def test_transparency_that_differs_is_refused(tmp_path: Path, refused: Refused) -> None:
-    """The labels may be there, and not in the colours."""
+    """The labels may be in the transparency, not in the colours."""
     alpha = np.where(TWO_CLASSES == 1, 255, 0).astype(np.uint8)
     with refused("masks/a.png: .*transparency differs; save it without an alpha channel"):
         read(tmp_path, Image.fromarray(np.dstack([np.zeros_like(COLOURS), alpha])), TWO)
@@ -273,7 +273,7 @@ def test_a_space_of_ones_own_has_no_train_ids(tmp_path: Path, refused: Refused) 
     save(tmp_path / "images/a.png", photo())
     save(tmp_path / "masks/a.png", TWO_CLASSES)
     assert find_layout(tmp_path, TWO).remarks == ()
-    with refused("got --ids train for two, whose file says what its ids are; leave it out"):
+    with refused("got --ids train for two, which has ids of its own; leave it out"):
         find_layout(tmp_path, TWO, "train")
 
 

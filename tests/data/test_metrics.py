@@ -135,7 +135,7 @@ def test_a_perfect_prediction_scores_one() -> None:
 
 
 def test_a_constant_prediction_scores_as_little_as_it_is_worth() -> None:
-    """The notebook this project started from gave a constant prediction 0.48."""
+    """In the notebook that this project started from, a constant prediction scored 0.48."""
     truth = np.stack([scene(seed, 64, 128).labels for seed in range(6)])
     share = np.bincount(truth.ravel()) / truth.size
     constant = np.full_like(truth, share.argmax())

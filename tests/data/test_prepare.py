@@ -18,6 +18,7 @@ from helpers.prepare_runs import (
     TOTAL,
     VAL,
     contents,
+    find_pairs,
     interrupt,
     run,
     write_official,
@@ -25,14 +26,13 @@ from helpers.prepare_runs import (
     write_png,
     write_unknown,
 )
-from segdata.dataset import Dataset
+from segdata.dataset.dataset import Dataset
 from segdata.errors import InputError
+from segdata.images.resize import resize_frame, resize_labels
+from segdata.images.size import Size
 from segdata.labels import CITYSCAPES_8, CITYSCAPES_19, CITYSCAPES_29, LabelSpace
 from segdata.options import PrepareOptions
-from segdata.prepare.layouts import find_pairs
-from segdata.prepare.reading import read_pair
-from segdata.resize import resize_frame, resize_labels
-from segdata.size import Size
+from segdata.prepare.labels.reading import read_pair
 
 Refused = Callable[..., AbstractContextManager[None]]
 WritePair = Callable[..., None]
@@ -80,7 +80,7 @@ def test_frames_are_area_means_and_labels_majority_votes(streets: Path, prepared
 
 
 def test_the_same_scenes_calibrate_at_every_size(streets: Path, tmp_path: Path) -> None:
-    """At 16x16 rare classes are gone; the choice must not follow that."""
+    """At 16x16 rare classes are gone, which must not change the choice."""
     for seed in range(3):
         options = PrepareOptions(
             source=streets, target=tmp_path / str(seed), sizes=(Size(16, 16), Size(128, 256)), seed=seed
@@ -94,7 +94,7 @@ def test_the_same_scenes_calibrate_at_every_size(streets: Path, tmp_path: Path) 
 def test_a_size_twice_or_none_is_refused(
     streets: Path, tmp_path: Path, refused: Refused, sizes: tuple[Size, ...]
 ) -> None:
-    with refused("got a size twice, or none"):
+    with refused("got no size, or one twice"):
         run(PrepareOptions(source=streets, target=tmp_path / "out", sizes=sizes))
 
 
@@ -249,7 +249,7 @@ def test_a_few_unknown_ids_become_ignore_and_are_reported(tmp_path: Path) -> Non
 def test_many_unknown_ids_are_refused(tmp_path: Path, refused: Refused) -> None:
     write_unknown(tmp_path / "source", "a", pixels=5)
     write_unknown(tmp_path / "source", "b", pixels=42)
-    with refused(r"masks/b.png: 1.0% of its pixels are no class of cityscapes-29: id 200 \(42 pixels\)"):
+    with refused(r"masks/b.png: 1.0% of its pixels belong to no class of cityscapes-29: id 200 \(42 pixels\)"):
         run(PrepareOptions(source=tmp_path / "source", target=tmp_path / "out", sizes=SMALL))
     assert not (tmp_path / "out").exists()
 

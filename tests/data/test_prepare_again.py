@@ -1,4 +1,4 @@
-"""`prepare`: done once, gone on with after an interruption, and nothing left after an error."""
+"""`prepare`: done only once, resumed after an interruption, and nothing left behind after an error."""
 
 import os
 import subprocess
@@ -26,8 +26,8 @@ from helpers.prepare_runs import (
     write_png,
     write_unknown,
 )
+from segdata.images.size import Size
 from segdata.options import PrepareOptions
-from segdata.size import Size
 
 Mounted = Callable[[Path, str], AbstractContextManager[None]]
 Refused = Callable[..., AbstractContextManager[None]]
@@ -229,7 +229,7 @@ def test_a_target_in_a_folder_that_is_read_only_is_refused(
 
 
 def test_a_full_disk_is_one_line_and_nothing_is_left(streets: Path, tmp_path: Path, mounted: Mounted) -> None:
-    """In a process of its own: a write to mapped pages that the disk has no room for would end it."""
+    """In a separate process, since writing to mapped pages on a full disk would kill it."""
     disk = tmp_path / "disk"
     with mounted(disk, "size=1m"):
         command: list[str | Path] = [COMMAND, "prepare", streets, disk / "out", "--size", "256"]

@@ -1,4 +1,4 @@
-"""Of random folders of photos, masks and both, `check` and `prepare` take those of labels alone, and each as it is."""
+"""Random folders of photos, masks and both: `check` and `prepare` accept those with labels, and read them correctly."""
 
 from pathlib import Path
 

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from helpers.images import decode_image
-from segdata.labels import CITYSCAPES_8, CITYSCAPES_19, CITYSCAPES_29, LABEL_SPACES, LabelSpace
-from segdata.prepare.decoding import describe
+from segdata.labels import CITYSCAPES, CITYSCAPES_8, CITYSCAPES_19, CITYSCAPES_29, LabelSpace
+from segdata.prepare.labels.decoding import describe
+from segdata.prepare.labels.reading import read_pair, read_rgb
 from segdata.prepare.pair import Encoding, Pair
-from segdata.prepare.reading import read_pair, read_rgb
 from segdata.synth import scene
 
 Array = NDArray[np.uint8]
@@ -51,7 +51,7 @@ def cut(file: Path, share: float) -> None:
     file.write_bytes(file.read_bytes()[: int(file.stat().st_size * share)])
 
 
-@pytest.mark.parametrize("space", LABEL_SPACES.values(), ids=lambda space: space.name)
+@pytest.mark.parametrize("space", CITYSCAPES.values(), ids=lambda space: space.name)
 def test_every_official_encoding_gives_the_same_classes(tmp_path: Path, space: LabelSpace) -> None:
     truth = space.lookup_from_label_ids()[LABEL_IDS]
     assert len(np.unique(truth)) > 3
@@ -68,7 +68,7 @@ def test_every_official_encoding_gives_the_same_classes(tmp_path: Path, space: L
         assert frame.image.flags.c_contiguous
 
 
-@pytest.mark.parametrize("space", LABEL_SPACES.values(), ids=lambda space: space.name)
+@pytest.mark.parametrize("space", CITYSCAPES.values(), ids=lambda space: space.name)
 def test_train_ids_give_the_scored_classes(tmp_path: Path, space: LabelSpace) -> None:
     """They do not tell the other classes apart, so those are ignored in all spaces."""
     truth = np.where(TRAIN_IDS == 255, np.uint8(255), space.lookup_from_label_ids()[LABEL_IDS])
@@ -133,7 +133,7 @@ def test_unknown_labels_are_counted_and_ignored_until_they_are_too_many(
     assert frame.unknown == {words: limit}
     assert (frame.labels[0, :limit] == 255).all()
     assert np.array_equal(frame.labels[1:], read_pair(planted(0), CITYSCAPES_29).labels[1:])
-    with refused(f"1.0% of its pixels are no class of cityscapes-29: {words} \\({limit + 1} pixels\\)"):
+    with refused(f"1.0% of its pixels belong to no class of cityscapes-29: {words} \\({limit + 1} pixels\\)"):
         read_pair(planted(limit + 1), CITYSCAPES_29)
 
 
@@ -219,7 +219,7 @@ def test_a_truncated_image_is_refused(tmp_path: Path, refused: Refused, suffix: 
 
 
 def test_a_truncated_jpeg_with_a_thumbnail_is_refused(tmp_path: Path, refused: Refused) -> None:
-    """A thumbnail is a whole JPEG, its end with it, before the picture's own pixels."""
+    """A thumbnail is a complete JPEG, with its end marker, before the picture's own pixels."""
     file = write(tmp_path / "a.jpg", SCENE.image)
     content, thumbnail = file.read_bytes(), io.BytesIO()
     Image.fromarray(SCENE.image).resize((16, 16)).save(thumbnail, "JPEG")
@@ -234,7 +234,7 @@ def test_a_truncated_jpeg_with_a_thumbnail_is_refused(tmp_path: Path, refused: R
 
 def test_a_truncated_mask_is_refused(tmp_path: Path, refused: Refused) -> None:
     made = pair(tmp_path, "label ids", LABEL_IDS)
-    cut(made.labels, 0.5)
+    cut(Path(str(made.labels)), 0.5)
     with refused("labels.png: not a whole image"):
         read_pair(made, CITYSCAPES_8)
 

@@ -1,5 +1,10 @@
 """Shrinking: labels by majority vote, frames by area."""
 
+import math
+from collections import defaultdict
+from fractions import Fraction
+from itertools import product
+
 import cv2
 import numpy as np
 import pytest
@@ -8,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from segdata.resize import resize_frame, resize_labels
+from segdata.images.resize import resize_frame, resize_labels
 from segdata.synth import scene
 
 ROAD, POLE, SKY = 3, 13, 18
@@ -63,6 +68,39 @@ def test_no_id_is_invented(labels: NDArray[np.uint8], height: int, width: int) -
     assert small.shape == (height, width)
     assert small.dtype == np.uint8
     assert set(np.unique(small)) <= set(np.unique(labels))
+
+
+def covered(old: int, new: int, pixel: int) -> dict[int, Fraction]:
+    """Return the old pixels that a new one covers, and how much of each."""
+    begin, end = Fraction(pixel * old, new), Fraction((pixel + 1) * old, new)
+    return {
+        index: min(Fraction(index + 1), end) - max(Fraction(index), begin)
+        for index in range(math.floor(begin), math.ceil(end))
+    }
+
+
+def vote_in_fractions(labels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    winners = np.zeros((height, width), np.uint8)
+    for row, column in np.ndindex(winners.shape):
+        votes: defaultdict[int, Fraction] = defaultdict(Fraction)
+        for (y, share_down), (x, share_across) in product(
+            covered(labels.shape[0], height, row).items(), covered(labels.shape[1], width, column).items()
+        ):
+            votes[int(labels[y, x])] += share_down * share_across
+        winners[row, column] = min(votes, key=lambda class_id: (-votes[class_id], class_id))
+    return winners
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    labels=arrays.arrays(
+        np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 20)), elements=st.sampled_from([0, 3, 7, 255])
+    ),
+    height=st.integers(1, 24),
+    width=st.integers(1, 24),
+)
+def test_the_vote_is_exact_at_any_size(labels: NDArray[np.uint8], height: int, width: int) -> None:
+    assert np.array_equal(resize_labels(labels, height, width), vote_in_fractions(labels, height, width))
 
 
 def test_frames_are_averaged_over_area() -> None:

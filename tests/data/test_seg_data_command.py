@@ -1,6 +1,5 @@
 """`seg-data prepare`, `check` and `show` as people run them: exit codes, what is printed, Ctrl-C and kills."""
 
-import os
 import shutil
 import signal
 import subprocess
@@ -15,11 +14,12 @@ import pytest
 from click.testing import CliRunner
 
 from helpers.children import child
+from helpers.commands import run_command
 from helpers.images import read_image
 from segdata.cli import main
+from segdata.images.size import Size
 from segdata.options import PrepareOptions
 from segdata.prepare.prepare import prepare
-from segdata.size import Size
 
 WritePair = Callable[..., None]
 
@@ -32,9 +32,7 @@ pytestmark = pytest.mark.skipif(not COMMAND.exists(), reason="seg-data is not in
 
 
 def run(*arguments: object, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "COLUMNS": "250"}  # or tables break paths apart
-    command = [str(COMMAND), *(str(argument) for argument in arguments)]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8")
+    return run_command("seg-data", *arguments, cwd=folder, env={"COLUMNS": "250"})  # or tables break paths apart
 
 
 def said(stderr: str) -> list[str]:
@@ -161,17 +159,17 @@ def test_another_dataset_in_the_way_is_one_line_and_code_3(streets: Path, tmp_pa
 
 @pytest.mark.parametrize("size", ["12y", "", "x", "64x", "x64", "64x64x3", "-64", "64.0", "²", "9" * 6])
 def test_a_size_that_is_none_is_a_usage_error(size: str, tmp_path: Path) -> None:
-    """In this process: ten more are many."""
+    """In this process: ten processes more would take long."""
     done = CliRunner().invoke(main, ["prepare", str(tmp_path), str(tmp_path / "out"), f"--size={size}"])
     assert done.exit_code == 2
     assert "Error: Invalid value for '--size'" in done.stderr
-    assert f"{size!r} is no size; write 128, or 256x128 for width and height" in done.stderr
+    assert f"{size!r} is not a size; write 128, or 256x128 for width and height" in done.stderr
 
 
 def test_a_size_that_is_none_is_a_usage_error_of_the_command(streets: Path, tmp_path: Path) -> None:
     done = run("prepare", streets, tmp_path / "out", "--size", "12y")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "'12y' is no size" in done.stderr
+    assert "'12y' is not a size" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -190,7 +188,7 @@ def test_unknown_labels_are_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["check", "prepare"])
 def test_two_classes_as_0_and_255_are_told(tmp_path: Path, command: str) -> None:
-    """255 is ignore: what was meant as a class is none, and accuracy would be 100 %."""
+    """255 is ignored, so one class is missing, and accuracy would be 100 %."""
     (tmp_path / "two.toml").write_text(
         """name = "two"
 classes = [

@@ -13,12 +13,14 @@ import numpy.typing as npt
 import pytest
 
 from helpers.images import read_image
-from segdata.dataset import Dataset
+from helpers.labelled_files import photo, save
+from segdata.dataset.dataset import Dataset
+from segdata.dataset.show import balance, sheet
+from segdata.images.size import Size
 from segdata.labels import CITYSCAPES_29
 from segdata.options import PrepareOptions, ShowOptions
 from segdata.prepare.prepare import prepare
-from segdata.show import balance, sheet, show
-from segdata.size import Size
+from segdata.prepare.show import show
 
 Refused = Callable[..., AbstractContextManager[None]]
 WritePair = Callable[..., None]
@@ -114,7 +116,7 @@ def test_a_second_sheet_replaces_the_first(streets: dict[str, Path], tmp_path: P
 
 
 def test_names_of_any_kind_are_drawn(streets: dict[str, Path], tmp_path: Path) -> None:
-    """Long ones, such as the font lacks, and such as matplotlib takes for a formula; a warning would fail this."""
+    """Long names, names with missing glyphs, and names that look like formulas; a warning would fail this test."""
     names = ["n" * 200 + "end", "日本 🚗", r"$\frac$", "a$b$_c"]
     copy = shutil.copytree(streets["64"], tmp_path / "copy")
     facts = json.loads((copy / "dataset.json").read_text())
@@ -179,8 +181,31 @@ def test_an_empty_split_is_refused(streets: dict[str, Path], tmp_path: Path, ref
 
 
 def test_no_dataset_is_refused(tmp_path: Path, refused: Refused) -> None:
-    with refused("no dataset, dataset.json is missing"):
+    with refused("no labelled images found; need"):
         show(ShowOptions(dataset=tmp_path, output=tmp_path / "shown"))
+    with refused("no such folder, need a dataset"):
+        show(ShowOptions(dataset=tmp_path / "nowhere", output=tmp_path / "shown"))
+
+
+def test_labelled_images_are_shown_as_they_would_be_prepared(tmp_path: Path, write_pair: WritePair) -> None:
+    """At the size that they are shown in, the pictures of a prepared dataset are the same."""
+    for index in range(6):
+        write_pair(
+            tmp_path / "streets" / ("val" if index else "train"), f"{index:04}", seed=index, height=128, width=256
+        )
+    prepare(PrepareOptions(source=tmp_path / "streets", target=tmp_path / "made", sizes=(Size(256, 512),)))
+    for source, output in (("streets", "before"), ("made", "after")):
+        show(ShowOptions(dataset=tmp_path / source, output=tmp_path / output, frames=3))
+    for name in ("sheet.png", "classes.png"):
+        before, after = (read_png(tmp_path / folder / name) for folder in ("before", "after"))
+        assert np.array_equal(before, after)
+
+
+def test_without_val_the_first_split_is_shown(tmp_path: Path, write_pair: WritePair, refused: Refused) -> None:
+    write_pair(tmp_path / "streets/train", "0", seed=1, height=48, width=64)
+    assert show(ShowOptions(dataset=tmp_path / "streets", output=tmp_path / "shown"))[0].is_file()
+    with refused("got the split val, this dataset has train"):
+        show(ShowOptions(dataset=tmp_path / "streets", output=tmp_path / "shown", split="val"))
 
 
 def test_a_file_in_the_way_is_refused(streets: dict[str, Path], tmp_path: Path, refused: Refused) -> None:
@@ -188,3 +213,13 @@ def test_a_file_in_the_way_is_refused(streets: dict[str, Path], tmp_path: Path, 
     with refused(r"cannot write .*file/sheet\.png"):
         show(ShowOptions(dataset=streets["64"], output=tmp_path / "file"))
     assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize(("height", "width"), [(2, 900), (900, 2), (1, 1)])
+def test_strips_are_shown(height: int, width: int, tmp_path: Path) -> None:
+    save(tmp_path / "source/images/1.png", photo(0, height, width))
+    mask = np.full((height, width), 7, np.uint8)
+    mask[: height // 2, : width // 2] = 23
+    save(tmp_path / "source/masks/1.png", mask)
+    for path in show(ShowOptions(dataset=tmp_path / "source", output=tmp_path / "out", ids="label")):
+        read_png(path)

@@ -1,4 +1,4 @@
-"""Sound is copied wherever the file can hold it, encoded anew if asked, and else left out for the true reason."""
+"""Sound is copied if the file can hold it, encoded on request, and otherwise left out with the true reason."""
 
 from fractions import Fraction
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Whatever a file's clock does, pictures and sound come out at their times: each kind of file makes its own input."""
+"""Whatever a file's clock does, pictures and sound come out at the right times, for each kind of file."""
 
 from collections.abc import Sequence
 from fractions import Fraction

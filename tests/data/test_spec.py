@@ -1,4 +1,4 @@
-"""The model spec: what every artefact carries, and what is refused as none."""
+"""The model spec, which every artefact contains, and what is refused as invalid."""
 
 import json
 from pathlib import Path

@@ -103,7 +103,7 @@ def test_the_scene_moves_a_little_from_frame_to_frame(seed: int) -> None:
 
 
 def test_the_picture_does_not_boil() -> None:
-    """Where the far sky stays sky, only sensor noise differs between two frames."""
+    """In the far sky, only sensor noise differs between two frames."""
     before, after = drive(4, 90, 160, 2, fps=1000)
     still = (before.labels == SKY) & (after.labels == SKY)
     difference = before.image[still].astype(np.float32) - after.image[still]

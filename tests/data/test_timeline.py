@@ -1,4 +1,4 @@
-"""Times always go on, picture and sound by one shift, and a wrong time costs the one frame that has it."""
+"""Times always increase, picture and sound are shifted together, and a wrong time affects only its own frame."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ HOUR = 3600
 
 @dataclass(frozen=True)
 class Packet:
-    """What a file holds: a packet that should be shown at `true` seconds and says that it is shown at `said`."""
+    """A packet of a file: it should be shown at `true` seconds, but its time says `said`."""
 
     stream: int
     true: Fraction
@@ -35,7 +35,7 @@ LENGTHS = {PICTURE: FRAME, SOUND: PACKET}
 def recording(
     starts: Fraction | int, says: Fraction | int, seconds: Fraction | int, sound_lag: Fraction = Fraction(3, 10)
 ) -> list[Packet]:
-    """Return a recording of `seconds` from `starts` on whose clock begins at `says`; sound lies later in the file."""
+    """Return a recording of `seconds` from `starts` on; its clock begins at `says`, and sound is later in the file."""
     packets = []
     for stream, lag in ((PICTURE, Fraction(0)), (SOUND, sound_lag)):
         for number in range(int(seconds / LENGTHS[stream])):
@@ -53,7 +53,7 @@ def joined(clocks: Sequence[Fraction | int], seconds: Fraction | int = 4) -> lis
 
 
 def shown(packets: Sequence[Packet], streams: int = 2) -> list[tuple[Packet, Fraction | None]]:
-    """Return when each packet is shown, None where its time means nothing."""
+    """Return when each packet is shown, None if its time has no meaning."""
     timeline = Timeline[Packet](streams, JUMP)
     placed = [
         place
@@ -81,7 +81,7 @@ def pictures(packets: Sequence[Packet], streams: int = 2) -> list[tuple[Packet, 
 
 
 def errors(times: Sequence[tuple[Packet, Fraction | None]]) -> list[Fraction]:
-    """Return how far each is from where it should be, but for what all share: where the timeline begins."""
+    """Return how far each is from where it should be, apart from a shift of the whole timeline."""
     first = next(time - packet.true for packet, time in times if time is not None)
     return [time - packet.true - first for packet, time in times if time is not None]
 

@@ -1,5 +1,6 @@
-"""Video files: what is written comes back, odd files are read, and what is no video is refused in one line."""
+"""Video files: what is written is read again, odd files are read, and files without a video are refused in one line."""
 
+import gc
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -10,16 +11,18 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 from av.stream import Disposition
 from numpy.typing import NDArray
+from PIL import ExifTags, ImageOps
 
 from helpers.pyav import add_audio
 from segdata.labels import CITYSCAPES_29
 from segdata.synth import drive
 from segdata.video.picture import Picture, Reformatter
 from segdata.video.reader import Decoded, VideoReader
-from segdata.video.writer import VideoWriter
+from segdata.video.writer import VideoSettings, VideoWriter
 
 Refused = Callable[..., AbstractContextManager[None]]
 Image = NDArray[np.uint8]
@@ -28,7 +31,7 @@ NTSC = Fraction(30000, 1001)
 
 
 def bars(height: int, width: int, shift: int = 0) -> Image:
-    """Return vertical bars of saturated colours, 16 pixels wide: what a wrong matrix or channel order shows on."""
+    """Return vertical bars of saturated colours, 16 pixels wide, which show a wrong matrix or channel order."""
     colours = np.array(CITYSCAPES_29.colours[-12:], dtype=np.uint8)
     row = colours[(np.arange(width) // 16 + shift) % len(colours)]
     return np.broadcast_to(row, (height, width, 3)).copy()
@@ -153,11 +156,11 @@ def write_with_audio(path: Path, audio_codec: str, audio_first: bool) -> None:
 
 
 def copy(source: Path, target: Path) -> str | None:
-    """Copy a video with its audio, and return what audio was left out."""
+    """Copy a video with its audio, and return the audio that was left out."""
     reformatter = Reformatter()
     with (
         VideoReader(source) as reader,
-        VideoWriter(target, reader.rate, reader.time_base, audio=reader.audio) as writer,
+        VideoWriter(target, reader.rate, reader.time_base, VideoSettings(audio=reader.audio)) as writer,
     ):
         for item in reader.read():
             if isinstance(item, Decoded):
@@ -207,6 +210,37 @@ def test_audio_that_the_container_cannot_hold_is_left_out_and_said(tmp_path: Pat
     with VideoReader(target) as reader:
         assert reader.audio is None
         assert len(list(reader.frames())) == 20
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_frames_of_jpeg_come_as_their_exif_turns_them(tmp_path: Path, orientation: int) -> None:
+    exif = PIL.Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    with (tmp_path / "camera.mjpeg").open("wb") as file:
+        for shift in range(3):
+            PIL.Image.fromarray(bars(64, 96, shift)).save(file, "JPEG", quality=95, exif=exif)
+    expected = ImageOps.exif_transpose(PIL.Image.open(tmp_path / "camera.mjpeg"))
+    first, *others = images_of(tmp_path / "camera.mjpeg")
+    assert len(others) == 2
+    assert first.shape == (expected.height, expected.width, 3)
+    assert np.abs(first.astype(int) - np.asarray(expected)).mean() < 3
+
+
+def test_frames_are_freed_at_once(tmp_path: Path) -> None:
+    """Even frames with side data, as the first frame of x264's files has it: one 4K frame is 12 MB."""
+    write(tmp_path / "out.mp4", [bars(48, 192)] * 5, range(5), Fraction(25), Fraction(1, 25))
+    gc.collect()
+    gc.disable()
+    try:
+        before = frames_alive()
+        assert len(read(tmp_path / "out.mp4")) == 5
+        assert frames_alive() == before
+    finally:
+        gc.enable()
+
+
+def frames_alive() -> int:
+    return sum(type(one) is av.VideoFrame for one in gc.get_objects())
 
 
 def test_a_video_without_audio_has_none(tmp_path: Path) -> None:
@@ -287,7 +321,9 @@ def test_audio_times_that_go_back_are_refused(tmp_path: Path, refused: Refused) 
         packets = [item for item in reader.read() if not isinstance(item, Decoded)]
         with (
             refused("cannot write .*out.mp4"),
-            VideoWriter(tmp_path / "out.mp4", reader.rate, reader.time_base, audio=reader.audio) as writer,
+            VideoWriter(
+                tmp_path / "out.mp4", reader.rate, reader.time_base, VideoSettings(audio=reader.audio)
+            ) as writer,
         ):
             writer.write(Picture.from_rgb(bars(48, 64)), 0)
             for packet in [*packets, *reversed(packets)]:
@@ -300,7 +336,7 @@ from fractions import Fraction
 from pathlib import Path
 from segdata.errors import InputError
 from segdata.video.picture import Picture
-from segdata.video.writer import VideoWriter
+from segdata.video.writer import VideoSettings, VideoWriter
 try:
     with VideoWriter(Path(sys.argv[1]), Fraction(25), Fraction(1, 25)) as writer:
         for index in range(60):
@@ -314,7 +350,7 @@ except InputError as error:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, which only Linux has")
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_a_full_disk_is_said_in_one_line(tmp_path: Path, suffix: str) -> None:
-    """In a process of its own: FFmpeg has been seen to crash on it."""
+    """In a separate process, since FFmpeg has crashed on this."""
     target = tmp_path / f"out{suffix}"
     target.symlink_to("/dev/full")
     done = subprocess.run([sys.executable, "-c", FULL_DISK, target], capture_output=True, text=True, check=False)

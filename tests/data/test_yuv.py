@@ -1,4 +1,4 @@
-"""Luma and chroma: what FFmpeg makes of colours is what we make of them, for every matrix and range."""
+"""Luma and chroma: our conversion equals FFmpeg's, for every matrix and range."""
 
 import itertools
 from typing import get_args

@@ -1,4 +1,4 @@
-"""A desk with what the pages name."""
+"""A folder with what the pages name."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from helpers.docs_desk import Desk, lay
-from segdata.dataset import Dataset
+from segdata.dataset.dataset import Dataset
 
 if TYPE_CHECKING:
     from conftest import Artefacts

@@ -1,4 +1,4 @@
-"""The commands of the pages on exports, precisions, calibration, other networks and the graph do what these say."""
+"""The commands of the pages on exports, precision, calibration, other networks and the graph do what the pages say."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The commands of index.md do what the page says."""
+"""The commands of index.md, if-you-have.md and the model cards do what the pages say."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from helpers.docs_blocks import of_pages, run_block
 from helpers.docs_desk import Desk
 from helpers.docs_pages import Block
 
-PAGES = ("index.md",)
+PAGES = ("index.md", "if-you-have.md", "unet-64.md", "unet-128.md", "unet-256.md")
 
 
 @pytest.mark.parametrize("block", of_pages(*PAGES), ids=str)

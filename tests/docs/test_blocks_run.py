@@ -1,4 +1,4 @@
-"""The commands of run.md, fleet.md, data.md and unet-256-lite.md do what the page says."""
+"""The commands of run.md, fleet.md, data.md, labelling.md and the lite models do what the page says."""
 
 import pytest
 
@@ -10,6 +10,8 @@ PAGES = (
     "run.md",
     "fleet.md",
     "data.md",
+    "labelling.md",
+    "unet-128-lite.md",
     "unet-256-lite.md",
 )
 

@@ -1,4 +1,4 @@
-"""The error lines that the pages quote are those that are raised, with that exit code."""
+"""The error lines on the pages are raised by the code, with that exit code."""
 
 import ast
 import re
@@ -23,7 +23,7 @@ def kinds() -> dict[str, type[errors.EdgeSegError]]:
 
 @cache
 def error_patterns() -> list[tuple[int, re.Pattern[str]]]:
-    """The exit code of each error that the packages raise, and its text, with `.+` for what only the moment tells."""
+    """The exit code of each error that the packages raise, and its text, with `.+` for the variable parts."""
     codes = {name: kind.exit_code for name, kind in kinds().items()}
     found = []
     for package in PACKAGES:
@@ -43,7 +43,7 @@ def error_patterns() -> list[tuple[int, re.Pattern[str]]]:
 
 
 def _constants(file: Path) -> dict[str, str]:
-    """The texts that a module gives names, which its error lines may quote."""
+    """The named texts of a module, which its error lines may contain."""
     return {
         node.targets[0].id: node.value.value
         for node in ast.parse(file.read_text(encoding="utf-8")).body

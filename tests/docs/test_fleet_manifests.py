@@ -1,4 +1,4 @@
-"""The manifests of docs/fleet.md are what Kubernetes and SLURM take, and name shares that there are."""
+"""The manifests of docs/fleet.md are valid for Kubernetes and SLURM, and name existing shares."""
 
 import re
 import shlex

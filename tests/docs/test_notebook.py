@@ -1,4 +1,4 @@
-"""docs/notebooks/first-steps.ipynb: from a clip to an engine, as it stands."""
+"""docs/notebooks/first-steps.ipynb runs as it is."""
 
 import os
 import subprocess
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.children import without_coverage
 from helpers.docs_pages import DOCS, ROOT
 
 NOTEBOOK = DOCS / "notebooks" / "first-steps.ipynb"
@@ -17,7 +18,11 @@ def test_it_runs_from_the_first_cell_to_the_last(tmp_path: Path) -> None:
     nbformat = pytest.importorskip("nbformat")
     pytest.importorskip("ipykernel")
     places = [str(Path(sys.executable).parent), os.environ["PATH"]]
-    environment = os.environ | {"PATH": os.pathsep.join(places), "OMP_NUM_THREADS": "1", "IPYTHONDIR": str(tmp_path)}
+    environment = without_coverage() | {
+        "PATH": os.pathsep.join(places),
+        "OMP_NUM_THREADS": "1",
+        "IPYTHONDIR": str(tmp_path),
+    }
     run = [sys.executable, str(ROOT / "tests" / "helpers" / "notebook.py"), str(NOTEBOOK), str(tmp_path)]
     done = subprocess.run(run, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

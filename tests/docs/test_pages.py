@@ -1,4 +1,4 @@
-"""What the README and the pages under docs/ say is so: commands, options, Python."""
+"""The README and the pages under docs/ are right about commands, options and Python."""
 
 import importlib
 import re
@@ -28,7 +28,7 @@ from helpers.docs_pages import (
     python_blocks,
     shape,
 )
-from segdata.dataset import Dataset
+from segdata.dataset.dataset import Dataset
 from segdata.prepare.label_files import find_label_space
 
 if sys.version_info >= (3, 11):
@@ -53,7 +53,7 @@ _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 
 @dataclass(frozen=True)
 class Line:
-    """One command line of ours on a page; `indented` ones stand in a block of their own, others in the text."""
+    """One of our command lines on a page; `indented` if it is in a block, not in the text."""
 
     page: Path
     text: str
@@ -79,7 +79,7 @@ def scripts() -> dict[str, str]:
 
 @cache
 def commands() -> dict[str, click.Command]:
-    """Every command as a user types it, with those that the first word chooses: `seg-bench compare`."""
+    """Every command as a user types it, subcommands such as `seg-bench compare` included."""
     found: dict[str, click.Command] = {}
     for name, module_name in scripts().items():
         module = importlib.import_module(module_name)
@@ -91,9 +91,16 @@ def commands() -> dict[str, click.Command]:
             main, others = chosen[0]
         else:
             main = module.main if isinstance(module.main, click.Command) else module.command
-            others = dict(main.commands) if isinstance(main, click.Group) else {}
+            others = _subcommands(main) if isinstance(main, click.Group) else {}
         found |= {name: main} | {f"{name} {other}": command for other, command in others.items()}
     return found
+
+
+def _subcommands(group: click.Group) -> dict[str, click.Command]:
+    """Includes those of other packages."""
+    context = click.Context(group)
+    found = {name: group.get_command(context, name) for name in group.list_commands(context)}
+    return {name: command for name, command in found.items() if command is not None}
 
 
 def command_of(words: list[str]) -> tuple[str, list[str]]:
@@ -127,10 +134,10 @@ def test_each_command_line_parses(line: Line) -> None:
         return  # its name alone, as a word of the sentence
     assert not isinstance(command, click.Group), f"{name} needs one of {list(command.commands)}"
     try:
-        # An option alone in a sentence, `seg-run --window`, lacks what the command works on.
+        # An option alone in a sentence, `seg-run --window`, comes without what the command works on.
         command.make_context(name, list(arguments), resilient_parsing=False)
-    except (click.MissingParameter, click.BadOptionUsage):
-        if line.indented:
+    except click.ClickException as error:
+        if line.indented or not isinstance(error.__cause__, (click.MissingParameter, click.BadOptionUsage)):
             raise
         for word in filter(lambda word: word.startswith("-"), arguments):
             assert word.partition("=")[0] in options_of(command), f"{name} has no {word}"
@@ -204,7 +211,7 @@ COMMANDS = [block for block in BLOCKS if block.steps]
 
 
 def test_every_block_is_of_a_known_kind() -> None:
-    """Nothing that a reader could type escapes the tests below."""
+    """The tests below cover everything that a reader could type."""
     for block in BLOCKS:
         if not block.steps:
             # The last two are held by test_fleet_manifests and by test_processes.
@@ -254,7 +261,7 @@ def test_each_pip_line_names_extras_that_exist() -> None:
     assert {extra for names in named for extra in names.split(",")} <= set(extras)
     told = {name for name in extras if name not in ("docs", "dev")}
     install = (DOCS / "install.md").read_text()
-    assert {name for name in told if f"| `{name}` |" not in install} == set()
+    assert {name for name in told if not re.search(rf"^\| `{name}` +\|", install, re.MULTILINE)} == set()
 
 
 def test_each_make_line_names_targets_that_exist() -> None:

@@ -1,10 +1,12 @@
-"""The blocks of docs/service.md: each runs as it stands."""
+"""The blocks of docs/service.md run as they are."""
 
 import json
+import struct
 import threading
 import time
 import urllib.error
 import urllib.request
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,12 @@ def test_many_come_in_their_order(word: str, capsys: pytest.CaptureFixture[str])
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["a.jpg", "b.jpg", "c.jpg"]
 
 
+def too_large() -> bytes:
+    """Return a PNG whose header says 100,000 pixels a side."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n\0\0\0\r" + header + struct.pack(">I", zlib.crc32(header))
+
+
 def test_the_web_service_answers_over_http(street: Path) -> None:
     uvicorn = pytest.importorskip("uvicorn")
     pytest.importorskip("fastapi")
@@ -72,11 +80,12 @@ def test_the_web_service_answers_over_http(street: Path) -> None:
         with urllib.request.urlopen(address, (street / "street.jpg").read_bytes(), timeout=60) as answer:
             shares = json.loads(answer.read())
         assert sum(shares.values()) == pytest.approx(1)
-        for body in (b"no picture", (street / "street.jpg").read_bytes()[:2000]):
+        photo = (street / "street.jpg").read_bytes()
+        for body in (b"no picture", photo[:2000], photo[:20], too_large()):
             with pytest.raises(urllib.error.HTTPError) as caught:
                 urllib.request.urlopen(address, body, timeout=60)
             assert caught.value.code == 422
-            assert "image" in json.loads(caught.value.read())["detail"]
+            assert json.loads(caught.value.read())["detail"]
             caught.value.close()
     finally:
         server.should_exit = True

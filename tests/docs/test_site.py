@@ -1,4 +1,4 @@
-"""The site of the documentation: built, whole, and with nothing from elsewhere."""
+"""The documentation's site: it builds, is complete, and loads nothing from other hosts."""
 
 import re
 from html.parser import HTMLParser
@@ -6,12 +6,13 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
+from selenium import webdriver
 
 from helpers.docs_pages import DOCS, PAGES, ROOT
 
 
 class Page(HTMLParser):
-    """What a built page has: ids, links, and what a browser would load for it."""
+    """The ids and links of a built page, and the files that a browser would load for it."""
 
     def __init__(self, file: Path) -> None:
         super().__init__()
@@ -66,6 +67,23 @@ def test_every_link_and_anchor_of_the_site_resolves(site: dict[Path, Page]) -> N
     assert broken == []
 
 
+def test_no_page_is_wider_than_a_phone(site: dict[Path, Page], browser: webdriver.Chrome) -> None:
+    """Wide tables and commands scroll; nothing is cut off."""
+    metrics = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    wide, scrolling = [], 0
+    for file in site:
+        browser.get(file.as_uri())
+        if browser.execute_script("return document.documentElement.scrollWidth") > 390:
+            wide.append(file.name)
+        scrolling += browser.execute_script(
+            "return [...document.querySelectorAll('pre > code')].filter(one => one.scrollWidth > one.clientWidth"
+            " && getComputedStyle(one).overflowX === 'auto').length"
+        )
+    assert wide == []
+    assert scrolling > 0
+
+
 def test_the_site_loads_nothing_from_elsewhere(site: dict[Path, Page]) -> None:
     for page in site.values():
         assert [address for address in page.loads if re.match(r"(https?:)?//", address)] == []
@@ -79,11 +97,11 @@ def test_the_docstrings_are_there(site: dict[Path, Page]) -> None:
         ("segrun", "segrun.segmenter.Segmenter.video"),
         ("segrun", "segrun.segmenter.Segmenter.__call__"),
         ("segrun", "segrun.pipeline.pipeline.Pipeline.run"),
-        ("segdata", "segdata.dataset.Dataset.evaluation"),
+        ("segdata", "segdata.dataset.dataset.Dataset.evaluation"),
         ("segdata", "segdata.spec.ModelSpec"),
         ("segexport", "segexport.export.export"),
         ("segtrain", "segtrain.network.unet.UNet"),
-        ("segbench", "segbench.judge.significance.judge"),
+        ("segbench", "segbench.judge.figure_changes.judge"),
     ):
         assert name in pages[f"api/{page}.html"].ids
 

@@ -1,4 +1,4 @@
-"""Calibration: ranges of real activations, kept with what they belong to."""
+"""Calibration: ranges of real activations, stored with the weights and frames they belong to."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,12 +8,12 @@ import onnx
 import onnxruntime
 import pytest
 
-from segdata.dataset import Dataset
+from segdata.command_line.progress import Silent
+from segdata.dataset.dataset import Dataset
 from segdata.errors import ContractError, InputError
+from segdata.images.size import Size
 from segdata.options import PrepareOptions, SynthOptions
 from segdata.prepare.prepare import prepare
-from segdata.progress import Silent
-from segdata.size import Size
 from segdata.synth.write import write_synthetic
 from segexport.quantise.calibrate import CalibrationRanges, calibration_frames, measure_ranges, read_ranges
 

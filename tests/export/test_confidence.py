@@ -1,4 +1,4 @@
-"""The second output: how sure the network is of each pixel, the same in every precision, runner and source."""
+"""The second output, the confidence of each pixel: the same in every precision, runner and source."""
 
 import json
 from pathlib import Path
@@ -17,12 +17,13 @@ from helpers.foreign_networks import HEIGHT, MEAN, STD, WIDTH, Form, probability
 from helpers.images import read_image
 from helpers.simulated_device import Simulation
 from helpers.simulated_tensorrt import libraries_of, onnx_program
+from segdata.command_line.progress import SILENT
 from segdata.errors import InputError
-from segdata.progress import SILENT
 from segdata.spec import Precision
 from segdata.synth import scene
 from segexport.cli import export_command, inspect_command, wrap_command
-from segexport.engine.to_engine import Provenance, build_engine, choose_target
+from segexport.engine.settings import choose_target
+from segexport.engine.to_engine import Provenance, build_engine
 from segexport.export import export
 from segexport.graph.confidence import with_confidence, without_confidence
 from segexport.graph.onnx_file import read_onnx, write_onnx
@@ -116,7 +117,7 @@ def test_tensorrt_rtx_builds_it_for_a_gtx_1660_ti(precision: str, sure: dict[str
     library = load_tensorrt("tensorrt-rtx")
     draft = write_onnx(tmp_path / sure[precision].name, onnx.load(sure[precision]))
     built = build_engine(library, draft, choose_target(library, "7.5"), EngineOptions(), Provenance("seg-export"))
-    assert built.path.stat().st_size > 100_000
+    assert built.stat().st_size > 100_000
 
 
 def test_taken_out_again_the_file_is_as_it_was(artefacts: "Artefacts", sure: dict[str, Path]) -> None:
@@ -169,9 +170,7 @@ def test_finished_classes_are_refused(tmp_path: Path) -> None:
     write_network(tmp_path / "net.onnx", Form(output="argmax int64", classes=19))
     words = [str(tmp_path / "net.onnx"), "--classes", "cityscapes-19", "--normalise", "unit", "--confidence"]
     done = CliRunner().invoke(wrap_command, [*words, "-o", str(tmp_path / "net.fp32.onnx")])
-    assert done.stderr == (
-        "Error: the network gives finished classes, and not how sure it is of them; leave out --confidence\n"
-    )
+    assert done.stderr == ("Error: the network gives finished classes without a confidence; leave out --confidence\n")
     assert [path.name for path in tmp_path.iterdir()] == ["net.onnx"]
 
 
@@ -241,7 +240,7 @@ def test_a_model_that_does_not_say_is_refused_with_the_way_out(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     done = ran(tmp_path, street_video, "--model", artefacts.onnx["fp32"], *words)
-    assert "the model does not say how sure it is; export it with seg-export --confidence" in done.stderr
+    assert "the model gives no confidence; export it with seg-export --confidence" in done.stderr
     assert done.exit_code == InputError.exit_code
     assert list(tmp_path.iterdir()) == []
 

@@ -13,10 +13,11 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from segdata.dataset import Dataset
+from segdata.command_line.progress import Silent
+from segdata.dataset.dataset import Dataset
 from segdata.errors import ContractError, InputError, VerificationError
 from segdata.files import sha256_of
-from segdata.progress import Silent
+from segexport.engine.builder import rebuild_command
 from segexport.export import ExportReport, export
 from segexport.graph.onnx_file import read_onnx
 from segexport.options import EngineOptions, ExportOptions, export_name
@@ -24,6 +25,7 @@ from segexport.source import read_source
 from segexport.verify import GENERATED_THRESHOLDS, THRESHOLDS, Proof, proof_of, verify
 from segrun.runners.base import Frames, Labels
 from segrun.runners.onnxruntime import OnnxRuntimeRunner
+from segrun.runners.tensorrt.library import load_tensorrt
 from segrun.runners.tensorrt.manifest import manifest_path, read_manifest
 from segtrain.network.checkpoint import load_checkpoint, save_checkpoint
 
@@ -34,7 +36,7 @@ BATCH = 5
 
 
 class Parts(list[tuple[int, list[str]]]):
-    """The parts of an export as a progress bar is told of them: how many steps were announced, and the steps."""
+    """Records the parts of an export as a progress bar sees them: the announced number of steps, and the steps."""
 
     def start(self, total: int | None, done: int = 0) -> None:
         assert total is not None
@@ -44,7 +46,7 @@ class Parts(list[tuple[int, list[str]]]):
         self[-1][1].append(note)
 
     def names(self) -> list[str]:
-        """What each part did; each must have had the steps that were announced, an engine's build no more than them."""
+        """The parts by name. Each must have the announced number of steps; building an engine, at most that many."""
         for total, told in self:
             assert len(set(told)) == 1
             assert len(told) == total or ("engine" in told[0] and len(told) < total), told[0]
@@ -70,7 +72,7 @@ def report(
 
 @contextmanager
 def loose_int8() -> Iterator[None]:
-    """A small network trained for seconds has soft margins: what it may lose in INT8 is more than a real one may."""
+    """A small network trained for seconds is uncertain, so it may lose more in INT8 than a real one."""
     with pytest.MonkeyPatch.context() as patch:
         for thresholds in (THRESHOLDS, GENERATED_THRESHOLDS):
             patch.setitem(thresholds, "int8", replace(thresholds["int8"], equal_pixels=0.9, miou_drop=0.03))
@@ -145,6 +147,12 @@ def test_the_rebuild_command_is_one_that_runs(report: ExportReport) -> None:
     assert len(engine.read_bytes()) == len(before)
 
 
+def test_the_rebuild_command_repeats_an_option_for_each_value() -> None:
+    options = ExportOptions(keep_float=("conv_1", "conv_4"))
+    command = rebuild_command(options, Path("small.safetensors"), "int8", load_tensorrt("tensorrt-rtx"))
+    assert command.endswith("--keep-float conv_1 --keep-float conv_4")
+
+
 def read_rebuild(engine: Path) -> str:
     return str(json.loads(manifest_path(engine).read_text())["rebuild"])
 
@@ -178,7 +186,7 @@ def with_noise(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def test_a_loss_of_accuracy_is_caught_even_where_most_pixels_agree(artefacts: "Artefacts", dataset: Dataset) -> None:
-    """The second threshold: equal pixels alone would let a lost rare class pass."""
+    """The second threshold: equal pixels alone would not catch the loss of a rare class."""
     split = dataset.evaluation()
     proof = proof_of(reference_of(artefacts), artefacts.spec, dataset, Silent())
     figures = replace(proof.figures, miou=proof.figures.miou + 0.1)
@@ -197,7 +205,7 @@ def test_int8_of_an_unknown_model_says_what_it_needs(artefacts: "Artefacts", tmp
 def test_ranges_beside_the_checkpoint_serve_without_a_dataset(
     artefacts: "Artefacts", report: ExportReport, tmp_path: Path
 ) -> None:
-    """What an export measured is written, so that the next one needs no frames: as the shipped model does."""
+    """An export stores its ranges, so that the next one needs no frames, as with the shipped models."""
     checkpoint = shutil.copy(artefacts.checkpoint, tmp_path)
     shutil.copy(report.exported[0].onnx.with_name("small.calibration.json"), tmp_path)
     with loose_int8():
@@ -226,7 +234,7 @@ def test_without_a_dataset_it_is_proved_on_generated_scenes(artefacts: "Artefact
     report = export(options, Silent())
     assert report.proof == "32 generated scenes"
     assert report.exported[0].engine is None
-    assert "pip install" in report.builder
+    assert report.builder == "no engine built, as --engine none has it"
 
 
 def test_an_unknown_compute_capability_is_refused_before_anything_is_written(
@@ -264,7 +272,7 @@ def test_what_was_not_proved_is_kept_on_request_and_marked(
 
 
 def test_a_batch_is_proved_frame_by_frame(artefacts: "Artefacts", tmp_path: Path) -> None:
-    """Thirty-two frames do not fill batches of five: the last is filled up, and counts for what it has."""
+    """Thirty-two frames do not fill batches of five: the last batch is padded, and the padding does not count."""
     options = ExportOptions(
         checkpoint=artefacts.checkpoint, precisions=("fp32",), output=tmp_path, batch=5, engine="none"
     )
@@ -308,7 +316,7 @@ def test_the_values_of_a_batch_bear_the_names_that_ranges_go_by(batched: ExportR
 def test_layers_of_a_batch_are_ranked_too(
     batched: ExportReport, artefacts: "Artefacts", dataset: Dataset, tmp_path: Path
 ) -> None:
-    """With ranges that spoil one layer, so that it has to stay in float."""
+    """The ranges spoil one layer, so it must stay in float."""
     measured = json.loads(batched.exported[0].onnx.with_name("small.calibration.json").read_text())
     spoiled = next(node for node in onnx.load(batched.exported[0].onnx).graph.node if node.name == "conv_1")
     measured["ranges"][spoiled.input[0]] = [0.0, 1e4]
@@ -389,6 +397,24 @@ def test_a_budget_leaves_layers_in_float_and_says_which(
     assert report.int8.mixture is not None
     assert (tmp_path / "small.layers.csv").is_file()
     assert (tmp_path / "small.layers.png").is_file()
+
+
+def test_layers_stay_in_float_by_name(artefacts: "Artefacts", report: ExportReport, tmp_path: Path) -> None:
+    checkpoint = Path(shutil.copy(artefacts.checkpoint, tmp_path))
+    shutil.copy(report.exported[0].onnx.with_name("small.calibration.json"), tmp_path)
+    options = ExportOptions(
+        checkpoint=checkpoint, precisions=("int8",), output=tmp_path / "out", engine="none", keep_float=("conv_2",)
+    )
+    with loose_int8():
+        graph = onnx.load(export(options, Silent()).exported[0].onnx).graph
+    quantised = {name for node in graph.node if node.op_type == "DequantizeLinear" for name in node.output}
+    in_float = [node.name for node in graph.node if node.op_type == "Conv" and not quantised & set(node.input)]
+    head = [node.name for node in graph.node if node.op_type == "Conv"][-1]
+    assert in_float == ["conv_2", head]
+    with pytest.raises(InputError, match="got --keep-float conv_99, need one of conv_0 to conv_16"):
+        export(replace(options, keep_float=("conv_99",)), Silent())
+    with pytest.raises(InputError, match="got --keep-float and --max-drop, which chooses the layers itself"):
+        export(replace(options, max_drop=1.0), Silent())
 
 
 def test_an_image_that_stands_in_val_twice_may_not_calibrate_and_prove(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from segdata.dataset import Dataset
+from segdata.dataset.dataset import Dataset
 from segexport.graph.deployable import DeployableGraph
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""`seg-export inspect`: all that an artefact says of itself, and one line for what is none."""
+"""`seg-export inspect`: everything about an artefact, and one line for a file that is none."""
 
 import dataclasses
 import json
@@ -18,14 +18,14 @@ from segdata.spec import SPEC_KEY, Precision
 from segexport.graph.cost import cost_of_onnx
 from segexport.inspect import compatibility
 from segexport.inspect.inspection import inspect_file, render, to_json
-from segrun.runners.tensorrt.device import first_device
+from segrun.runners.tensorrt.driver import GpuFacts, first_device
 from segrun.runners.tensorrt.manifest import EngineManifest, Verification, manifest_path
 from segtrain.report.summary import cost_of
 
 if TYPE_CHECKING:
     from conftest import Artefacts, Refused
 
-_GTX_1660_TI = ("NVIDIA GeForce GTX 1660 Ti", "7.5")
+_GTX_1660_TI = GpuFacts("NVIDIA GeForce GTX 1660 Ti", "7.5", "0000:01:00.0")
 
 
 @pytest.fixture
@@ -193,7 +193,7 @@ def test_a_machine_without_a_gpu_runs_no_engine_and_says_why(engine: Path) -> No
 
 
 def test_onnx_and_engines_are_inspected_without_torch(engine: Path) -> None:
-    """What builds engines on the device has no training library."""
+    """The device that builds engines has no training library."""
     code = """
 import sys
 for name in ("torch", "safetensors", "openvino", "onnxruntime", "tensorrt_rtx"):

@@ -1,4 +1,4 @@
-"""Mixed precision: the layer that hurts is found and left in float, and nothing more than the budget asks."""
+"""Mixed precision: the layer that loses accuracy is found and left in float, and no more than necessary."""
 
 import csv
 from dataclasses import replace
@@ -10,9 +10,9 @@ import numpy as np
 import onnx
 import pytest
 
-from segdata.dataset import Dataset, SplitArrays
+from segdata.command_line.progress import Silent
+from segdata.dataset.dataset import Dataset, SplitArrays
 from segdata.errors import VerificationError
-from segdata.progress import Silent
 from segexport.quantise.calibrate import CalibrationRanges, measure_ranges
 from segexport.quantise.mixed import Mixture, mix, plot_ranking, write_ranking
 from segexport.quantise.to_int8 import quantisable, to_int8
@@ -36,7 +36,7 @@ def frames(dataset: Dataset) -> SplitArrays:
 
 @pytest.fixture(scope="module")
 def spoiled(model: onnx.ModelProto, frames: SplitArrays) -> CalibrationRanges:
-    """Ranges that are right but for one layer's input, whose values all round to nothing."""
+    """Correct ranges except for one layer's input, whose values all round to zero."""
     ranges = measure_ranges(model, frames, "f" * 64, "percentile", Silent())
     name = next(node.input[0] for node in model.graph.node if node.name == SPOILED)
     return replace(ranges, ranges={**ranges.ranges, name: (0.0, 1e4)})

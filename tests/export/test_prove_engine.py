@@ -1,4 +1,4 @@
-"""An engine is proved on the GPU it is for, on a simulated one here; without one the manifest says that nothing ran."""
+"""An engine is verified on its GPU, here a simulated one; without a GPU, the manifest says that nothing was run."""
 
 from pathlib import Path
 
@@ -8,12 +8,13 @@ import pytest
 from helpers.engine_files import toy_spec, write_engine
 from helpers.simulated_device import Simulation
 from helpers.simulated_tensorrt import libraries_of, toy_program
+from segdata.command_line.progress import Silent
 from segdata.errors import MissingDependencyError, VerificationError
 from segdata.metrics import Accuracy
-from segdata.progress import Silent
-from segexport.engine.prove_engine import prove_engine
+from segexport.engine.builder import prove_engine
 from segexport.engine.to_engine import NO_GPU
 from segexport.verify import THRESHOLDS, Proof
+from segrun.runners.tensorrt.driver import GpuFacts
 from segrun.runners.tensorrt.manifest import manifest_path, read_manifest
 from segrun.runners.tensorrt.runner import Libraries
 
@@ -52,8 +53,8 @@ class Counted:
         self.done += 1
 
 
-def here(capability: str) -> tuple[str, str]:
-    return "Simulated GTX 1660 Ti", capability
+def here(capability: str) -> GpuFacts:
+    return GpuFacts("Simulated GTX 1660 Ti", capability, "0000:01:00.0")
 
 
 def test_an_engine_that_agrees_says_on_what_it_was_verified(engine: Path) -> None:
@@ -78,7 +79,7 @@ def test_it_is_kept_where_that_was_asked_for(engine: Path) -> None:
 
 
 def test_without_a_gpu_nothing_runs_and_the_manifest_says_so(engine: Path) -> None:
-    def find_gpu() -> tuple[str, str]:
+    def find_gpu() -> GpuFacts:
         raise MissingDependencyError("no driver")
 
     assert prove_engine(engine, proof(), Silent(), find_gpu=find_gpu) == NO_GPU

@@ -1,7 +1,6 @@
-"""The models that come with edgeseg: their parts are of one another, and every command finds them."""
+"""The shipped models: their files belong together, and every command finds them."""
 
-import subprocess
-import sys
+import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from itertools import product
@@ -10,12 +9,15 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from click.testing import CliRunner
 
+from helpers.commands import run_command
+from helpers.prepare_runs import find_pairs
 from segdata.files import sha256_of
+from segdata.images.size import Size
 from segdata.labels import CITYSCAPES_29
 from segdata.metrics import accuracy, confusion_matrix
-from segdata.prepare.layouts import find_pairs
-from segdata.prepare.prepare import prepare_pair
+from segdata.prepare.frame import prepare_pair
 from segdata.shipped import (
     DEFAULT_SIZE,
     MODELS,
@@ -25,10 +27,12 @@ from segdata.shipped import (
     shipped_checkpoint,
     shipped_onnx,
 )
-from segdata.size import Size
+from segexport.cli import inspect_command
 from segexport.graph.contract import check_contract
+from segexport.options import ExportOptions
 from segexport.quantise.calibrate import read_ranges
 from segexport.quantise.int8 import ranges_path
+from segexport.source import with_named_precision
 from segrun.runners.openvino import OpenVINORunner
 from segtrain.network.checkpoint import load_checkpoint
 
@@ -50,19 +54,29 @@ def test_the_parts_belong_together(size: int) -> None:
     assert (spec.height, spec.width, spec.class_count, len(ranges.frames)) == (size, size, 29, 100)
 
 
-def test_the_weights_are_small() -> None:
-    assert sum(path.stat().st_size for path in shipped_checkpoint().parent.iterdir()) < 38e6  # a wheel of 40 MB
-
-
 def test_each_name_means_files_that_are_there(refused: Refused) -> None:
-    """By their precisions, the most exact first; one of them alone by its suffix."""
+    """In order of precision, the highest first; a suffix chooses one of them."""
     for name in MODELS:
         files = model_files(Path(name))
         assert all(check_contract(onnx.load(path)).precision in path.name for path in files)
         assert [path.name for path in files] == sorted(path.name for path in files)
         assert files[-1:] == model_files(Path(f"{name}.int8"))
-    with refused("unet-256-lite: its weights are not part of the package; take lite2-256.safetensors"):
-        checkpoint_file(Path("unet-256-lite"))
+    for size in (128, 256):
+        with refused(f"unet-{size}-lite: its weights are not part of the package; take lite2-{size}.safetensors"):
+            checkpoint_file(Path(f"unet-{size}-lite"))
+
+
+def test_a_name_may_say_the_precision_to_export() -> None:
+    asked = with_named_precision(ExportOptions(checkpoint=Path("unet-64.fp16")))
+    assert asked == ExportOptions(checkpoint=Path("unet-64"), precisions=("fp16",))
+    plain = ExportOptions(checkpoint=Path("unet-64"))
+    assert with_named_precision(plain) == plain
+
+
+def test_a_shipped_model_is_inspected_by_its_name() -> None:
+    for word, precision in (("unet-64.int8", "int8"), ("unet-64", "fp16"), ("unet-256-lite", "int8")):
+        said = json.loads(CliRunner().invoke(inspect_command, [word, "--json"]).stdout)
+        assert said["precision"] == precision
 
 
 def test_a_file_of_that_name_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,15 +88,8 @@ def test_a_file_of_that_name_comes_first(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("arguments", [(), ("--size", "64")])
 def test_fp16_and_int8_are_exported_without_a_dataset(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    command = Path(sys.executable).parent / "seg-export"
     size = int(arguments[1]) if arguments else DEFAULT_SIZE
-    result = subprocess.run(
-        [command, "--fp16", "--int8", "--no-verify", *arguments],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = run_command("seg-export", "--fp16", "--int8", "--no-verify", *arguments, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     for shipped in shipped_onnx(size):
         assert f"exports/{shipped.name}" in result.stdout.splitlines()

@@ -1,4 +1,4 @@
-"""The real TensorRT-RTX builder: what it refuses is told by node, and leaves no engine."""
+"""The real TensorRT-RTX builder: errors name the node, and leave no engine."""
 
 import importlib.util
 import re
@@ -16,8 +16,15 @@ import pytest
 from helpers.children import child
 from segdata.errors import ContractError, EdgeSegError, MissingDependencyError
 from segexport.engine.build_progress import OnProgress
-from segexport.engine.settings import capability_of, configure, open_timing_cache, save_timing_cache
-from segexport.engine.to_engine import Built, Provenance, Target, build_engine, choose_target, log_path
+from segexport.engine.settings import (
+    Target,
+    capability_of,
+    choose_target,
+    configure,
+    open_timing_cache,
+    save_timing_cache,
+)
+from segexport.engine.to_engine import Provenance, build_engine, log_path
 from segexport.graph.contract import check_contract
 from segexport.graph.onnx_file import OnnxFile
 from segexport.options import EngineOptions
@@ -33,7 +40,7 @@ REBUILD = Provenance("rebuild")
 
 
 def opened(path: Path) -> OnnxFile:
-    """An ONNX file that was not checked for operators: what TensorRT says of them is tested here."""
+    """An ONNX file whose operators were not checked, since TensorRT's own errors are tested here."""
     model = onnx.load(path)
     return OnnxFile(path, model, check_contract(model))
 
@@ -44,7 +51,7 @@ def library() -> TensorRT:
     return load_tensorrt("tensorrt-rtx")
 
 
-Build = Callable[..., Built]
+Build = Callable[..., Path]
 """`build(options=EngineOptions(), on_progress=...)`: build the small fp32 network in a folder of its own, `folder`."""
 
 
@@ -59,7 +66,7 @@ def build(library: TensorRT, artefacts: "Artefacts", folder: Path) -> Build:
     path = folder / "small.fp32.onnx"
     path.write_bytes(artefacts.onnx["fp32"].read_bytes())
 
-    def call(options: EngineOptions = PLAIN, on_progress: OnProgress = lambda phase, step, steps: None) -> Built:
+    def call(options: EngineOptions = PLAIN, on_progress: OnProgress = lambda phase, step, steps: None) -> Path:
         return build_engine(library, opened(path), SM75, options, REBUILD, on_progress)
 
     return call
@@ -69,11 +76,8 @@ def _files(folder: Path) -> list[str]:
     return sorted(file.name for file in folder.iterdir())
 
 
-def test_an_engine_comes_with_its_manifest_and_says_what_was_built(build: Build, folder: Path) -> None:
-    built = build()
-    assert read_manifest(built.path).compute_capability == "7.5"
-    assert built.layers > 10
-    assert built.seconds > 0
+def test_an_engine_comes_with_its_manifest(build: Build, folder: Path) -> None:
+    assert read_manifest(build()).compute_capability == "7.5"
     assert _files(folder) == ["small.fp32.onnx", "small.fp32.sm75.engine", "small.fp32.sm75.engine.json"]
 
 
@@ -132,7 +136,8 @@ INTERRUPTED = """
 import signal, sys, time
 from pathlib import Path
 from segexport.options import EngineOptions
-from segexport.engine.to_engine import Provenance, Target, build_engine
+from segexport.engine.settings import Target
+from segexport.engine.to_engine import Provenance, build_engine
 from segexport.graph.onnx_file import read_onnx
 from segrun.runners.tensorrt.library import load_tensorrt
 
@@ -174,7 +179,8 @@ INTERRUPTED_LOGGING = """
 import signal, sys
 from pathlib import Path
 from segexport.options import EngineOptions
-from segexport.engine.to_engine import Provenance, Target, build_engine
+from segexport.engine.settings import Target
+from segexport.engine.to_engine import Provenance, build_engine
 from segexport.graph.onnx_file import read_onnx
 from segrun.runners.tensorrt.library import collecting_logger, load_tensorrt
 
@@ -216,7 +222,7 @@ def test_ctrl_c_is_the_callers_again_after_a_build(build: Build) -> None:
 
 
 def test_the_build_log_says_every_layers_types_after_fusion(build: Build) -> None:
-    log = log_path(build(replace(PLAIN, build_log=True)).path).read_text()
+    log = log_path(build(replace(PLAIN, build_log=True))).read_text()
     assert "[VERBOSE]" in log
     assert re.search(r"^Name: \S*conv\S*, LayerType: \w+, Inputs: .* Datatype: Float, ", log, re.MULTILINE)
 
@@ -256,14 +262,14 @@ def test_options_reach_the_builder(library: TensorRT) -> None:
 
 def test_an_engine_is_built_at_each_optimization_level_end(build: Build) -> None:
     for level in (0, 5):
-        assert build(replace(PLAIN, optimization_level=level)).path.stat().st_size > 0
+        assert build(replace(PLAIN, optimization_level=level)).stat().st_size > 0
 
 
 @pytest.mark.filterwarnings("ignore:Use Deprecated in TensorRT-RTX:DeprecationWarning")
 def test_a_timing_cache_is_written_and_read_back_and_a_broken_one_is_refused_untouched(
     library: TensorRT, tmp_path: Path, refused: "Refused"
 ) -> None:
-    """TensorRT-RTX has TensorRT's calls for it, though it times nothing: as much as can run without a GPU."""
+    """TensorRT-RTX has the same calls, although it times nothing: this is what can run without a GPU."""
     logger = collecting_logger(library)
     path = tmp_path / "kernels.cache"
     builder = library.module.Builder(logger)

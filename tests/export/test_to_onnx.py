@@ -8,7 +8,7 @@ import onnx
 import pytest
 import torch
 
-from segdata.dataset import Dataset
+from segdata.dataset.dataset import Dataset
 from segdata.errors import ContractError
 from segdata.spec import PRECISION_KEY, SPEC_KEY, Precision
 from segexport.graph.contract import check_contract

@@ -1,4 +1,4 @@
-"""The Triton model repository: what the server is told is what the artefact takes and gives."""
+"""The Triton model repository: its configuration matches the artefact's inputs and outputs."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def engine(artefacts: "Artefacts", tmp_path: Path) -> Path:
-    """An engine of TensorRT, which builds only where its GPU is: of the plan, Triton's folder needs but the bytes."""
+    """A TensorRT engine. It can only be built on its GPU, but Triton's folder needs only its bytes."""
     onnx_file = tmp_path / "small.int8.onnx"
     onnx_file.write_bytes(artefacts.onnx["int8"].read_bytes())
     path = tmp_path / "small.int8.sm75.engine"
@@ -151,7 +151,7 @@ def test_a_folder_that_is_no_model_of_triton_is_left_alone(
     own = tmp_path / "small_fp32" / "thesis.txt"
     own.parent.mkdir()
     own.write_text("mine")
-    with refused("small_fp32: is there already and is no Triton model"):
+    with refused("small_fp32: is there already and is not a Triton model"):
         write_repository(artefacts.onnx["fp32"], tmp_path)
     assert own.read_text() == "mine"
 
@@ -164,7 +164,7 @@ def test_a_folder_that_cannot_be_written_is_refused(refused: "Refused", artefact
 
 def test_an_engine_of_tensorrt_rtx_is_refused(refused: "Refused", engine: Path, tmp_path: Path) -> None:
     change_manifest(engine, flavour="tensorrt-rtx", version="1.7.1.116")
-    with refused("an engine of TensorRT-RTX, and Triton runs those of TensorRT; give small.int8.onnx"):
+    with refused("an engine of TensorRT-RTX; Triton runs only those of TensorRT; give small.int8.onnx"):
         write_repository(engine, tmp_path / "models")
     assert not (tmp_path / "models").exists()
 

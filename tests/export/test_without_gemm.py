@@ -1,4 +1,4 @@
-"""Networks with matrix products: wrapped, in all precisions, and built for a GTX 1660 Ti, which has none in float32."""
+"""Networks with matrix products: wrapped, exported in all precisions, and built into engines for a GTX 1660 Ti."""
 
 import warnings
 from pathlib import Path
@@ -11,10 +11,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from helpers.torch_networks import HEIGHT, LRASPP, WIDTH, SegFormer, write_torch_network
+from segdata.command_line.progress import SILENT
+from segdata.images.size import Size
 from segdata.options import PrepareOptions, SynthOptions
 from segdata.prepare.prepare import prepare
-from segdata.progress import SILENT
-from segdata.size import Size
 from segdata.synth.write import write_synthetic
 from segexport.export import export
 from segexport.graph.without_gemm import without_float32_gemm

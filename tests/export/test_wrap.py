@@ -1,7 +1,5 @@
-"""Networks that were made elsewhere: wrapped, they say what they said before; what cannot be known is asked for."""
+"""Networks from elsewhere: wrapping keeps their labels, and asks for what the file does not say."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -16,9 +14,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
+from helpers.commands import run_command
 from helpers.foreign_networks import HEIGHT, MEAN, STD, WIDTH, Form, says, write_network
 from segdata.errors import ContractError, InputError
-from segdata.size import Size
+from segdata.images.size import Size
 from segdata.synth import scene
 from segexport.wrap.options import WrapOptions
 from segexport.wrap.wrap import wrap
@@ -212,7 +211,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], object], dict[str, Any], str]] = {
     "a classifier": (classifier, {}, "is that of an image classifier, not a map"),
     "a detector": (detector, {}, "is that of a detector, not a map"),
     "a domain of others": (of_another_domain, {}, "its operator Fancy is of com.others, need ONNX's own"),
-    "an unknown operator": (unknown, {}, "nobody knows its operator Fancy"),
+    "an unknown operator": (unknown, {}, "unknown operator Fancy"),
     "control flow": (loop, {}, "has the control flow If, need a plain graph"),
     "weights that are missing": (
         weights_elsewhere,
@@ -224,7 +223,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], object], dict[str, Any], str]] = {
     "nothing": (lambda path: path.write_bytes(b""), {}, "not an ONNX file, or an empty one"),
     "no file": (lambda path: None, {}, "cannot be read .*; name an .onnx file"),
     "a name without its end": (of_form(), {"output": Path("net.onnx")}, r"need a name that ends in \.fp32\.onnx"),
-    "set 6": (lambda path: old(path), {}, "its operators are of set 6, need 7 or later"),
+    "set 6": (lambda path: old(path), {}, "it uses operator set 6, need 7 or later"),
 }
 
 
@@ -269,8 +268,7 @@ def test_the_command_says_what_it_found_and_draws_the_picture_that_was_asked_for
     write_network(tmp_path / "net.onnx", Form(stride=2, opset=11))
     cv2.imwrite(str(tmp_path / "street.png"), scene(1, 90, 160).image[..., ::-1])
     words = ["wrap", "net.onnx", "--classes", classes_file(tmp_path, 5), "--normalise", "imagenet", "--bgr"]
-    command = [Path(sys.executable).with_name("seg-export"), *words, "--check", "street.png", "--licence", "MIT"]
-    done = subprocess.run(list(map(str, command)), cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = run_command("seg-export", *words, "--check", "street.png", "--licence", "MIT", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-2:] == ["net.fp32.onnx", "net.check.png"]
     for told in ("set 11, converted to 20", "float32 [1, 3, H, W], 80x48", "enlarged from 40x24", "MIT", "100.000%"):
@@ -284,16 +282,7 @@ def test_what_is_wrapped_is_exported_in_float16(tmp_path: Path) -> None:
     form = Form(stride=2, classes=3, batch_norm=True)
     write_network(tmp_path / "net.onnx", form)
     made = wrap(options_for(tmp_path, form))
-    command = [
-        Path(sys.executable).with_name("seg-export"),
-        made.file,
-        "--fp16",
-        "--engine",
-        "none",
-        "-o",
-        tmp_path / "out",
-    ]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    done = run_command("seg-export", made.file, "--fp16", "--engine", "none", "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     with OnnxRuntimeRunner(tmp_path / "out/net.fp16.onnx") as runner:
         assert (runner.precision, runner.spec, runner.weights) == ("fp16", made.spec, made.spec.source_sha256)

@@ -1,1 +1,1 @@
-"""What several tests share: files, servers and devices to test with."""
+"""Helpers for several tests: files, servers and devices."""

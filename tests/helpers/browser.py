@@ -16,7 +16,7 @@ from selenium.webdriver.chrome.service import Service
 
 @contextmanager
 def chromium(*arguments: str) -> Iterator[webdriver.Chrome]:
-    """A headless browser that says what its console and its network say; skips the test where there is none."""
+    """A headless browser that reports its console and its network requests; skips the test if there is none."""
     binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if binary is None or driver is None:
         pytest.skip("chromium or chromedriver is not installed")
@@ -34,7 +34,7 @@ def chromium(*arguments: str) -> Iterator[webdriver.Chrome]:
 
 
 class Site:
-    """Serves `folder` at `address`; what `instead` has for a path is sent in place of the file."""
+    """Serves `folder` at `address`; an entry of `instead` for a path is sent in place of the file."""
 
     def __init__(self, folder: Path) -> None:
         self.instead: dict[str, bytes] = {}

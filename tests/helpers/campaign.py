@@ -1,8 +1,8 @@
-"""Damages files of every kind, has edgeseg read them, and counts: right, refused in one line, or failed.
+"""Damages files of every kind, lets edgeseg read them, and counts: read right, refused in one line, or failed.
 
     python tests/helpers/campaign.py --files 600 --seed 1 [--kind mp4] [--keep FOLDER]
 
-Each file follows from seed, kind and number alone. `--keep` names a folder, in which those that failed are left.
+Each file depends only on seed, kind and number. `--keep` names a folder for the files that failed.
 """
 
 import argparse
@@ -30,7 +30,7 @@ START = 120.0  # seconds that a worker has until its first file
 
 @dataclass(frozen=True)
 class Case:
-    """What came of one file: "right", "refused" or "failed", what was said, and how much time and memory it took."""
+    """The outcome of one file: "right", "refused" or "failed", what was printed, and the time and memory it took."""
 
     kind: str
     index: int
@@ -41,7 +41,7 @@ class Case:
 
 
 def campaign(sound: Path, work: Path, seed: int, wanted: Sequence[tuple[str, int]]) -> Iterator[Case]:
-    """Yield the outcome of each file of `wanted`, kind and number; number 0 is the sound one.
+    """Yield the outcome of each file of `wanted`, kind and number; number 0 is the undamaged file.
 
     The files that failed stay in `work`. A worker that a file ended or hung is replaced for those after it.
     """
@@ -55,7 +55,7 @@ def campaign(sound: Path, work: Path, seed: int, wanted: Sequence[tuple[str, int
 
 
 def _work(sound: Path, work: Path, seed: int, wanted: Sequence[tuple[str, int]]) -> Iterator[Case]:
-    """Have one worker read files until all are done, or one ends it."""
+    """Let one worker read files until all are done, or until a file kills it."""
     script = Path(__file__).with_name("worker.py")
     command = [sys.executable, str(script), str(sound), str(work), str(seed), json.dumps(wanted)]
     with tempfile.TemporaryFile("w+", errors="replace") as errors:
@@ -76,7 +76,7 @@ def _work(sound: Path, work: Path, seed: int, wanted: Sequence[tuple[str, int]])
 
 
 def _line(stream: IO[bytes], beginning: str, patience: float) -> str:
-    """Return the next line with this beginning; empty if the stream ends, or nothing comes in time."""
+    """Return the next line with this prefix; an empty one if the stream ends or nothing arrives in time."""
     until = time.monotonic() + patience
     while (left := until - time.monotonic()) > 0 and select.select([stream], [], [], left)[0]:
         line = stream.readline().decode(errors="replace")

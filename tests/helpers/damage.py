@@ -1,8 +1,11 @@
-"""Ways to damage a file, each decided by a random generator alone: the same seed, the same damage."""
+"""Ways to damage a file, each determined by a random generator: the same seed gives the same damage."""
 
 import json
+from copy import deepcopy
 from random import Random
+from re import finditer
 from typing import Any
+from xml.etree.ElementTree import fromstring, tostring
 
 DEEP = 10_000
 """How many levels deep the deepest JSON is nested."""
@@ -38,6 +41,40 @@ def damaged_json(text: str, random: Random) -> str:
     return written
 
 
+def damaged_xml(text: str, random: Random) -> str:
+    """Return XML `text` after one to three changes of its elements and their values; it is XML still."""
+    root = fromstring(text)
+    for _ in range(random.choice((1, 1, 2, 3))):
+        above = random.choice([element for element in root.iter() if len(element)] or [root])
+        element = random.choice(list(above) or [root])
+        action = random.random()
+        if action < 0.1 and element is not root:
+            above.remove(element)
+        elif action < 0.2:
+            above.append(deepcopy(element))
+        elif action < 0.3:
+            element.tag = random.choice(("image", "mask", "polygon", "box", "track", "label", "name", "x" * 1000))
+        elif element.attrib and action < 0.9:
+            key = random.choice(list(element.attrib))
+            if action < 0.4:
+                del element.attrib[key]
+            else:
+                element.set(key, _strange_text(element.get(key) or "", random))
+        else:
+            element.text = _strange_text(element.text or "", random)
+    return tostring(root, encoding="unicode")
+
+
+def _strange_text(value: str, random: Random) -> str:
+    """Return `value` with one of its numbers changed, or a text that XML can hold."""
+    numbers = list(finditer(r"-?[0-9.]+", value))
+    if numbers and random.random() < 0.6:
+        start, end = random.choice(numbers).span()
+        strange = random.choice((*_NUMBERS, str(strange_number(random)), "-" + value[start:end], ""))
+        return value[:start] + strange + value[end:]
+    return "".join(sign for sign in random.choice((*_TEXTS, *_NUMBERS)) if sign == "\n" or sign >= " ")
+
+
 def strange_number(random: Random) -> int:
     """Return a whole number that a size or an index should not be."""
     return random.choice(
@@ -65,7 +102,7 @@ def _with_change(value: Any, random: Random) -> Any:  # noqa: ANN401 - any JSON
 
 
 def _places(value: Any) -> list[tuple[Any, Any]]:  # noqa: ANN401 - any JSON
-    """Return where values stand, few of each long list: else every change would hit its numbers."""
+    """Return the places of values, few of each long list: otherwise every change would hit its numbers."""
     found: list[tuple[Any, Any]] = []
     waiting = [value]
     while waiting:

@@ -1,4 +1,4 @@
-"""Runs the commands of pages, a block at a time. Each file of tests has pages of its own, so that they run at once."""
+"""Runs the commands of pages, one block at a time. Each test file has its own pages, so that they run in parallel."""
 
 import re
 import shutil
@@ -16,7 +16,7 @@ def of_pages(*names: str) -> list[Block]:
 
 
 def run_block(block: Block, desk: Desk) -> None:
-    """Run what can be run here of a block, and compare what it prints with what the page says that it does."""
+    """Run the lines of a block that can run here, and compare their output with the page's."""
     steps = [step for step in block.steps if not why_not(step.line)]
     for program in ("ffmpeg", "jq"):
         if any(re.search(rf"\b{program} ", step.line) for step in steps) and not shutil.which(program):

@@ -1,6 +1,5 @@
-"""Reads the README and the pages under docs/: their blocks, the commands in these, what a command prints there."""
+"""Reads the README and the pages under docs/: their blocks, the commands in them, and the output they quote."""
 
-import os
 import re
 import shlex
 import subprocess
@@ -8,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from helpers.children import without_coverage
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -22,13 +23,13 @@ LEFT_OUT = "..."  # in what a command prints: lines stand there that the page le
 def build_site(folder: Path, root: Path = ROOT) -> "subprocess.CompletedProcess[str]":
     """Build the site of the repository at `root` strictly, into `folder`."""
     build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
-    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    environment = without_coverage() | {"NO_MKDOCS_2_WARNING": "1"}
     return subprocess.run(build, cwd=root, env=environment, capture_output=True, text=True, check=False)
 
 
 @dataclass(frozen=True)
 class Step:
-    """A command line, and what the page says that it prints, if it says so."""
+    """A command line, and the output that the page quotes, if any."""
 
     line: str
     prints: tuple[str, ...] = ()
@@ -52,7 +53,7 @@ class Block:
 
     @property
     def steps(self) -> list[Step]:
-        """Its command lines: those behind `$ `, with what they print, or all of them."""
+        """Its command lines: those after `$ ` with their output, or else all lines."""
         if not any(line.startswith("$ ") for line in self.lines):
             return [Step(line) for line in self.lines] if self.lines[0].startswith(PROGRAMS) else []
         found: list[tuple[str, list[str]]] = []
@@ -81,7 +82,7 @@ def python_blocks(page: Path) -> list[str]:
 
 
 def inline(page: Path) -> list[str]:
-    """Return what stands in backticks in the text of a page."""
+    """Return the inline code in the text of a page."""
     text = FENCE.sub("", page.read_text(encoding="utf-8"))
     # An indented line with backticks is a paragraph of a list.
     text = "\n".join(line for line in text.split("\n") if not line.startswith("    ") or "`" in line)
@@ -89,7 +90,7 @@ def inline(page: Path) -> list[str]:
 
 
 def our_commands(line: str) -> Iterator[str]:
-    """Yield each call of a `seg-` command in a line of shell, parted at pipes and `&&`, without comments."""
+    """Yield each call of a `seg-` command in a line of shell, split at pipes and `&&`, without comments."""
     lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;")
     lexer.whitespace_split = True
     part: list[str] = []
@@ -103,7 +104,7 @@ def our_commands(line: str) -> Iterator[str]:
 
 
 def shape(line: str) -> str:
-    """Return what stays of a printed line when figures, widths and the names of processors are left aside."""
+    """Return a printed line without its figures, widths and names of processors."""
     # A processor's own name may hold brackets: "Intel(R) Xeon(R)".
     line = re.sub(r"on (OpenVINO|ONNX Runtime) \((?:[^()]|\([^()]*\))*\)", r"on \1", line)
     line = re.sub(r"\.(fp32|fp16|int8)\.", ".PRECISION.", line)
@@ -114,9 +115,9 @@ def shape(line: str) -> str:
 
 
 def find_shapes(expected: tuple[str, ...], printed: str) -> str | None:
-    """Return the first line of `expected` that is not in `printed`, in its place; None if all are.
+    """Return the first line of `expected` that is not at its place in `printed`; None if all are.
 
-    Lines follow each other as the page has them; between two with `...` others may stand.
+    Lines must follow each other as on the page; `...` stands for any lines.
     """
     there = [shape(line) for line in printed.splitlines() if line.strip()]
     position, free = 0, True  # what stands on top may be left out: the title of a progress bar

@@ -17,7 +17,7 @@ def toy_spec(height: int, width: int) -> ModelSpec:
 
 
 def write_engine(path: Path, spec: ModelSpec, plan: bytes = b"a plan", **entries: Any) -> Path:  # noqa: ANN401
-    """Write `plan` to `path` and a sound manifest beside it, but for `entries`."""
+    """Write `plan` to `path` and a valid manifest beside it, with `entries` changed."""
     path.write_bytes(plan)
     sound: dict[str, Any] = {
         "engine_sha256": sha256_of(path),

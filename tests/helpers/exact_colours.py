@@ -1,4 +1,4 @@
-"""What colours a video's numbers stand for, by arithmetic that never rounds and shares nothing with edgeseg's."""
+"""The exact colours that a video's numbers stand for, computed without rounding and without edgeseg's code."""
 
 from collections.abc import Iterable
 
@@ -62,7 +62,7 @@ def smooth_planes(height: int, width: int, bits: int = 8, seed: int = 0) -> tupl
 def frame_of(
     planes: tuple[NDArray[np.uint16], ...], matrix: int = 2, full_range: bool | None = None, bits: int = 8
 ) -> av.VideoFrame:
-    """Return a frame of halved chroma that says so of itself; a range of None is not said."""
+    """Return a frame with halved chroma, tagged as such; a range of None is left undeclared."""
     height, width = planes[0].shape
     frame = av.VideoFrame(width, height, "yuv420p" if bits == 8 else f"yuv420p{bits}le")
     dtype = np.dtype(np.uint8 if bits == 8 else np.uint16)

@@ -1,4 +1,4 @@
-"""Networks as others make them, of a few kilobytes: what they take and give is chosen, and NumPy says the same."""
+"""Networks as other tools make them, of a few kilobytes: inputs and outputs are chosen, and NumPy computes the same."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,7 +48,7 @@ class Form:
 
 
 def write_network(path: Path, form: Form, seed: int = 0) -> None:
-    """Write the network of `form`: a 1x1 convolution on every `stride`th pixel, and what makes its output of it."""
+    """Write the network of `form`: a 1x1 convolution on every `stride`th pixel, and the operators of its output."""
     channels = 1 if form.output in ("sigmoid", "logit") else form.classes
     weight, bias = _weights(channels, seed)
     constants = {"weight": weight, "bias": bias}
@@ -93,7 +93,7 @@ def write_network(path: Path, form: Form, seed: int = 0) -> None:
 
 
 def says(form: Form, frame: npt.NDArray[np.uint8], *, bgr: bool = False, corners: bool = False, seed: int = 0) -> Any:  # noqa: ANN401
-    """Return the class of each pixel of `frame`, RGB uint8 [H, W, 3], that the network of `form` says."""
+    """Return the class that the network of `form` gives each pixel of `frame`, RGB uint8 [H, W, 3]."""
     tensor = _output(form, frame, bgr, seed)
     if form.output.startswith("argmax") or form.output == "bool":
         ids = tensor.argmax(1)[0] if form.output != "bool" else (tensor[0, 1] > tensor[0, 0]).long()
@@ -117,7 +117,7 @@ def probability(form: Form, frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.floa
 
 
 def _output(form: Form, frame: npt.NDArray[np.uint8], bgr: bool, seed: int) -> torch.Tensor:
-    """Return what the network gives, before finished classes are made of it: float64 [1, C, h, w]."""
+    """Return the network's output before it becomes class ids: float64 [1, C, h, w]."""
     picture = (frame[..., ::-1] if bgr else frame).astype(np.float64)
     if form.dtype != "uint8":
         picture = (picture - MEAN) / STD
@@ -156,7 +156,7 @@ def _norm(channels: int, seed: int) -> list[npt.NDArray[np.float32]]:
 
 
 def _upsampled(add: Any, value: str, form: Form, constants: dict[str, Any]) -> str:  # noqa: ANN401
-    """Enlarge by 2 as exporters did: with sampling from the corner, nearest, which the oldest sets alone have."""
+    """Enlarge by 2, sampling from the corner by nearest neighbour, which only the oldest opsets do."""
     constants["scales"] = np.array([1, 1, 2, 2], dtype=np.float32)
     if form.upsample == "Upsample":
         return str(add("Upsample", [value, "scales"], mode="nearest"))

@@ -1,4 +1,4 @@
-"""How the graph of an ONNX file is damaged so that it is still an ONNX file."""
+"""Damages the graph of an ONNX file so that it remains an ONNX file."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Image files as arrays, for what must be an image."""
+"""Reads image files as arrays; fails if a file is not an image."""
 
 from pathlib import Path
 

@@ -3,8 +3,9 @@
 import io
 import json
 import shutil
+import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -14,10 +15,10 @@ import onnx
 import torch
 from rich.console import Console
 
-from helpers.damage import damaged, damaged_json, strange_number
+from helpers.damage import damaged, damaged_json, damaged_xml, strange_number
 from helpers.graph_damage import damaged_graph
 from helpers.sound_files import FRAMES, SIDE, SPEC, prepare_options
-from segdata.dataset import Dataset
+from segdata.dataset.dataset import Dataset
 from segdata.errors import EdgeSegError, IncompleteError
 from segdata.prepare.label_files import find_label_space
 from segdata.prepare.prepare import prepare
@@ -39,7 +40,7 @@ from segtrain.state import load_state, read_position
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of file: `files` are the sound ones, of which one is damaged; the rest of their folder stays sound.
+    """A kind of file: one of its valid `files` is damaged; the rest of the folder stays valid.
 
     `read` reads the damaged file of a folder as a command does; it raises EdgeSegError or AssertionError.
     """
@@ -53,7 +54,7 @@ _places: list[Path] = []
 
 
 def use_sound_files(folder: Path) -> None:
-    """Say where the sound files are."""
+    """Set where the valid files are."""
     _places[:] = [folder]
 
 
@@ -69,6 +70,13 @@ def _text(data: bytes, random: Random) -> bytes:
     if random.random() < 0.25:
         return damaged(data, random)
     return damaged_json(data.decode(), random).encode()
+
+
+def _xml(data: bytes, random: Random) -> bytes:
+    """Damage XML by its elements, or as bytes."""
+    if random.random() < 0.25:
+        return damaged(data, random)
+    return damaged_xml(data.decode(), random).encode()
 
 
 def _lines(data: bytes, random: Random) -> bytes:
@@ -102,7 +110,7 @@ def _safetensors(data: bytes, random: Random) -> bytes:
 
 
 def _npy(data: bytes, random: Random) -> bytes:
-    """Damage the header of an array, where all that can be wrong stands, or the bytes."""
+    """Damage the header of an array, where most can go wrong, or the bytes."""
     if random.random() < 0.3:
         return damaged(data, random)
     header = data[10:128].decode().rstrip()
@@ -120,6 +128,32 @@ def _npy(data: bytes, random: Random) -> bytes:
     length = len(encoded) if random.random() < 0.9 else strange_number(random) % 65_536
     size = (length % 65_536).to_bytes(2, "little") if version == 1 else length.to_bytes(4, "little")
     return b"\x93NUMPY" + bytes((version, 0)) + size + encoded + data[128:]
+
+
+def _png(data: bytes, random: Random) -> bytes:
+    """Damage what chunks of a PNG hold, with sizes and checksums that are right, or the bytes."""
+    if random.random() < 0.5:
+        return damaged(data, random)
+    at, made, chosen = 8, data[:8], random.choice((b"IHDR", b"IHDR", b"PLTE", b"IDAT", b"IEND"))
+    while at < len(data):
+        end = at + 8 + int.from_bytes(data[at : at + 4], "big")
+        kind, held = data[at + 4 : at + 8], data[at + 8 : end]
+        if kind == chosen:
+            held = damaged(held, random) if kind != b"IHDR" or random.random() < 0.3 else _header(held, random)
+        made += len(held).to_bytes(4, "big") + kind + held + zlib.crc32(kind + held).to_bytes(4, "big")
+        at = end + 4
+    return made
+
+
+def _header(held: bytes, random: Random) -> bytes:
+    """Damage the width, height, depth or kind of a PNG."""
+    changed = bytearray(held)
+    place = random.choice((0, 4, 8, 9, 10, 11, 12))
+    if place < 8:
+        changed[place : place + 4] = (strange_number(random) % 2**32).to_bytes(4, "big")
+    else:
+        changed[place] = random.choice((0, 1, 2, 3, 4, 6, 8, 16, 255))
+    return bytes(changed)
 
 
 def _boxes(data: bytes, random: Random) -> bytes:
@@ -214,7 +248,7 @@ def _read_state(path: Path, case: Path) -> None:
 
 
 def _read_dataset(path: Path, case: Path) -> None:
-    from segdata.show import balance, sheet
+    from segdata.dataset.show import balance, sheet
 
     dataset = Dataset(path.parent)
     for name in dataset.facts.splits:
@@ -232,7 +266,7 @@ def _read_dataset(path: Path, case: Path) -> None:
 
 
 def _read_journal(path: Path, case: Path) -> None:
-    """Go on with a preparation whose journal or arrays are damaged."""
+    """Resume a preparation whose journal or arrays are damaged."""
     target = case / "prepared"
     path.parent.rename(case / ".prepared.partial")
     prepare(prepare_options(_sound() / "source", target))
@@ -242,6 +276,21 @@ def _read_journal(path: Path, case: Path) -> None:
     assert {name: split.names for name, split in facts.splits.items()} == {
         name: split.names for name, split in sound.splits.items()
     }
+
+
+def _read_labelled(space: str = "cityscapes-29") -> Callable[[Path, Path], None]:
+    def read(path: Path, case: Path) -> None:
+        """Prepare a folder of labels, the first folder of the case."""
+        (source,) = (folder for folder in case.iterdir() if folder.is_dir())
+        options = replace(prepare_options(source, case / "prepared"), label_space=space)
+        (dataset,) = prepare(options).datasets
+        for name in dataset.facts.splits:
+            assert set(np.unique(dataset.split(name).labels).tolist()) <= {*range(len(dataset.facts.class_names)), 255}
+
+    return read
+
+
+_read_annotations = _read_labelled()
 
 
 def _read_labels(path: Path, case: Path) -> None:
@@ -289,21 +338,40 @@ KINDS = {
     "journal-arrays": Kind(("partial/val_images.npy", "partial/train_labels.npy"), _npy, _read_journal),
     "labels-json": Kind(("labels/own.json",), _text, _read_labels),
     "labels-toml": Kind(("labels/own.toml",), damaged, _read_labels),
+    "coco": Kind(("coco/annotations/instances_val.json",), _text, _read_annotations),
+    "yolo": Kind(("yolo/labels/val/0000.txt", "yolo/data.yaml"), damaged, _read_annotations),
+    "cvat": Kind(("cvat/val/annotations.xml",), _xml, _read_annotations),
+    "labelstudio": Kind(("labelstudio/val/tasks.json",), _text, _read_annotations),
+    "labelme": Kind(("labelme/val/0000.json",), _text, _read_annotations),
+    "coco-polygons": Kind(("polygons/instances_train.json",), _text, _read_annotations),
+    "cvat-shapes": Kind(("shapes/annotations.xml",), _xml, _read_annotations),
+    "panoptic": Kind(("panoptic/annotations/panoptic_train.json",), _text, _read_annotations),
+    "panoptic-png": Kind(("panoptic/annotations/panoptic_train/a.png",), _png, _read_annotations),
+    "voc": Kind(("voc/SegmentationClass/0000.png",), _png, _read_annotations),
+    "voc-lists": Kind(("voc/ImageSets/Segmentation/train.txt", "voc/labelmap.txt"), damaged, _read_annotations),
+    "vistas": Kind(("vistas/training/v1.2/labels/training.png",), _png, _read_labelled("mapillary-v1.2")),
+    "bdd100k": Kind(("bdd100k/labels/sem_seg/masks/train/train.png",), _png, _read_labelled("bdd100k")),
+    "camvid": Kind(("camvid/train_labels/0001TP_L.png",), _png, _read_labelled("camvid")),
+    "brushes": Kind(("brushes/task-1-annotation-1-by-1-tag-road-0.png",), _png, _read_annotations),
+    "brush-tasks": Kind(("brushes/tasks.json",), _text, _read_annotations),
+    "hugging-face": Kind(("table/metadata.jsonl", "table/id2label.json"), _lines, _read_annotations),
+    "parquet": Kind(("parquet/train.parquet",), damaged, _read_annotations),
     "ranges": Kind(("checkpoint/tiny.calibration.json",), _text, _read_ranges),
     "report": Kind(("report/before.json",), _text, _read_report),
 }
 
 
 def make_case(kind: Kind, random: Random, folder: Path, sound: bool) -> Path:
-    """Copy a file of `kind` and what stands beside it into `folder`; return the file, damaged unless `sound`."""
+    """Copy a file of `kind` and the files beside it into `folder`; return the file, damaged unless `sound`."""
     origin = _sound() / random.choice(kind.files)
-    inside = folder / origin.parent.name
+    below = origin.relative_to(_sound())
+    inside = folder / below.parts[0]
     if origin.parent.name == "video":
         inside.mkdir()
         shutil.copyfile(origin, inside / origin.name)
     else:
-        shutil.copytree(origin.parent, inside)
-    path = inside / origin.name
+        shutil.copytree(_sound() / below.parts[0], inside)
+    path = folder / below
     if not sound and random.random() < 0.02:
         path.unlink()
         path.mkdir()

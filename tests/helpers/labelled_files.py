@@ -29,7 +29,7 @@ def photo(seed: int = 0, height: int = HEIGHT, width: int = WIDTH) -> Array:
 
 
 def save(path: Path, pixels: Array | Image.Image, **options: Any) -> Path:  # noqa: ANN401 - Pillow's
-    """Write an image file of the format that its name says."""
+    """Write an image file in the format of its suffix."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
     image.save(path, **options)

@@ -1,4 +1,4 @@
-"""Frames of one colour for the preview, and someone who looks at it."""
+"""Frames of one colour for the preview, and viewers of it."""
 
 import http.client
 import socket
@@ -14,7 +14,9 @@ import cv2
 import numpy as np
 
 from helpers.images import decode_image
+from segdata.spec import ModelSpec
 from segdata.video.picture import Picture
+from segrun.drawing.look import Look
 from segrun.frame import Frame, Segmented
 from segrun.preview.sink import PreviewSink
 
@@ -24,7 +26,14 @@ RED, GREEN, BLUE = (200, 30, 30), (30, 170, 30), (30, 30, 200)
 STREAM = b"GET /stream.mjpg HTTP/1.1\r\nHost: localhost\r\n\r\n"
 WATCHDOG = 20.0  # seconds after which a test fails that would hang
 
+SPEC = ModelSpec(8, 8, "three", CLASSES, COLOURS, "unet", {})
+
 Serve = Callable[..., PreviewSink]
+
+
+def opened(address: str = "127.0.0.1:0", token: str | None = None) -> PreviewSink:
+    """A preview that shows the frames as they are, unless a viewer wants to see the classes."""
+    return PreviewSink(address, token, SPEC, Look(alpha=0))
 
 
 def picture(colour: Sequence[int], height: int = 96, width: int = 160) -> Picture:
@@ -40,7 +49,7 @@ def segmented(shown: Picture, number: int = 0, late: float = 0.0) -> Segmented:
 
 
 def write(sink: PreviewSink, shown: Picture, number: int = 0, late: float = 0.0) -> None:
-    sink.write(segmented(shown, number, late), shown)
+    sink.write(segmented(shown, number, late), None)
 
 
 @contextmanager
@@ -105,7 +114,7 @@ class Viewer:
         self._jpeg = b""
 
     def jpeg(self) -> bytes | None:
-        """The next frame, None at the end of the stream; fails if the stream is not as RFC 2046 has it."""
+        """The next frame, None at the end of the stream; fails if the stream does not follow RFC 2046."""
         if not self._jpeg:
             assert self.response.readline() == b"--frame\r\n"
         assert self.response.readline() == b"Content-Type: image/jpeg\r\n"

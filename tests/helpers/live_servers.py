@@ -1,4 +1,4 @@
-"""What cameras do: deliver, fall silent, hang up, come back. Each connection follows the next `Play` of a script."""
+"""Cameras that deliver, fall silent, hang up and come back. Each connection follows the next `Play` of a script."""
 
 import http.server
 import re
@@ -16,14 +16,14 @@ Then = Literal["hang up", "fall silent"]
 
 @dataclass(frozen=True)
 class Play:
-    """What one connection gets: pieces of a stream, and then nothing more."""
+    """What one connection receives: pieces of a stream, and then nothing more."""
 
     pieces: Sequence[bytes]
     then: Then = "hang up"
 
 
 class Script:
-    """Hands each connection its `Play`; the last one is for all that come later. `visits` counts connections."""
+    """Gives each connection its `Play`, and the last one to all later connections. `visits` counts connections."""
 
     def __init__(self, plays: Sequence[Play]) -> None:
         self._plays = plays
@@ -68,7 +68,7 @@ def http_camera(content_type: str, plays: Sequence[Play]) -> Iterator[tuple[str,
 
 @contextmanager
 def file_server(path: Path, ranges: bool = True, drops: int = 0) -> Iterator[tuple[str, list[int]]]:
-    """Serve a file at the address that is given; `drops` connections are lost after a tenth of it.
+    """Serve a file at the yielded address; `drops` connections are lost after a tenth of it.
 
     Without `ranges` it is sent from the beginning only. The list has where each connection began.
     """

@@ -8,16 +8,23 @@ import numpy.typing as npt
 import pytest
 
 from helpers.progress import Told
-from segdata.labels import CITYSCAPES_29
-from segdata.options import PrepareOptions
+from segdata.images.size import Size
+from segdata.labels import CITYSCAPES_29, LabelSpace
+from segdata.options import Ids, PrepareOptions
+from segdata.prepare.layouts.find import complete, find_layout
+from segdata.prepare.pair import Splits
 from segdata.prepare.prepare import PrepareReport, prepare
-from segdata.size import Size
 from segdata.synth import scene
 
 SIZES = (Size(64, 64), Size(128, 128), Size(128, 256))
 SMALL = (Size(32, 32),)
 VAL = 10
 TOTAL = 3 + VAL
+
+
+def find_pairs(source: Path, space: LabelSpace = CITYSCAPES_29, ids: Ids = "auto") -> Splits:
+    """Return the pairs of `source` by split, none of them without its other half."""
+    return complete(source, find_layout(source, space, ids)).splits
 
 
 def run(options: PrepareOptions) -> PrepareReport:
@@ -49,7 +56,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def stamps(folder: Path) -> dict[str, tuple[int, int]]:
-    """Return inode and time of everything below a folder: what writing anew would change."""
+    """Return inode and time of everything below a folder, which writing again would change."""
     paths = [folder, *folder.rglob("*")]
     return {str(path): (path.stat().st_ino, path.stat().st_mtime_ns) for path in paths}
 
@@ -81,7 +88,7 @@ def write_official(source: Path, name: str, seed: int = 0) -> None:
 
 
 def write_unknown(source: Path, name: str, pixels: int) -> None:
-    """Write a frame of road in which some pixels have an id that is none."""
+    """Write a frame of road in which some pixels have an unknown id."""
     mask = np.full((64, 64), 7, dtype=np.uint8)
     mask.flat[:pixels] = 200
     write_png(source / "images" / f"{name}.png", np.full((64, 64, 3), len(name), dtype=np.uint8))

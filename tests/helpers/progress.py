@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 
 class Told:
-    """`totals` and `done` are what `start` was told, `notes` what `advance` was, after which `on_advance` is called."""
+    """`totals` and `done` are the arguments of `start`, `notes` those of `advance`, which then calls `on_advance`."""
 
     def __init__(self, on_advance: Callable[[], object] = lambda: None) -> None:
         self.totals: list[int | None] = []

@@ -1,4 +1,4 @@
-"""PyAV's streams and times with their types, where PyAV's own leave open what a test knows."""
+"""Typed wrappers for PyAV's streams and times, where PyAV's own types are too loose for tests."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -12,7 +12,7 @@ from segdata.video.sound import AnyPacket
 
 
 class NoTimeError(ValueError):
-    """A frame or packet does not say when it is."""
+    """A frame or packet has no time."""
 
 
 def add_video(
@@ -40,12 +40,12 @@ def add_audio(
 
 
 def shown(item: Frame | AnyPacket) -> Fraction:
-    """Return when a frame or packet is shown, in seconds; raise NoTimeError if it does not say so."""
+    """Return when a frame or packet is shown, in seconds; raise NoTimeError if it has no time."""
     return _seconds(item.pts, item.time_base)
 
 
 def decoded(item: Frame | AnyPacket) -> Fraction:
-    """Return when a frame or packet is decoded, in seconds; raise NoTimeError if it does not say so."""
+    """Return when a frame or packet is decoded, in seconds; raise NoTimeError if it has no time."""
     return _seconds(item.dts, item.time_base)
 
 

@@ -1,4 +1,4 @@
-"""Folders of photos, of masks and of both, at random: what of it is labels is known.
+"""Random folders of photos, masks and both, with the expected labels.
 
 As a script, in tests/: python -m helpers.random_folders COUNT [SEED] goes through `check` and `prepare` with as many.
 """
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segdata.errors import EdgeSegError
+from segdata.images.size import Size
 from segdata.labels import CITYSCAPES_29
 from segdata.options import CheckOptions, PrepareOptions
 from segdata.prepare.check import check
 from segdata.prepare.prepare import prepare
-from segdata.size import Size
 from segdata.synth import scene
 
 Array = NDArray[np.uint8]
@@ -127,7 +127,7 @@ def _in_palette(ids: Array, colours: Array) -> Image.Image:
 
 _VOC = np.random.default_rng(0).integers(0, 256, (256, 3), np.uint8)  # colours of no class: indices tell all
 
-# How masks are stored: suffix, and what is saved there of classes and space.
+# How masks are stored: the suffix, and the pixels for given classes and label space.
 _EVERY: dict[str, tuple[str, Callable[[Array, str], Image.Image]]] = {
     "grey PNG": (".png", lambda c, s: Image.fromarray(_ids(c, s))),
     "grey BMP": (".bmp", lambda c, s: Image.fromarray(_ids(c, s))),
@@ -192,7 +192,7 @@ def _save(path: Path, image: Image.Image) -> None:
 
 
 def outcome(made: Made) -> tuple[str, list[str]]:
-    """Return how `check` and `prepare` took a folder, accepted or refused, and what is wrong with that."""
+    """Return whether `check` and `prepare` accepted a folder, and what is wrong with that."""
     space = made.space if made.space != "two" else str(made.folder.parent / SPACE_FILE)
     target = made.folder.parent / "out"
     wrong = []
@@ -228,7 +228,7 @@ def outcome(made: Made) -> tuple[str, list[str]]:
 
 
 def main(count: int, seed: int) -> int:
-    """Print how many folders were taken how, and each that was taken wrongly; return how many those are."""
+    """Print how many folders were accepted and refused, and each wrong result; return the number of wrong ones."""
     counts: Counter[tuple[str, str]] = Counter()
     failures = 0
     for index in range(count):

@@ -1,4 +1,4 @@
-"""What `--from` leaves, read so that two runs can be compared."""
+"""Reads the results of `--from`, so that two runs can be compared."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ def receipts_of(folder: Path) -> list[dict[str, Any]]:
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    """Return every file below a folder, receipts without what differs from run to run."""
+    """Return every file below a folder; receipts without the fields that differ from run to run."""
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file():

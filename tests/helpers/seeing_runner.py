@@ -1,4 +1,4 @@
-"""A runner that needs no network: what it sees is always the same, and it remembers what it was shown."""
+"""A runner without a network: its labels are always the same, and it records its frames."""
 
 import numpy as np
 
@@ -13,10 +13,11 @@ SPEC = ModelSpec(
 
 
 class SkyAndPerson(Runner):
-    """Sees sky on the left and a person on the right, whatever it is shown; keeps the frames it was given."""
+    """Predicts sky on the left and a person on the right of every frame; keeps the frames."""
 
     name, precision, computes, device = "test", "fp32", "f32", "none"
     spec = SPEC
+    calibration_frames: frozenset[str] = frozenset()
 
     def __init__(self, fail_at: int | None = None, batch: int = 1) -> None:
         self.seen: list[Frames] = []

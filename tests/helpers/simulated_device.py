@@ -19,7 +19,7 @@ import numpy as np
 
 
 class Violation(AssertionError):  # noqa: N818 - the program's error, not ours
-    """The program did what works by luck on a real GPU, or not at all."""
+    """The program did something that works on a real GPU only by luck, or not at all."""
 
 
 @dataclass(eq=False)
@@ -68,11 +68,15 @@ class Simulation:
         self.failed_in: str | None = None
         self.allocation_allowed = True
         self.compute_capability = (7, 5)
+        self.number = 0  # of the two GPUs that the machine has
         self.left: dict[int, tuple[str, object]] = {}  # what was made and not freed, and its context
         self.stack: list[Any] = []  # contexts, the current one last
         self.memory: dict[int, Memory] = {}  # by device address
         self.queues: dict[int, Queue] = {}  # by stream handle
         self.violations: list[str] = []
+        self.compiled = 0  # how often TensorRT-RTX compiled kernels
+        self.told = False  # a call has failed, so that the program can know
+        self.printed: list[str] = []  # on stderr, by pycuda, after that
         self.keys = count(1)
         from helpers.simulated_pycuda import driver_of
 
@@ -83,15 +87,21 @@ class Simulation:
         return Violation(text)
 
     def check_clean(self) -> None:
-        """Raise Violation if anything forbidden was done or anything is left."""
+        """Raise Violation if something forbidden was done, something is left, or pycuda reported a lost context.
+
+        Objects of a lost context are gone with it.
+        """
         if self.stack:
             self.violations.append("a context is still current")
-        self.violations.extend(f"{name} was not freed" for name, _ in self.left.values())
+        if self.dead:
+            self.violations.extend(f"pycuda wrote: {line}" for line in self.printed)
+        else:
+            self.violations.extend(f"{name} was not freed" for name, _ in self.left.values())
         if self.violations:
             raise Violation("; ".join(self.violations))
 
     def forbid_allocation(self) -> None:
-        """From now on, whatever takes memory is a Violation."""
+        """From now on, any allocation is a Violation."""
         self.allocation_allowed = False
 
     def make(self, name: str) -> int:
@@ -106,11 +116,13 @@ class Simulation:
         self.left.pop(key, None)
 
     def fails(self, name: str, frees: bool = False) -> bool:
-        """Count a call, let some work happen, and say whether this call is to fail."""
+        """Count a call, let some work happen, and return whether this call must fail."""
         self.calls += 1
         if self.dead:
+            self.told |= not frees
             return True
         if self.calls == self.fail_at:
+            self.told |= not frees
             self.failed_in = name
             # A context that cannot be made current is lost, and so is all that needs it.
             if self.sticky or name == "Context.push":
@@ -162,13 +174,13 @@ class Simulation:
         queue.work.append(work)
 
     def poison(self, work: Work) -> None:
-        """Garbage stands where the work will write, as soon as nothing before it needs the memory."""
+        """Fill the memory that the work will write with garbage, as soon as no earlier work needs it."""
         for memory in work.writes:
             memory.content[...] = self.random.integers(0, 256, memory.content.shape)
         work.poisoned = True
 
     def step(self) -> bool:
-        """Take one step in some stream: poison what is written, or have it written. False if nothing can happen."""
+        """Take one step in some stream: poison the target, or write it. Returns False if nothing can happen."""
         ready = [queue for queue in self.queues.values() if queue.work and queue.work[0].ready()]
         if not ready:
             return False

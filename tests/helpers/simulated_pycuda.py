@@ -24,7 +24,7 @@ class OutOfMemoryError(Error):
 
 
 def native(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Have a function raise as one written in C does: without a frame that holds on to its arguments."""
+    """Make a function raise like one written in C: without a frame that keeps its arguments alive."""
 
     @wraps(function)
     def outer(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401
@@ -48,6 +48,7 @@ def driver_of(simulation: Simulation) -> SimpleNamespace:
     class Context:
         def __init__(self) -> None:
             self.thread = self.user = get_ident()
+            self.is_valid = True
             self.key = simulation.make("a context")
             simulation.left[self.key] = "a context", None
 
@@ -74,7 +75,13 @@ def driver_of(simulation: Simulation) -> SimpleNamespace:
             simulation.finish(lambda: not simulation.busy(current))
 
         def detach(self) -> None:
+            if not self.is_valid:
+                raise LogicError("cannot detach from invalid context")
+            self.is_valid = False
             if self.thread != get_ident():
+                if simulation.dead:  # it is forgotten, and CUDA is not asked
+                    simulation.drop(self.key)
+                    return
                 raise simulation.violation("a context is detached in another thread than its own: pycuda leaks it")
             if simulation.busy(self):
                 simulation.violation("a context is detached while work is under way")
@@ -84,17 +91,28 @@ def driver_of(simulation: Simulation) -> SimpleNamespace:
             if simulation.stack and simulation.stack[-1] is self:
                 simulation.stack.pop()
             simulation.drop(self.key)
-            call("Context.detach", frees=True)
+            if simulation.fails("Context.detach", frees=True) and simulation.told:
+                simulation.printed.append("a context cannot be detached")
 
     class Device:
         def __init__(self, ordinal: int) -> None:
             call("Device")
-            assert ordinal == 0
+            assert ordinal == simulation.number
+
+        @staticmethod
+        def count() -> int:
+            return 2
 
         def name(self) -> str:
+            call("Device.name")
             return "Simulated GTX 1660 Ti"
 
+        def pci_bus_id(self) -> str:
+            call("Device.pci_bus_id")
+            return f"0000:{simulation.number + 1:02}:00.0"
+
         def compute_capability(self) -> tuple[int, int]:
+            call("Device.compute_capability")
             return simulation.compute_capability
 
         def make_context(self) -> Context:
@@ -104,7 +122,7 @@ def driver_of(simulation: Simulation) -> SimpleNamespace:
             return made
 
     class Owned:
-        """What belongs to the context it was made in."""
+        """An object that belongs to the context it was made in."""
 
         def __init__(self, what: str) -> None:
             simulation.require_current(what)
@@ -122,6 +140,7 @@ def driver_of(simulation: Simulation) -> SimpleNamespace:
             self.memory = Memory(what, content)
 
         def free(self) -> None:
+            """Free it; like pycuda, print CUDA's error to stderr, unless the context is gone."""
             if not self.memory.live:
                 raise simulation.violation(f"{self.what} is freed twice")
             if simulation.pending(self.memory):
@@ -129,7 +148,9 @@ def driver_of(simulation: Simulation) -> SimpleNamespace:
             self.memory.live = False
             self.memory.content[...] = simulation.random.integers(0, 256, self.memory.content.shape)
             simulation.drop(self.key)
-            call(f"{type(self).__name__}.free", frees=True)
+            refused = self.context.is_valid and simulation.fails(f"{type(self).__name__}.free", frees=True)
+            if refused and simulation.told:
+                simulation.printed.append(f"{self.what} cannot be freed")
 
     class DeviceAllocation(Allocation):
         def __init__(self, size: int) -> None:
@@ -238,6 +259,7 @@ def driver_of(simulation: Simulation) -> SimpleNamespace:
         **{"Context": Context, "Device": Device, "Stream": Stream, "Event": Event},
         event_flags=SimpleNamespace(BLOCKING_SYNC=1, DISABLE_TIMING=2),
         init=init,
+        get_driver_version=lambda: 13000,
         mem_alloc=mem_alloc,
         pagelocked_empty=pagelocked_empty,
         memcpy_htod_async=memcpy_htod_async,

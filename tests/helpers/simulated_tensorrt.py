@@ -1,20 +1,24 @@
-"""TensorRT's runtime and cuda-bindings' graphs on the simulated device, and engines that compute a real function."""
+"""TensorRT's runtime on the simulated device, and engines that compute a real function."""
 
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum, IntEnum
+from enum import Enum
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import onnxruntime
 
+from helpers.simulated_bindings import bindings_of
 from helpers.simulated_device import Simulation, Work
+from segrun.runners.tensorrt.bindings import BindingsDriver
 from segrun.runners.tensorrt.library import TensorRT
 from segrun.runners.tensorrt.manifest import Flavour
 from segrun.runners.tensorrt.runner import Libraries
 
 VERSION = "10.16.1.11"
+KERNELS = b"compiled kernels"
 
 
 @dataclass(frozen=True)
@@ -89,28 +93,24 @@ class DataType(Enum):
     FLOAT, HALF, INT64, UINT8 = range(4)
 
 
-class CUresult(IntEnum):
-    """What a call of CUDA's driver says."""
-
-    CUDA_SUCCESS = 0
-    CUDA_ERROR_UNKNOWN = 999
-
-
 def libraries_of(
     simulation: Simulation,
     load: Callable[[bytes], Program],
     flavour: Flavour = "tensorrt",
     graphs: bool = False,
     uncapturable: bool = False,
+    cuda: str = "pycuda",
 ) -> Libraries:
     """Return what a runner needs, on a simulated device. `load` reads a plan, raising ValueError if it cannot.
 
-    `graphs` installs cuda-bindings; `uncapturable` engines refuse to run while a graph is captured.
+    `graphs` installs cuda-bindings; `cuda` is what the device is driven through, "pycuda" or "cuda-bindings";
+    `uncapturable` engines refuse to run while a graph is captured.
     """
     logger = Logger()
     module = _tensorrt_of(simulation, load, logger, flavour, uncapturable)
-    bindings = _bindings_of(simulation) if graphs else None
-    return Libraries(TensorRT(module, flavour), logger, simulation.driver, bindings)
+    bindings = bindings_of(simulation)
+    driver = BindingsDriver(bindings) if cuda == "cuda-bindings" else simulation.driver
+    return Libraries(TensorRT(module, flavour), logger, driver, bindings if graphs else None)
 
 
 def _tensorrt_of(simulation: Simulation, load: Any, logger: Logger, flavour: str, uncapturable: bool) -> Any:  # noqa: ANN401
@@ -134,10 +134,42 @@ def _tensorrt_of(simulation: Simulation, load: Any, logger: Logger, flavour: str
             if any(work.user == self.key for queue in simulation.queues.values() for work in queue.work):
                 simulation.violations.append(f"{self.what} is destroyed while it runs")
 
+    class RuntimeCache:
+        """The kernels that TensorRT-RTX compiled."""
+
+        def __init__(self) -> None:
+            self.content = b""
+
+        def deserialize(self, content: bytes) -> bool:
+            simulation.require_current("deserialize of a runtime cache")
+            if content != KERNELS:
+                logger.errors.append("the runtime cache is of another GPU")
+                return False
+            self.content = content
+            return True
+
+        def serialize(self) -> bytes:
+            return self.content
+
+    class RuntimeConfig:
+        """The options of an execution context."""
+
+        def __init__(self) -> None:
+            self.cuda_graph_strategy = "DISABLED"
+            self.cache = RuntimeCache()  # each its own, unless it is told otherwise
+
+        def create_runtime_cache(self) -> RuntimeCache:
+            return RuntimeCache()
+
+        def set_runtime_cache(self, cache: RuntimeCache) -> bool:
+            self.cache = cache
+            return True
+
     class ExecutionContext(Owned):
-        def __init__(self, program: Program) -> None:
+        def __init__(self, program: Program, config: RuntimeConfig | None) -> None:
             super().__init__("an execution context")
             self.program = program
+            self.config = None if config is None else weakref.ref(config)
             self.addresses: dict[str, int] = {}
 
         def set_tensor_address(self, name: str, memory: int) -> bool:
@@ -154,6 +186,12 @@ def _tensorrt_of(simulation: Simulation, load: Any, logger: Logger, flavour: str
             if uncapturable and simulation.queues[stream_handle].capture is not None:
                 logger.errors.append("not permitted when stream is capturing")
                 return False
+            if self.config is not None:
+                config = self.config()
+                if config is None:
+                    raise simulation.violation("a runtime config is gone before its execution context")
+                simulation.compiled += config.cache.content != KERNELS
+                config.cache.content = KERNELS
             memory = {name: simulation.memory[address] for name, address in self.addresses.items()}
             frames = memory["frames"]
             outputs = tuple(memory[name] for name in ("labels", "confidence") if name in memory)
@@ -190,15 +228,13 @@ def _tensorrt_of(simulation: Simulation, load: Any, logger: Logger, flavour: str
         def get_tensor_shape(self, name: str) -> tuple[int, ...]:
             return self.program.tensors[name][2]
 
-        def create_runtime_config(self) -> SimpleNamespace:
-            return SimpleNamespace(cuda_graph_strategy="DISABLED")
+        def create_runtime_config(self) -> RuntimeConfig:
+            assert flavour == "tensorrt-rtx"
+            return RuntimeConfig()
 
-        def create_execution_context(self, config: SimpleNamespace | None = None) -> ExecutionContext | None:
+        def create_execution_context(self, config: RuntimeConfig | None = None) -> ExecutionContext | None:
             simulation.require_current("create_execution_context", self.context)
-            if config is not None:
-                assert flavour == "tensorrt-rtx"
-                assert config.cuda_graph_strategy == "WHOLE_GRAPH_CAPTURE"
-            return None if fails("create_execution_context") else ExecutionContext(self.program)
+            return None if fails("create_execution_context") else ExecutionContext(self.program, config)
 
     class Runtime:
         def __init__(self, given: object) -> None:
@@ -223,58 +259,3 @@ def _tensorrt_of(simulation: Simulation, load: Any, logger: Logger, flavour: str
     if flavour == "tensorrt-rtx":
         names["CudaGraphStrategy"] = SimpleNamespace(WHOLE_GRAPH_CAPTURE="WHOLE_GRAPH_CAPTURE")
     return SimpleNamespace(**names)
-
-
-def _bindings_of(simulation: Simulation) -> SimpleNamespace:
-    """cuda.bindings.driver: every function returns its CUresult first."""
-    graphs: dict[int, list[Callable[[], Work]]] = {}
-
-    def result(name: str, frees: bool = False) -> Any:  # noqa: ANN401
-        simulation.require_current(name)
-        return CUresult.CUDA_ERROR_UNKNOWN if simulation.fails(name, frees) else CUresult.CUDA_SUCCESS
-
-    def begin(stream: int, mode: str) -> tuple[object]:
-        assert mode == "THREAD_LOCAL"
-        code = result("cuStreamBeginCapture")
-        if code is CUresult.CUDA_SUCCESS:
-            simulation.queues[stream].capture = []
-        return (code,)
-
-    def end(stream: int) -> tuple[object, int | None]:
-        work, simulation.queues[stream].capture = simulation.queues[stream].capture, None
-        if result("cuStreamEndCapture") is not CUresult.CUDA_SUCCESS:
-            return CUresult.CUDA_ERROR_UNKNOWN, None
-        key = simulation.make("a graph")
-        graphs[key] = list(work or [])
-        return CUresult.CUDA_SUCCESS, key
-
-    def instantiate(graph: int, flags: int) -> tuple[object, int | None]:
-        if result("cuGraphInstantiate") is not CUresult.CUDA_SUCCESS:
-            return CUresult.CUDA_ERROR_UNKNOWN, None
-        key = simulation.make("an executable graph")
-        graphs[key] = graphs[graph]
-        return CUresult.CUDA_SUCCESS, key
-
-    def launch(executable: int, stream: int) -> tuple[object]:
-        code = result("cuGraphLaunch")
-        if code is CUresult.CUDA_SUCCESS:
-            for make in graphs[executable]:
-                simulation.enqueue(stream, make)
-        return (code,)
-
-    def destroy(name: str) -> Callable[[int], tuple[object]]:
-        def free(key: int) -> tuple[object]:
-            simulation.drop(key)
-            return (result(name, frees=True),)
-
-        return free
-
-    return SimpleNamespace(
-        CUstreamCaptureMode=SimpleNamespace(CU_STREAM_CAPTURE_MODE_THREAD_LOCAL="THREAD_LOCAL"),
-        cuStreamBeginCapture=begin,
-        cuStreamEndCapture=end,
-        cuGraphInstantiate=instantiate,
-        cuGraphLaunch=launch,
-        cuGraphDestroy=destroy("cuGraphDestroy"),
-        cuGraphExecDestroy=destroy("cuGraphExecDestroy"),
-    )

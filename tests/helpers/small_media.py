@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from helpers.pyav import add_audio, add_video, mux_in_order
+from segdata.synth import drive
 from segdata.video.picture import Picture, Reformatter
 from segdata.video.reader import Decoded
 from segdata.video.sound import AnyPacket
@@ -25,7 +26,7 @@ Result = TypeVar("Result")
 
 
 def numbered(number: int, height: int = HEIGHT, width: int = WIDTH) -> av.VideoFrame:
-    """Return frame `number`, less than NUMBERS: it says its number by how bright it is."""
+    """Return frame `number`, less than NUMBERS; its brightness encodes its number."""
     picture = Picture.blank(height, width, ColourCoding("bt601", full_range=False))
     for plane, value in zip(picture.planes, (20 + 2 * number, 128, 128), strict=True):
         plane[:] = value
@@ -45,7 +46,7 @@ def number_of(item: Decoded) -> int:
 
 
 class Unseekable(io.BytesIO):
-    """Takes what is written as a pipe does: nothing can be changed later, and so a stream says not how long it is."""
+    """A file that cannot seek, like a pipe, so that a stream cannot declare its length."""
 
     def seekable(self) -> bool:
         return False
@@ -97,21 +98,42 @@ def every(count: int, rate: int = 25, start: Fraction = Fraction(0)) -> list[Fra
     return [start + Fraction(number, rate) for number in range(count)]
 
 
-def in_time(work: Callable[[], Result]) -> Result:
-    """Return what `work` returns, or raise what it raises; fail if it hangs."""
-    results: list[Result] = []
-    errors: list[BaseException] = []
+def outcome(work: Callable[[], Result]) -> Result | BaseException:
+    """Return what `work` returns or raises; fail if it hangs."""
+    outcomes: list[Result | BaseException] = []
 
     def run() -> None:
         try:
-            results.append(work())
+            outcomes.append(work())
         except BaseException as error:
-            errors.append(error)
+            outcomes.append(error)
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     thread.join(PATIENCE)
     assert not thread.is_alive(), f"still at work after {PATIENCE:.0f} s"
-    if errors:
-        raise errors[0]
-    return results[0]
+    return outcomes[0]
+
+
+def in_time(work: Callable[[], Result]) -> Result:
+    """Return what `work` returns, or raise what it raises; fail if it hangs."""
+    result = outcome(work)
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
+def write_street(path: Path) -> None:
+    """Write a drive of 12 frames, 160x96 at 25 a second, with B-frames and a mono AAC track; PyAV alone writes it."""
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("aac", rate=48000, layout="mono")
+        picture = container.add_stream("libx264", rate=25, width=160, height=96, pix_fmt="yuv420p")
+        for made in drive(3, 96, 160, 12, 25.0):
+            container.mux(picture.encode(av.VideoFrame.from_ndarray(made.image, format="rgb24")))
+        for start in range(0, 22 * 1024, 1024):
+            wave = 0.3 * np.sin(np.arange(start, start + 1024, dtype=np.float32)[None] / 20)
+            samples = av.AudioFrame.from_ndarray(wave, format="fltp", layout="mono")
+            samples.sample_rate, samples.pts = 48000, start
+            container.mux(sound.encode(samples))
+        for stream in (picture, sound):
+            container.mux(stream.encode())

@@ -1,4 +1,4 @@
-"""One sound file of each kind that edgeseg reads, small, to be damaged."""
+"""A small valid file of each kind that edgeseg reads, for tests that damage it."""
 
 import json
 import shutil
@@ -12,13 +12,15 @@ import torch
 
 from helpers import sample_reports
 from helpers.pyav import add_audio, add_video
+from helpers.sound_labels import write_sound_labels
 from segdata.files import sha256_of
+from segdata.images.size import Size
 from segdata.labels import CITYSCAPES_29
 from segdata.options import PrepareOptions, SynthOptions
+from segdata.prepare.frame import prepare_pair
 from segdata.prepare.journal import Journal
 from segdata.prepare.plan import make_plan
-from segdata.prepare.prepare import prepare, prepare_pair
-from segdata.size import Size
+from segdata.prepare.prepare import prepare
 from segdata.spec import ModelSpec
 from segdata.synth import drive
 from segdata.synth.write import write_synthetic
@@ -40,17 +42,18 @@ SPEC = ModelSpec(
 
 
 def write_sound_files(folder: Path) -> None:
-    """Write a folder a kind into `folder`: what is in it belongs together."""
+    """Write a folder for each kind into `folder`; its files belong together."""
     torch.manual_seed(0)
     _write_videos(folder / "video")
     _write_models(folder)
     _write_dataset(folder)
     _write_label_spaces(folder / "labels")
     _write_report(folder / "report")
+    write_sound_labels(folder)
 
 
 def prepare_options(source: Path, target: Path) -> PrepareOptions:
-    """Return the preparation that the journal was begun by."""
+    """Return the options of the preparation that began the journal."""
     return PrepareOptions(source=source, target=target, sizes=(Size(SIDE, SIDE),))
 
 

@@ -1,4 +1,4 @@
-"""Small videos that say when: white frames and beeps at the same moments, in any container and codec."""
+"""Small videos with white frames and beeps at the same moments, in any container and codec."""
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
@@ -13,7 +13,7 @@ from helpers.pyav import shown as time_of
 from segdata.video.picture import Reformatter
 from segdata.video.reader import Decoded, VideoReader
 from segdata.video.sound import AnyPacket, AudioPolicy
-from segdata.video.writer import VideoWriter
+from segdata.video.writer import VideoSettings, VideoWriter
 
 HEIGHT, WIDTH = 48, 64
 RATE = 25
@@ -23,7 +23,7 @@ BEEP = Fraction(1, 5)
 
 
 def times(count: int, start: Fraction | int = 0, without: Iterable[int] = ()) -> list[Fraction]:
-    """Return the times of frames at the usual rate, but for those `without`."""
+    """Return the times of frames at the usual rate, except those in `without`."""
     return [start + Fraction(number, RATE) for number in range(count) if number not in set(without)]
 
 
@@ -38,7 +38,7 @@ def make(
     options: dict[str, str] | None = None,
     seconds: Fraction | None = None,
 ) -> None:
-    """Write frames shown at `shown`; those within BEEP after one of `moments` are white, and the sound is loud then.
+    """Write frames shown at `shown`. In the BEEP after each of `moments`, frames are white and the sound is loud.
 
     The sound goes from the first frame for `seconds`, by default to the last frame.
     """
@@ -78,7 +78,7 @@ def _sound(
 
 
 def flashes(path: Path) -> list[float]:
-    """Return when the picture turns white, in seconds, as PyAV alone says it."""
+    """Return when the picture turns white, in seconds, read with PyAV only."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         # What AVI says is when a frame is decoded, which is when it is shown where there are no B-frames.
@@ -91,7 +91,7 @@ def flashes(path: Path) -> list[float]:
 
 
 def beeps(path: Path) -> list[float]:
-    """Return when the sound turns loud, in seconds, as PyAV alone says it."""
+    """Return when the sound turns loud, in seconds, read with PyAV only."""
     with av.open(str(path)) as container:
         stream = container.streams.audio[0]
         found: list[float] = []
@@ -115,7 +115,7 @@ def beeps(path: Path) -> list[float]:
 
 
 def shown_at(path: Path) -> list[float]:
-    """Return when each frame is shown, in seconds, as PyAV alone says it."""
+    """Return when each frame is shown, in seconds, read with PyAV only."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         by_dts = container.format.name in {"asf", "avi"}
@@ -127,7 +127,7 @@ def copy(source: Path, target: Path, policy: AudioPolicy = "copy") -> VideoWrite
     reformatter = Reformatter()
     with (
         VideoReader(source) as reader,
-        VideoWriter(target, reader.rate, reader.time_base, audio=reader.audio, policy=policy) as writer,
+        VideoWriter(target, reader.rate, reader.time_base, VideoSettings(audio=reader.audio, policy=policy)) as writer,
     ):
         for item in reader.read():
             if isinstance(item, Decoded):

@@ -1,4 +1,4 @@
-"""Networks as others write them in PyTorch, small and with random weights, exported to ONNX as they would."""
+"""Small PyTorch networks with random weights, written and exported to ONNX as others do it."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def _inverted(inner: int, outer: int, stride: int) -> nn.Sequential:
 
 
 class LRASPP(nn.Module):
-    """As in torchvision, on a MobileNetV3-like backbone: the map is weighted by what is pooled of all of it."""
+    """As in torchvision, on a MobileNetV3-like backbone: the map is weighted by its global pooling."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class SegFormer(nn.Module):
 
 
 def write_torch_network(kind: type[nn.Module], path: Path) -> None:
-    """Export a network of `kind` with random weights, as PyTorch's exporter does it today."""
+    """Export a network of `kind` with random weights, with PyTorch's current exporter."""
     torch.manual_seed(0)
     network = kind()
     for module in network.modules():

@@ -1,17 +1,36 @@
-"""What tests that start seg-train share: how it is started, and how what it leaves and says is read."""
+"""Helpers for tests that start seg-train: starting it, and reading its output and files."""
 
 import csv
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from segdata.dataset.dataset import Dataset
 from segdata.spec import ModelSpec
 from segtrain.history import EpochFigures
+from segtrain.options import TrainOptions
 
 COMMAND = Path(sys.executable).with_name("seg-train")
 TIMED = ("images_per_second", "outside_share")  # the columns of metrics.csv that no two runs share
 LIMIT = 600  # seconds, so that nothing waits for ever
+
+
+def tiny_options(dataset: Dataset, output: Path, **changes: Any) -> TrainOptions:  # noqa: ANN401 - any option
+    """Return the options of a training that takes seconds and has the same result in every run."""
+    small = TrainOptions(
+        dataset=dataset.folder,
+        output=output,
+        arch="nano",
+        width=8,
+        depth=2,
+        epochs=4,
+        batch_size=8,
+        precision="32-true",
+    )
+    return replace(small, **changes)
 
 
 class Heard:

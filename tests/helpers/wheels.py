@@ -1,14 +1,19 @@
-"""What tests of the built package share: a copy of the tree, its wheel, and environments with nothing else in them."""
+"""Helpers for tests of the built package: a copy of the tree, its wheel, and clean environments with it."""
 
-import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.metadata import distributions
+from importlib.metadata import Distribution, PackageNotFoundError, PathDistribution, distribution
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from helpers.children import without_coverage
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = {
@@ -32,7 +37,7 @@ def copy_tree(target: Path) -> None:
 def build_wheel(source: Path, target: Path) -> Path:
     """Build the wheel of a copy of the tree."""
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(target), str(source)]
-    result = subprocess.run(build, capture_output=True, text=True, check=False)
+    result = subprocess.run(build, env=without_coverage(), capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     return next(target.glob("*.whl"))
 
@@ -45,7 +50,7 @@ class Installed:
     folder: Path
 
     def run(self, program: str, *arguments: str | Path, fails: int = 0) -> subprocess.CompletedProcess[str]:
-        """Run one of its programs as a person would, who has set nothing for Python."""
+        """Run one of its programs without Python's environment variables."""
         done = subprocess.run(
             [self.environment / "bin" / program, *arguments],
             cwd=self.folder,
@@ -67,40 +72,70 @@ class Installed:
 
 def clean_variables() -> dict[str, str]:
     """Return the variables of this process without Python's own."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    kept = {name: value for name, value in without_coverage().items() if not name.startswith("PYTHON")}
     return kept | {"COLUMNS": "200", "OMP_NUM_THREADS": "1"}
 
 
-def install(wheel: Path, folder: Path, extra: str = "", borrowed: Sequence[str] = ()) -> Installed:
-    """Make a virtual environment in `folder` and install the wheel there, with the versions that are installed here.
+def install(wheel: Path, folder: Path, extra: str = "") -> Installed:
+    """Make a virtual environment in `folder` and install the wheel there, with what it asks for and nothing else.
 
-    `borrowed` are beginnings of names of packages that are not installed anew but linked from here.
+    What it asks for is linked from here, as it may be gigabytes; pip then finds nothing missing.
     """
     work = folder / "work"
     work.mkdir()
-    subprocess.run([sys.executable, "-m", "venv", folder / "environment"], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "environment"], check=True)
     made = Installed(folder / "environment", work)
-    if borrowed:
-        _link(borrowed, folder / "borrowed")
-        site_packages = Path(made.python("import sysconfig; print(sysconfig.get_path('purelib'))"))
-        (site_packages / "borrowed.pth").write_text(str(folder / "borrowed"))
-    constraints = folder / "constraints.txt"
-    versions = {d.name: d.version.partition("+")[0] for d in distributions() if d.name != "edgeseg"}
-    constraints.write_text("".join(f"{name}=={version}\n" for name, version in versions.items()))
-    # What is imported is compiled then, which is less than all.
-    pip = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", "-c", constraints)
-    made.run("python", *pip, f"{wheel}[{extra}]" if extra else wheel)
-    if "opencv-python-headless" in versions:  # the system lacks what the other build links against: see the Makefile
-        made.run("python", "-m", "pip", "uninstall", "--quiet", "--yes", "opencv-python")
-        made.run("python", *pip, "opencv-python-headless")
+    needed = _needed(wheel, extra)
+    _link(needed, folder / "linked")
+    site_packages = Path(made.python("import sysconfig; print(sysconfig.get_path('purelib'))"))
+    (site_packages / "linked.pth").write_text(str(folder / "linked"))
+    _pip(made, "install", "--quiet", "--no-deps", "--no-compile", str(wheel))
+    # Without the system libraries that OpenCV links against, its headless build is installed, as in the Makefile.
+    other_build = any(package.name == "opencv-python-headless" for package in needed)
+    _pip(made, "check", missing="opencv-python" if other_build else "")
     return made
 
 
-def _link(names: Sequence[str], target: Path) -> None:
-    target.mkdir()
-    for package in distributions():
-        if not any(re.match(rf"{name}([-_]|$)", package.name) for name in names):
+def _pip(into: Installed, *words: str, missing: str = "") -> None:
+    python = str(into.environment / "bin" / "python")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python]
+    done = subprocess.run([*pip, *words], env=clean_variables(), capture_output=True, text=True, timeout=LIMIT)
+    lines = done.stdout.splitlines()
+    fine = [line for line in lines if missing and line.endswith(f" requires {missing}, which is not installed.")]
+    assert done.returncode == 0 or lines == fine, done.stdout + done.stderr
+
+
+def _needed(wheel: Path, extra: str) -> list[Distribution]:
+    """Return what is installed here of what the wheel asks for, itself or by others."""
+    (metadata,) = (path for path in zipfile.Path(wheel).iterdir() if path.name.endswith(".dist-info"))
+    packages: dict[str, Distribution] = {"edgeseg": PathDistribution(metadata)}
+    waiting, seen = [("edgeseg", extra)], set[tuple[str, str]]()
+    while waiting:
+        asked = waiting.pop()
+        if asked in seen:
             continue
+        seen.add(asked)
+        name, extra = asked
+        packages[name] = packages.get(name) or _installed(name)
+        for requirement in map(Requirement, packages[name].requires or ()):
+            if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+                waiting += [(canonicalize_name(requirement.name), each) for each in ("", *requirement.extras)]
+    del packages["edgeseg"]
+    return list(packages.values())
+
+
+def _installed(name: str) -> Distribution:
+    try:
+        return distribution(name)
+    except PackageNotFoundError:
+        if name != "opencv-python":
+            raise
+        return distribution("opencv-python-headless")
+
+
+def _link(packages: Iterable[Distribution], target: Path) -> None:
+    target.mkdir()
+    for package in packages:
         for top in {file.parts[0] for file in package.files or ()} - {"..", "__pycache__"}:
             if not (target / top).exists():
                 (target / top).symlink_to(Path(str(package.locate_file(top))))

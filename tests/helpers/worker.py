@@ -1,8 +1,8 @@
-"""Reads damaged files, one after the other, and says of each what came of it; a process of its own.
+"""Reads damaged files one after the other, in a separate process, and reports the outcome of each.
 
     python worker.py SOUND WORK SEED '[["mp4", 0], ["mp4", 1]]'
 
-Before each file it writes a line `start`, after it a line of JSON. What ends it or hangs is its parent's to see.
+Before each file it writes a line `start`, after it a line of JSON. The parent notices if a file kills it or hangs it.
 """
 
 import faulthandler
@@ -28,7 +28,7 @@ LONGEST_LINE = 6000
 
 
 class _Watch:
-    """What Python opens, unpickles, starts and connects to while a file is read, where that is none of its business."""
+    """Records what Python opens, unpickles, starts and connects to, without reason, while a file is read."""
 
     def __init__(self, allowed: list[Path]) -> None:
         self._allowed = tuple(f"{path}{os.sep}" for path in allowed)
@@ -96,7 +96,7 @@ def main() -> None:
 
 
 def _memory(name: str) -> int:
-    """Return what /proc says of this process' memory, in bytes."""
+    """Return the memory of this process by /proc, in bytes."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition(f"{name}:")[2].split()[0]) * 1024
 

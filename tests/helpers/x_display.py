@@ -8,7 +8,7 @@ CURRENT_TIME = 0
 
 
 class _ClientMessage(ctypes.Structure):
-    """XClientMessageEvent, as long as an XEvent."""
+    """XClientMessageEvent, padded to the size of an XEvent."""
 
     _fields_ = [
         ("type", c_int),

@@ -1,4 +1,4 @@
-"""What damaged files were found to do, one test each, so that none does it again."""
+"""Faults that damaged files once caused, a test for each, so that none comes back."""
 
 import json
 import os
@@ -18,8 +18,8 @@ from safetensors.torch import load_file, save_file
 
 from helpers.damage import DEEP
 from helpers.sound_files import SIDE, SPEC, prepare_options
-from segdata.arrays import open_array
-from segdata.dataset import Dataset
+from segdata.dataset.arrays import open_array
+from segdata.dataset.dataset import Dataset
 from segdata.errors import ContractError, EdgeSegError, InputError
 from segdata.prepare.label_files import find_label_space
 from segdata.prepare.prepare import prepare
@@ -298,7 +298,7 @@ def test_a_video_in_a_format_nobody_knows_is_refused(sound: Path, tmp_path: Path
 def test_a_video_of_too_large_frames_is_refused(
     sound: Path, refused: "Refused", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("segdata.video.reader.LARGEST_PICTURE", 64 * 48 - 1)
+    monkeypatch.setattr("segdata.video.container.LARGEST_PICTURE", 64 * 48 - 1)
     with refused("says 64x48 pixels, need 3071 or less"):
         VideoReader(sound / "video/street.mp4")
 
@@ -314,7 +314,7 @@ def test_no_memory_is_taken_for_frames_a_video_only_says_it_has(sound: Path, tmp
 
 
 def png_of(width: int, height: int) -> bytes:
-    """Return a small file that says it has many pixels, and has them."""
+    """Return a small file that declares many pixels, and has them."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
@@ -327,7 +327,7 @@ def png_of(width: int, height: int) -> bytes:
 
 
 def png_of_a_chunk_that_lies() -> bytes:
-    """Return a small file whose pixels say they are 3 GB long; OpenCV would make room for them."""
+    """Return a small file whose pixel data claims to be 3 GB; OpenCV would allocate that."""
     data = png_of(64, 48)
     at = data.index(b"IDAT")
     return data[: at - 4] + struct.pack(">I", 3 << 30) + data[at:]

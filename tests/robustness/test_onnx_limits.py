@@ -1,4 +1,4 @@
-"""ONNX files that the runtimes would stumble over: refused in one line before one of them sees them."""
+"""ONNX files that would crash the runtimes: refused in one line before a runtime opens them."""
 
 import json
 from collections.abc import Callable

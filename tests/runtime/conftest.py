@@ -1,4 +1,4 @@
-"""What the tests of TensorRTRunner, and those of the preview, share."""
+"""Fixtures for the tests of TensorRTRunner and of the preview."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from helpers.engine_files import toy_spec, write_engine
-from helpers.live_preview import CLASSES, COLOURS, Serve, left_open, watched
+from helpers.live_preview import Serve, left_open, opened, watched
 from helpers.toy_engine import HEIGHT, WIDTH
 from segrun.preview.sink import PreviewSink
 
@@ -24,15 +24,15 @@ def rtx_engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Opens previews on free ports; afterwards they are finished, and must leave nothing."""
+    """Opens previews on free ports; closes them afterwards and checks that nothing is left."""
     before = left_open()
-    opened = []
+    sinks = []
 
     def serve(address: str = "127.0.0.1:0", token: str | None = None) -> PreviewSink:
-        opened.append(PreviewSink(address, token, CLASSES, COLOURS))
-        return opened[-1]
+        sinks.append(opened(address, token))
+        return sinks[-1]
 
     yield serve
-    for sink in opened:
+    for sink in sinks:
         watched(sink.finish)
     assert left_open() == before

@@ -102,3 +102,35 @@ def test_cancelling_frees_who_waits_for_an_item() -> None:
     channel.cancel()
     in_thread(taker)
     assert said == ["cancelled"]
+
+
+def after_a_burst(monkeypatch: pytest.MonkeyPatch) -> tuple[Channel[int], list[float]]:
+    """Return a channel in which 20 items of a burst wait, and the time, in seconds, which the test sets."""
+    now = [0.0]
+    monkeypatch.setattr("segrun.pipeline.channel.time.perf_counter", lambda: now[0])
+    channel = Channel[int](1, drop_oldest=True)
+    channel.expect_burst(100)
+    for item in range(20):
+        channel.put(item)
+    return channel, now
+
+
+def test_a_burst_may_wait_and_what_comes_after_it_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    channel, now = after_a_burst(monkeypatch)
+    now[0] = 2.0  # the second of the burst is over
+    for item in range(20, 24):
+        channel.put(item)  # jitter
+    assert (len(channel), channel.dropped) == (24, 0)
+    channel.put(24)  # they come faster than they are taken
+    assert (len(channel), channel.dropped) == (1, 24)
+
+
+def test_a_burst_that_is_worked_off_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    channel, now = after_a_burst(monkeypatch)
+    taken = []
+    for item in range(20, 39):
+        now[0] += 0.2
+        taken += [channel.get(), channel.get()]
+        channel.put(item)
+    assert channel.dropped == 0
+    assert taken == list(range(38))

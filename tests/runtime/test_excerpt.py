@@ -121,7 +121,7 @@ def test_a_start_as_typed_is_a_frames_time() -> None:
 
 
 class Pipe(io.RawIOBase):
-    """What cannot go back."""
+    """A file that cannot seek."""
 
     def __init__(self, content: bytes) -> None:
         self._content = io.BytesIO(content)

@@ -1,4 +1,4 @@
-"""Many videos: every one once, whole or not at all, with a receipt; several machines need no lock."""
+"""Many videos: each is done once, completely or not at all, with a receipt; several machines need no lock."""
 
 import hashlib
 import os
@@ -9,22 +9,27 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import fields, replace
 from pathlib import Path
 from shutil import copyfile
 from subprocess import DEVNULL
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.children import child
+from helpers.children import child, without_coverage
+from helpers.commands import run_command
 from helpers.receipts import receipts_of, tree
 from helpers.small_media import every, write_numbered
-from segrun.fleet.receipt import Receipts
+from segrun.cli import main
+from segrun.fleet.receipt import DECIDE_NOTHING, Deciding, Receipts, key_of
 from segrun.fleet.shard import Shard, parse_shard
 from segrun.fleet.staging import staging, sweep
 from segrun.fleet.videos import Video, find_videos
+from segrun.options import RunOptions
 
 if TYPE_CHECKING:
     from conftest import Artefacts, Mounted
@@ -35,7 +40,7 @@ SEG_RUN = Path(sys.executable).with_name("seg-run")
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Nine short videos in three folders, and one file that is none."""
+    """Nine short videos in three folders, and one file that is not a video."""
     folder = tmp_path_factory.mktemp("clips")
     for number in range(9):
         path = folder / f"day{number % 3}" / f"{number}.mp4"
@@ -49,8 +54,7 @@ KILLS = Path(__file__).parents[2] / "benchmarks/fleet_kills.py"
 
 
 def fleet(model: Path, cwd: Path, *words: object) -> subprocess.CompletedProcess[str]:
-    command = [SEG_RUN, "--model", model, *words]
-    return subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True, check=False)
+    return run_command("seg-run", "--model", model, *words, cwd=cwd)
 
 
 def test_every_video_is_done_once_and_what_failed_is_named(clips: Path, artefacts: "Artefacts", tmp_path: Path) -> None:
@@ -76,7 +80,7 @@ def test_every_video_is_done_once_and_what_failed_is_named(clips: Path, artefact
 
 
 def test_the_list_of_the_failed_is_a_list(clips: Path, artefacts: "Artefacts", tmp_path: Path) -> None:
-    """Once mended, a video of it has the name and the receipt it would have had."""
+    """Once repaired, a video of it gets the name and the receipt that it would have had."""
     copy = tmp_path / "clips"
     for name in ("day0/0.mp4", "day1/broken.mp4"):
         (copy / name).parent.mkdir(parents=True)
@@ -113,9 +117,9 @@ def test_a_video_that_changed_and_a_result_that_is_gone_are_done_again(
 
 
 def test_killed_again_and_again_it_ends_as_if_undisturbed(artefacts: "Artefacts") -> None:
-    """Three shares at a time, killed with -9 at random moments: all that is made and said is the same."""
+    """Three shares at a time, killed with -9 at random moments: results and receipts are the same."""
     words: list[str | Path] = [sys.executable, KILLS, artefacts.onnx["fp32"], "--videos", "8", "--kills", "3"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    done = subprocess.run(words, env=without_coverage(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "7 done, 1 failed, 1 named, exit code 7\n" in done.stdout
     assert ", 0 of them differ from the undisturbed run; 0 hidden folders left\n" in done.stdout
@@ -167,6 +171,7 @@ def test_shares_are_disjoint_complete_and_balanced(sizes: list[int], count: int)
         (None, {}, Shard(0, 1)),
         (None, {"JOB_COMPLETION_INDEX": "0", "JOB_COMPLETIONS": "4"}, Shard(0, 4)),
         (None, {"SLURM_ARRAY_TASK_ID": "3", "SLURM_ARRAY_TASK_COUNT": "3", "SLURM_ARRAY_TASK_MIN": "1"}, Shard(2, 3)),
+        (None, {"SLURM_ARRAY_TASK_ID": "8", "SLURM_ARRAY_TASK_COUNT": "4", "SLURM_ARRAY_TASK_STEP": "4"}, Shard(2, 4)),
     ],
 )
 def test_the_share_is_named_or_the_schedulers(text: str | None, environment: dict[str, str], shard: Shard) -> None:
@@ -200,6 +205,55 @@ def test_paths_below_the_root_of_a_list_a_folder_and_a_pattern(clips: Path, tmp_
     assert (found.root, [video.below for video in found.videos]) == (clips, ["day0/0", "day1/1"])
 
 
+def test_a_list_in_another_folder_leads_no_result_out_of_its_own(clips: Path, tmp_path: Path) -> None:
+    (tmp_path / "videos").symlink_to(clips)
+    (tmp_path / "lists").mkdir()
+    listed = tmp_path / "lists/today.txt"
+    listed.write_text("../videos/day0/0.mp4\r\n../videos/day1/../day1/1.mp4\r\n")
+    found = find_videos(str(listed))
+    assert (found.root, [video.below for video in found.videos]) == (tmp_path / "videos", ["day0/0", "day1/1"])
+    listed.write_text("# root: ..\n../videos/day0/0.mp4\n")
+    assert [video.below for video in find_videos(str(listed)).videos] == ["videos/day0/0"]
+
+
+def test_names_that_a_list_can_hold_are_found_and_others_refused(tmp_path: Path, refused: Refused) -> None:
+    names = ["-dash", "#hash", "two  spaces", "line\u2028separator", "é"]
+    for name in names:
+        (tmp_path / f"clips/{name}.mp4").parent.mkdir(exist_ok=True)
+        (tmp_path / f"clips/{name}.mp4").touch()
+    listed = tmp_path / "list.txt"
+    listed.write_text("".join(f"clips/{name}.mp4\n" for name in names), encoding="utf-8")
+    for named in (listed, tmp_path / "clips"):
+        assert {video.path.stem for video in find_videos(str(named)).videos} == set(names)
+    listed.write_text("a\0.mp4\n")
+    with refused("has a line break or a zero byte in it"):
+        find_videos(str(listed))
+    for index, (odd, said) in enumerate(((b"two\nlines.mp4", "has a line break"), (b"\xff.mp4", "is not UTF-8"))):
+        folder = tmp_path / f"odd{index}"
+        folder.mkdir()
+        Path(folder, os.fsdecode(odd)).touch()
+        with refused(said):
+            find_videos(str(folder))
+
+
+def test_links_that_lead_in_a_circle_fail_alone(clips: Path, artefacts: "Artefacts", tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "list.txt").write_text(f"{clips}/day0/0.mp4\n{tmp_path}/loop/a.mp4\n")
+    done = fleet(artefacts.onnx["fp32"], tmp_path, "--from", "list.txt", "-o", "out/{path}.jsonl")
+    assert done.returncode == 7
+    assert "loop/a.mp4: no such file" in done.stderr
+    assert len(list((tmp_path / "out").rglob("*.jsonl"))) == 1
+
+
+def test_a_list_of_the_failed_that_cannot_be_removed_is_told(
+    clips: Path, artefacts: "Artefacts", tmp_path: Path
+) -> None:
+    (tmp_path / "receipts/failed.txt").mkdir(parents=True)
+    done = fleet(artefacts.onnx["fp32"], tmp_path, "--from", clips / "day0", "-o", "none")
+    assert done.returncode == 3
+    assert done.stderr.splitlines()[-1].startswith("Error: cannot write receipts/failed.txt: ")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -207,7 +261,7 @@ def test_paths_below_the_root_of_a_list_a_folder_and_a_pattern(clips: Path, tmp_
         (["--from", "clips", "-o", "out.mp4"], "got -o out.mp4 for many videos; put {path} into it"),
         (["--from", "clips", "-o", "-"], "got -o -, which has no receipt"),
         (["--from", "clips", "a.mp4"], "got a.mp4 and --from clips; name one of them"),
-        (["--from", "twice.txt", "-o", "{path}.mkv"], "whose results would have one name; rename one of them"),
+        (["--from", "twice.txt", "-o", "out/{path}.mkv"], "whose results would have one name; rename one of them"),
         (["--from", "clips", "--receipts", "file"], "file"),
         (["--from", "clips", "--shard", "17/16"], "got shard 17/16, need K/N with K from 1 to N, as 3/16"),
         (["--from", "clips", "--receipts", "foreign"], ".json: not a receipt of seg-run"),
@@ -292,3 +346,42 @@ def test_a_receipt_that_is_none_is_refused(tmp_path: Path, refused: Refused) -> 
     (tmp_path / "a.json").write_text("[]")
     with refused("a.json: not a receipt of seg-run"):
         receipts.read("a")
+    (tmp_path / "b.json").mkdir()
+    with refused("b.json: cannot be read .*; move it away"):
+        receipts.read("b")
+
+
+def test_every_option_that_decides_a_result_is_in_the_key(tmp_path: Path) -> None:
+    video, options = Video(tmp_path / "a.mp4", "a", 0), RunOptions(outputs=("{path}.mp4",))
+    keys = {"": key_of(video, Deciding.of("model", options))}
+    for field in fields(RunOptions):
+        if field.name in DECIDE_NOTHING:
+            continue
+        value = getattr(options, field.name)
+        other: Any = not value if isinstance(value, bool) else f"not {value}"
+        keys[field.name] = key_of(video, Deciding.of("model", replace(options, **{field.name: other})))
+    assert len(set(keys.values())) == len(keys), keys
+    assert set(DECIDE_NOTHING) < {field.name for field in fields(RunOptions)}
+    assert "min_confidence" in keys
+
+
+def test_what_a_file_of_classes_says_is_in_the_key(tmp_path: Path) -> None:
+    video = Video(tmp_path / "a.mp4", "a", 1)
+    options = RunOptions(classes=str(tmp_path / "two.toml"))
+    keys = set()
+    for content in ("one", "another"):
+        (tmp_path / "two.toml").write_text(content)
+        keys.add(key_of(video, Deciding.of("model", options)))
+    assert len(keys) == 2
+
+
+def test_a_model_is_known_by_its_name_too(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["--from", str(clips / "day0"), "-o", "{path}.jsonl", "--arithmetic", "f32", "--model"]
+    for model in ("unet-64", "unet-64.int8"):
+        assert CliRunner().invoke(main, [*words, model]).exit_code == 0
+        assert CliRunner().invoke(main, [*words, model]).exit_code == 0
+    assert len(receipts_of(tmp_path / "receipts")) == 6  # three videos, twice: the other precision is another model
+    wrong = CliRunner().invoke(main, [*words, "unet-65"])
+    assert wrong.exit_code == 3
+    assert "no such file; need one that edgeseg wrote, or a model's name: unet-64" in wrong.stderr

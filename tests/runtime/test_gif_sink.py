@@ -1,4 +1,4 @@
-"""The GIF: what is drawn, at its times, small enough to send, whole at any end."""
+"""The GIF: the drawn pictures at their times, small enough to send, and complete however the run ends."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -65,7 +65,7 @@ def test_a_gif_leaves_out_what_players_would_slow_down_and_says_so(tmp_path: Pat
     assert len(times) == shown
     assert min(np.diff(times)) > 0.0199
     np.testing.assert_allclose(times[-1], 19 / rate, atol=1 / rate + 0.005)
-    said = f"{20 - shown} frames left out, as a GIF shows 50 a second at most"
+    said = f"{20 - shown} frames left out: a GIF shows at most 50 a second"
     assert [said in remark for remark in sink.remarks] == ([True] if shown < 20 else [])
 
 

@@ -1,4 +1,4 @@
-"""The legend and the speed: readable in any picture, in the classes' colours, and nothing else is touched."""
+"""The legend and the speed: readable in any picture, in the classes' colours; the rest of the picture is unchanged."""
 
 import cv2
 import numpy as np
@@ -24,7 +24,8 @@ def grey(height: int, width: int, coding: ColourCoding = LIMITED) -> Picture:
 
 
 def legend(space: LabelSpace, picture: Picture) -> Legend:
-    return Legend(space.names, space.colours, picture.height, picture.width, picture.coding)
+    entries = tuple(zip(space.names, space.colours, strict=True))
+    return Legend(entries, picture.height, picture.width, picture.coding)
 
 
 def touched(before: Picture, after: Picture) -> list[npt.NDArray[np.bool_]]:
@@ -95,10 +96,9 @@ def test_a_bright_picture_leaves_the_names_readable() -> None:
 
 
 def columns_of_swatches(space: LabelSpace, height: int, width: int) -> int:
-    """In how many columns colours stand: the pure magenta of every class here is found from left to right."""
+    """The number of columns of swatches: every class here is pure magenta, which is found from left to right."""
     picture = grey(height, width)
-    colours = ((255, 0, 255),) * space.class_count
-    Legend(space.names, colours, height, width, picture.coding).draw(picture)
+    Legend([(name, (255, 0, 255)) for name in space.names], height, width, picture.coding).draw(picture)
     magenta = (picture.v > 200) & (picture.u > 180)
     columns = np.asarray(magenta.any(axis=0), dtype=np.uint8)
     return cv2.connectedComponents(columns[None].repeat(2, axis=0))[0] - 1
@@ -130,7 +130,7 @@ def test_a_picture_too_small_for_anything_is_left_as_it_is(height: int, width: i
 @pytest.mark.parametrize("name", ["Straße", "道路", "", "\n", "n" * 500, "100 % %s {x}"])
 def test_any_name_can_be_drawn(name: str) -> None:
     before, after = grey(360, 640), grey(360, 640)
-    Legend((name, "road"), ((255, 0, 0), (0, 255, 0)), 360, 640, after.coding).draw(after)
+    Legend(((name, (255, 0, 0)), ("road", (0, 255, 0))), 360, 640, after.coding).draw(after)
     _, columns = around(touched(before, after)[0])
     assert seen((255, 0, 0), after)
     assert seen((0, 255, 0), after)
@@ -141,7 +141,7 @@ def test_any_name_can_be_drawn(name: str) -> None:
 def test_names_are_drawn_in_ascii_whatever_opencvs_font_has(name: str, drawn: str) -> None:
     pictures = [grey(360, 640), grey(360, 640)]
     for picture, text in zip(pictures, (name, drawn), strict=True):
-        Legend((text,), ((255, 0, 0),), 360, 640, picture.coding).draw(picture)
+        Legend([(text, (255, 0, 0))], 360, 640, picture.coding).draw(picture)
     assert not any(changed.any() for changed in touched(*pictures))
 
 

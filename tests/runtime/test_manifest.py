@@ -82,7 +82,7 @@ def test_an_engine_without_manifest_is_refused(engine: Path, refused: Refused) -
 
 
 def test_trust_does_not_replace_the_manifest(engine: Path, refused: Refused) -> None:
-    """It has the model's spec, which nothing else has."""
+    """Only the manifest has the model's spec."""
     manifest_path(engine).unlink()
     with refused(f"no manifest {engine.name}.json beside it", ContractError):
         open_runner(engine, trust=True)

@@ -1,4 +1,4 @@
-"""What Prometheus is told of a run: its own account, in the text format, to whoever has the token."""
+"""The metrics of a run for Prometheus: its own frame counts, in the text format, protected by the token."""
 
 import json
 import urllib.error
@@ -7,35 +7,19 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from prometheus_client.parser import text_string_to_metric_families
 
+from helpers.scraped import scrape, values
 from helpers.seeing_runner import SkyAndPerson
 from segrun.cli import main as seg_run
 from segrun.counters import Counters
 from segrun.options import RunOptions
-from segrun.preview.metrics import MetricsSink, RunMetrics
+from segrun.preview.metrics import FollowedSink, MetricsSink, RunMetrics
 from segrun.run import run
 from segrun.sinks.json import JsonSink
 
 
-def values(text: str) -> dict[str, float]:
-    """Return each sample of the text format by its name and labels."""
-    found = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            labels = ",".join(f"{name}={value}" for name, value in sample.labels.items())
-            found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
-    return found
-
-
-def scrape(address: str) -> dict[str, float]:
-    with urllib.request.urlopen(address, timeout=20) as answer:
-        assert answer.headers["Content-Type"].startswith("text/plain; version=")
-        return values(answer.read().decode())
-
-
 def test_a_scrape_is_the_runs_own_account(street_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Taken after the last frame, before the server is closed."""
+    """Read after the last frame, before the server is closed."""
     scraped: list[dict[str, float]] = []
     addresses: list[str] = []
     finish = JsonSink.finish
@@ -77,6 +61,16 @@ def test_every_counter_is_told() -> None:
     }
 
 
+def test_each_of_several_is_there_before_its_first_frame() -> None:
+    told = RunMetrics()
+    FollowedSink(told, "a")
+    FollowedSink(told, "b").follow(lambda: Counters(3, 2, 1))
+    found = values(told.text())
+    assert found["edgeseg_frames_read_total{input=a}"] == 0
+    assert found["edgeseg_frames_read_total{input=b}"] == 3
+    assert "edgeseg_frames_read_total" not in found  # which would be a series of its own
+
+
 def test_the_token_guards_them_and_nothing_else_is_there() -> None:
     sink = MetricsSink("127.0.0.1:0", "secret")
     try:
@@ -97,7 +91,7 @@ def test_the_token_guards_them_and_nothing_else_is_there() -> None:
     [
         (["--metrics", "nowhere"], "got 'nowhere' to serve at, need HOST:PORT"),
         (["--metrics", "0.0.0.0:0"], "other machines can reach 0.0.0.0: add --token WORD"),
-        (["--metrics", "127.0.0.1:0", "--token", ""], "the token is empty"),
+        (["--metrics", "127.0.0.1:0", "--token", "two words"], "the token is empty or has characters other than"),
     ],
 )
 def test_what_cannot_be_served_is_one_line(

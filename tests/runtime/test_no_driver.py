@@ -1,6 +1,6 @@
-"""TensorRT without an NVIDIA driver is one line, and not the end of the process: the real library, its lean runtime.
+"""TensorRT without an NVIDIA driver gives one line and does not kill the process, tested with its real lean runtime.
 
-`make` downloads it; it needs no GPU to say that there is none.
+`make` downloads the library; this needs no GPU.
 """
 
 import os

@@ -9,8 +9,7 @@ import pytest
 from segdata.labels import CITYSCAPES_29
 from segdata.video.picture import Picture
 from segdata.video.yuv import ColourCoding, Matrix
-from segrun.drawing.contours import smooth_contours
-from segrun.drawing.overlay import Overlay
+from segrun.drawing.overlay import Overlay, smooth_contours
 from segrun.options import View
 from segrun.runners.base import Labels
 
@@ -66,8 +65,8 @@ def test_alpha_is_the_share_of_the_colour(labels: Labels, alpha: float) -> None:
 
 
 def test_edges_are_smooth_at_the_pictures_size_not_blocks(labels: Labels) -> None:
-    drawn = Overlay(COLOURS, 1, "mask").draw(noisy(), labels)
-    across = drawn.y[44:52, 10].astype(int)
+    drawn = Overlay(COLOURS, 1, "mask").draw(noisy(height=192, width=256), labels)
+    across = drawn.y[88:104, 20].astype(int)
     assert len(set(across)) > 3
     assert (np.diff(across) <= 0).all() or (np.diff(across) >= 0).all()
 
@@ -150,3 +149,19 @@ def test_contours_make_no_class_that_is_not_there() -> None:
 
 def test_labels_of_about_the_pictures_size_are_drawn_as_they_are(labels: Labels) -> None:
     np.testing.assert_array_equal(smooth_contours(labels, 47, 64), labels)
+
+
+def test_contours_are_finer_still_where_the_picture_is() -> None:
+    slope = np.where(np.indices((32, 64))[0] > np.arange(64) // 4, np.uint8(ROAD), np.uint8(SKY))
+    drawn = Overlay(COLOURS, 1, "mask").draw(noisy(height=256, width=512), slope)
+    heights = (drawn.y > 105).sum(axis=0)[8:-8]  # between the luma of road and that of sky
+    assert np.abs(np.diff(heights.astype(int))).max() <= 2  # a pixel of the labels is 8
+
+
+def test_outlines_are_bright_where_classes_meet_and_nowhere_else(labels: Labels) -> None:
+    plain, lined = (Overlay(COLOURS, 1, "mask", outlines=given).draw(noisy(), labels) for given in (False, True))
+    changed = plain.y != lined.y
+    assert lined.y[47:50, :90].max(axis=0).min() == 235  # all along the edge of sky and road
+    assert not changed[:44].any()
+    assert not changed[52:, :92].any()
+    np.testing.assert_array_equal(plain.u, lined.u)

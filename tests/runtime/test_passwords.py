@@ -1,20 +1,18 @@
-"""Passwords of cameras: they are in nothing that seg-run prints, and in none of its files or their names."""
+"""Passwords of cameras are in nothing that seg-run prints, and not in its files or their names."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
 
+from helpers.commands import run_command
 from helpers.live_servers import file_server
 from helpers.small_media import every, write_numbered
 
 if TYPE_CHECKING:
     from conftest import Artefacts
 
-COMMAND = Path(sys.executable).parent / "seg-run"
 SECRET = "s3cr@t/w:rd"
 
 
@@ -47,17 +45,8 @@ def test_no_password_is_printed_or_written(
     with file_server(video) as (address, _):
         address = address.replace("://", f"://admin:{secret}@")
         words = [word.replace("{address}", address).replace("{secret}", secret) for word in arguments]
-        command: list[str | Path] = [
-            COMMAND,
-            *words,
-            "--timeout",
-            "2",
-            "--reconnect",
-            "0",
-            "--model",
-            artefacts.onnx["fp16"],
-        ]
-        done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False, timeout=60)
+        options = ("--timeout", "2", "--reconnect", "0", "--model", artefacts.onnx["fp16"])
+        done = run_command("seg-run", *words, *options, cwd=work)
     shown = done.stdout + done.stderr + "".join(str(path) for path in tmp_path.rglob("*"))
     shown += "".join(path.read_text(errors="replace") for path in work.rglob("*") if path.is_file())
     for part in ("s3cr", "w:rd", "w%3Ard", "t/w", "admin:"):

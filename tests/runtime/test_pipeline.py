@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from helpers.pyav import shown
 from helpers.seeing_runner import SkyAndPerson
 from segdata.errors import InputError
-from segdata.resize import resize_frame
+from segdata.images.resize import resize_frame
 from segdata.video.picture import Picture, Reformatter
 from segdata.video.reader import VideoReader
 from segdata.video.writer import VideoWriter

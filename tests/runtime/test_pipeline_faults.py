@@ -1,4 +1,4 @@
-"""What a run promises when something breaks: that error, a file that plays, every frame accounted for, no hang."""
+"""When something breaks, a run reports that error, leaves a playable file, accounts for every frame and never hangs."""
 
 import gc
 import itertools
@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from helpers.seeing_runner import SPEC, SkyAndPerson
+from helpers.small_media import outcome
 from segdata.errors import InputError
 from segdata.video.picture import Picture
 from segdata.video.reader import Decoded, SoundStream
@@ -30,12 +31,12 @@ from segrun.sinks.video import VideoSink
 
 Mounted = Callable[[Path, str], AbstractContextManager[None]]
 
-WATCHDOG = 30  # seconds after which a run counts as hung
+WATCHDOG = 30  # seconds after which a source that waits gives up
 FRAMES = 30
 
 
 class CountingSource:
-    """Gives grey frames, each a shade lighter, 25 a second; breaks, stalls or goes on for ever as it is told."""
+    """Gives grey frames, each a shade lighter, 25 a second; breaks, stalls or never ends, as the test wants."""
 
     name, rate, time_base, starts_at = "counting", Fraction(25), Fraction(1, 25), Fraction(0)
     corrupt_packets, bursts = 0, 0
@@ -72,7 +73,7 @@ class CountingSource:
 
 
 class Noise(CountingSource):
-    """Gives frames that no encoder makes small."""
+    """Gives frames that do not compress."""
 
     def __init__(self) -> None:
         super().__init__(count=2000)
@@ -85,7 +86,7 @@ class Noise(CountingSource):
 
 
 class Watcher(Sink):
-    """Keeps what it is given; breaks at one frame, or takes its time."""
+    """Keeps its frames; fails at a given frame, or is slow."""
 
     shows = True
 
@@ -116,21 +117,10 @@ def pipeline(source: CountingSource, runner: SkyAndPerson, *sinks: Sink) -> Pipe
 def finished(work: Callable[[], RunReport]) -> RunReport | BaseException:
     """Return what `work` returns or raises; it may not hang, nor leave a thread."""
     before = set(threading.enumerate())
-    result: list[RunReport | BaseException] = []
-
-    def watched() -> None:
-        try:
-            result.append(work())
-        except BaseException as error:
-            result.append(error)
-
-    thread = threading.Thread(target=watched, daemon=True)
-    thread.start()
-    thread.join(WATCHDOG)
-    assert not thread.is_alive(), "the run hangs"
+    result = outcome(work)
     left = [thread.name for thread in set(threading.enumerate()) - before]
     assert not left
-    return result[0]
+    return result
 
 
 def open_files() -> int:
@@ -252,7 +242,7 @@ def test_no_more_than_a_burst_is_kept() -> None:
 
 
 def test_a_frame_that_comes_while_the_run_is_stopped_is_not_lost() -> None:
-    """A source that was silent gives one more frame at the very moment when the run has ended without it."""
+    """A silent source gives one more frame just when the run ends without it."""
     source = CountingSource(count=8, stall_at=5)
     run = pipeline(source, SkyAndPerson(), Watcher())
     infer = run._infer_frames

@@ -11,8 +11,8 @@ from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from helpers.live_preview import BLUE, CLASSES, COLOURS, GREEN, RED, fed, picture, port_of, until, write
-from segrun.preview import server as preview_server
+from helpers.live_preview import BLUE, COLOURS, GREEN, RED, fed, opened, picture, port_of, until, write
+from segrun.preview import page_server as preview_server
 from segrun.preview.sink import PreviewSink
 
 PHONE = (390, 844)
@@ -38,7 +38,7 @@ return [text("fps"), text("p50"), text("p99"), text("position"), rows];
 
 @pytest.fixture(params=[None, "wo&rd"], ids=["open", "token"])
 def sink(browser: webdriver.Chrome, request: pytest.FixtureRequest) -> Iterator[PreviewSink]:
-    sink = PreviewSink("127.0.0.1:0", request.param, CLASSES, COLOURS)
+    sink = opened("127.0.0.1:0", request.param)
     yield sink
     browser.get("about:blank")
     sink.finish()
@@ -136,7 +136,7 @@ def test_it_fits_and_is_lit_as_the_screen_is(
 
 
 def contrasts(browser: webdriver.Chrome) -> list[float]:
-    """How each text of the page stands out from what is behind it, as WCAG 2.2 measures it."""
+    """The contrast of each text of the page with its background, as WCAG 2.2 measures it."""
     script = """
         const linear = value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
         const light = colour => {
@@ -147,7 +147,8 @@ def contrasts(browser: webdriver.Chrome) -> list[float]:
             const colour = getComputedStyle(element).backgroundColor;
             return colour === "rgba(0, 0, 0, 0)" ? behind(element.parentElement) : colour;
         };
-        return [...document.querySelectorAll("h1, h2, dt, dd, dd small, #state, .name, .percent")].map(element => {
+        const texts = "h1, h2, dt, dd, dd small, #state, .name, .percent, button, select, label, .button, .hint";
+        return [...document.querySelectorAll(texts)].map(element => {
             const both = [light(getComputedStyle(element).color), light(behind(element))];
             return (Math.max(...both) + 0.05) / (Math.min(...both) + 0.05);
         });
@@ -180,7 +181,7 @@ def test_the_page_says_that_the_run_has_ended_and_keeps_its_last_picture(
     assert shows(browser, GREEN)
     assert "error" not in browser.page_source.lower().split("<script>")[0]
     token = "wo&rd" if "token=" in sink.address else None
-    another = PreviewSink(f"127.0.0.1:{port}", token, CLASSES, COLOURS)
+    another = opened(f"127.0.0.1:{port}", token)
     try:
         write(another, picture(BLUE))
         until(lambda: text(browser, "state") == "Live")
@@ -196,8 +197,39 @@ def test_one_viewer_too_many_sees_the_figures_and_why_no_picture(
     monkeypatch.setattr(preview_server, "STREAMS", 0)
     browser.get(sink.address)
     write(sink, picture(RED))
-    until(lambda: text(browser, "state") == "Too many are watching for a live picture")
+    until(lambda: text(browser, "state") == "Too many viewers for a live picture")
     until(lambda: text(browser, "frames") == "1")
     monkeypatch.setattr(preview_server, "STREAMS", 1)
     until(lambda: text(browser, "state") == "Live")
     until(lambda: shows(browser, RED))
+
+
+def test_viewers_set_the_page_with_its_controls(browser: webdriver.Chrome, sink: PreviewSink) -> None:
+    resize(browser, DESKTOP)
+    browser.get(sink.address)
+    write(sink, picture(RED))
+    until(lambda: shows(browser, RED))
+    until(lambda: browser.find_element(By.ID, "controls").is_displayed())
+    assert not browser.find_element(By.ID, "replay").is_displayed()  # this is no file
+    assert not browser.find_element(By.ID, "show-all").is_displayed()
+    browser.execute_script(
+        "const a = document.getElementById('alpha'); a.value = 1; a.dispatchEvent(new Event('input'))"
+    )
+    until(lambda: sink.controls.look.alpha == 1)
+    until(lambda: not shows(browser, RED))
+    until(lambda: bool(browser.find_elements(By.CSS_SELECTOR, "button.class[data-name=sky]")))
+    browser.find_element(By.CSS_SELECTOR, "button.class[data-name=sky]").click()
+    until(lambda: sink.controls.look.hidden == {"sky"})
+    until(lambda: browser.find_element(By.ID, "show-all").is_displayed())
+    browser.find_element(By.ID, "show-all").click()
+    until(lambda: not sink.controls.look.hidden)
+    browser.find_element(By.ID, "legend").click()
+    browser.find_element(By.ID, "outlines").click()
+    browser.find_element(By.CSS_SELECTOR, "#view option[value=mask]").click()
+    until(lambda: sink.controls.look.view == "mask" and sink.controls.look.legend and sink.controls.look.outlines)
+    browser.find_element(By.ID, "pause").click()
+    until(lambda: text(browser, "state") == "Paused")
+    assert sink.controls.paused
+    assert text(browser, "pause") == "Play"
+    assert "snapshot.png" in str(browser.find_element(By.ID, "snapshot").get_attribute("href"))
+    assert browser.get_log("browser") == []

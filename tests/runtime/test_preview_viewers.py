@@ -1,4 +1,4 @@
-"""The live preview's viewers: the newest frame for each, no wait for any, and an end that reaches all."""
+"""Viewers of the live preview: each gets the newest frame, none delays the run, and all notice its end."""
 
 import asyncio
 import errno
@@ -34,9 +34,10 @@ from helpers.live_preview import (
 )
 from segdata.video.picture import Picture
 from segrun.preview import live as preview_live
-from segrun.preview import server as preview_server
+from segrun.preview import page_server as preview_server
+from segrun.preview import server
 from segrun.preview.live import LiveJpeg
-from segrun.preview.server import STREAMS
+from segrun.preview.page_server import STREAMS
 
 
 def test_each_frame_is_encoded_once_for_all_viewers_and_only_for_viewers(
@@ -179,7 +180,7 @@ def test_viewers_beyond_the_limit_are_told(serve: Serve) -> None:
 
 
 def test_a_flood_of_connections_leaves_the_run_its_files(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preview_server, "CONNECTIONS", 10)
+    monkeypatch.setattr(server, "CONNECTIONS", 10)
     sink = serve()
 
     def answers(client: socket.socket) -> bool:
@@ -325,7 +326,7 @@ def test_it_ends_while_frames_come(serve: Serve) -> None:
 
 
 def test_viewers_who_go_away_at_any_moment_leave_no_traceback(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
-    """A page that is closed resets its connection: before the answer, within a frame, at the end of the run."""
+    """Closing a page resets its connection: before the answer, within a frame, or at the end of the run."""
     sink = serve()
     request = b"GET /stream.mjpg HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % port_of(sink)
 

@@ -16,7 +16,7 @@ PATIENCE = 60  # seconds after which a test that hangs fails
 
 
 class EchoSlot:
-    """Gives back what it was given, a little later; says if it is used for two frames at once."""
+    """Returns its input a little later; reports if it is used for two frames at once."""
 
     def __init__(self) -> None:
         self._frames: Frames | None = None

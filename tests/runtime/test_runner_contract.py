@@ -1,4 +1,4 @@
-"""The one contract of all runners: whatever runs an artefact, the caller sees the same."""
+"""The contract of all runners: whichever runs an artefact, the caller sees the same."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -13,7 +13,7 @@ import pytest
 from helpers.engine_files import write_engine
 from helpers.simulated_device import Simulation
 from helpers.simulated_tensorrt import libraries_of, onnx_program
-from segdata.dataset import Dataset
+from segdata.dataset.dataset import Dataset
 from segdata.errors import ContractError, EdgeSegError
 from segrun.runners.base import Frames, Labels, Runner
 from segrun.runners.onnxruntime import OnnxRuntimeRunner
@@ -31,24 +31,24 @@ COUNT = 6
 
 def real_engine(onnx_file: Path, folder: Path) -> Path:
     """Build an engine for the GPU of this machine; skip, with the reason, where that cannot be."""
-    from segdata.errors import MissingDependencyError
-    from segexport.engine.to_engine import Provenance, build_engine, choose_target
+    from segdata.errors import InputError, MissingDependencyError
+    from segexport.engine.settings import choose_target
+    from segexport.engine.to_engine import Provenance, build_engine
     from segexport.graph.onnx_file import read_onnx
     from segexport.options import EngineOptions
-    from segrun.runners.tensorrt.device import first_device
+    from segrun.runners.tensorrt.driver import first_device
     from segrun.runners.tensorrt.library import find_tensorrt
 
     library = find_tensorrt()
     if library is None:
         pytest.skip("neither TensorRT nor TensorRT-RTX is installed")
     try:
-        _, compute_capability = first_device()
-    except MissingDependencyError as error:
+        target = choose_target(library, first_device().compute_capability)
+    except (InputError, MissingDependencyError) as error:  # or a GPU that TensorRT-RTX does not know
         pytest.skip(str(error))
     copy = folder / onnx_file.name
     copyfile(onnx_file, copy)
-    target = choose_target(library, compute_capability)
-    return build_engine(library, read_onnx(copy), target, EngineOptions(), Provenance("seg-export")).path
+    return build_engine(library, read_onnx(copy), target, EngineOptions(), Provenance("seg-export"))
 
 
 @pytest.fixture(
@@ -58,6 +58,7 @@ def real_engine(onnx_file: Path, folder: Path) -> Path:
         "onnxruntime",
         "tensorrt, simulated",
         "tensorrt, simulated, graphs",
+        "tensorrt, simulated, cuda-bindings, graphs",
         pytest.param("tensorrt", marks=pytest.mark.gpu),
         pytest.param("tensorrt, no graphs", marks=pytest.mark.gpu),
     ]
@@ -74,7 +75,8 @@ def open_one(request: pytest.FixtureRequest, artefacts: "Artefacts", tmp_path: P
     elif "simulated" in request.param:
         simulation = Simulation(seed=1)
         engine = write_engine(tmp_path / "small.fp32.sm75.engine", artefacts.spec, path.read_bytes())
-        libraries = libraries_of(simulation, onnx_program, graphs="graphs" in request.param)
+        cuda = "cuda-bindings" if "cuda-bindings" in request.param else "pycuda"
+        libraries = libraries_of(simulation, onnx_program, graphs="graphs" in request.param, cuda=cuda)
         yield lambda: TensorRTRunner(engine, libraries=libraries)
         simulation.check_clean()
     else:

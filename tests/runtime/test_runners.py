@@ -12,7 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from segdata.dataset import Dataset
+from segdata.dataset.dataset import Dataset
 from segdata.errors import ContractError, EdgeSegError
 from segdata.spec import PRECISION_KEY, SPEC_KEY, Precision
 from segexport.graph.deployable import DeployableGraph
@@ -45,13 +45,13 @@ LEAST_EQUAL = {
 
 @pytest.fixture(scope="module")
 def frames(dataset: Dataset) -> Frames:
-    """24 frames that calibrated nothing, uint8 [24, 64, 64, 3]."""
+    """24 frames that were not used for calibration, uint8 [24, 64, 64, 3]."""
     return dataset.evaluation().images[:24]
 
 
 @pytest.fixture(scope="module")
 def reference(artefacts: "Artefacts", frames: Frames) -> Labels:
-    """What the float32 PyTorch model makes of `frames`."""
+    """The labels of `frames` by the float32 PyTorch model."""
     with torch.inference_mode():
         return np.asarray(DeployableGraph(artefacts.network, artefacts.spec)(torch.from_numpy(frames)))
 
@@ -287,7 +287,7 @@ def test_a_text_file_is_refused(
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("missing.onnx", "no such file; need one that edgeseg wrote"), ("folder.onnx", "a folder, need a")],
+    [("missing.onnx", "no such file; need one that edgeseg wrote"), ("folder.onnx", "a folder; need one")],
 )
 def test_what_is_no_file_is_refused(tmp_path: Path, refused: Refused, name: str, said: str) -> None:
     (tmp_path / "folder.onnx").mkdir()

@@ -1,4 +1,4 @@
-"""What seg-run writes looks like what it read: colours, light, shape of pixels, orientation, fields, time and place."""
+"""The output of seg-run looks like its input: colours, brightness, pixel shape, orientation, fields, time and place."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -20,10 +20,10 @@ from helpers.seeing_runner import SPEC, SkyAndPerson
 from segdata.metrics import confusion_matrix, mean_iou
 from segdata.shipped import SHIPPED_SIZES, shipped_onnx
 from segdata.synth import scene
-from segdata.video.description import FIELD_ORDERS, FieldMarker
+from segdata.video.container import recorded
+from segdata.video.h264 import FIELD_ORDERS, FieldMarker
 from segdata.video.picture import Picture
 from segdata.video.reader import Decoded, VideoReader
-from segdata.video.recorded import recorded
 from segrun.frame import FrameMaker
 from segrun.options import RunOptions
 from segrun.run import run
@@ -76,7 +76,7 @@ def means(image: Labels) -> Exact:
 
 
 def segment(source: Path, target: Path) -> None:
-    """Run without a trace of the classes' colours."""
+    """Run without drawing the classes' colours."""
     run(RunOptions(inputs=(str(source),), outputs=(str(target),), alpha=0), SkyAndPerson())
 
 
@@ -212,7 +212,7 @@ def test_a_coding_that_is_not_read_is_one_line(tmp_path: Path, refused: Refused,
     picture = Picture.from_rgb(PATCHES)
     picture.frame.colorspace = matrix
     write_video(tmp_path / "in.mkv", picture, codec="ffv1")
-    with refused(r"in\.mkv: its colours are coded as .*, which is not read; convert it to BT\.709"):
+    with refused(r"in\.mkv: its colours are coded as .*, which is not supported; convert it to BT\.709"):
         segment(tmp_path / "in.mkv", tmp_path / "out.mp4")
     assert [path.name for path in tmp_path.iterdir()] == ["in.mkv"]
 

@@ -1,10 +1,11 @@
-"""How a run of seg-run ends: by Ctrl-C, by a broken pipe, by a source that dies; each leaves what it should."""
+"""How a run of seg-run ends, by Ctrl-C, a broken pipe or a dying source, and what it leaves."""
 
 import json
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ import av
 import pytest
 
 from helpers.children import child
+from helpers.commands import run_command
 
 if TYPE_CHECKING:
     from conftest import Artefacts
@@ -31,7 +33,7 @@ def running(*arguments: str | Path, cwd: Path, **pipes: int) -> Iterator["subpro
 
 @pytest.fixture(scope="module")
 def stream(street_video: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The drive as MPEG-TS: made of packets, so that a part of it is a video, too."""
+    """The drive as MPEG-TS, whose parts are videos, too."""
     path = tmp_path_factory.mktemp("stream") / "street.ts"
     with av.open(str(street_video)) as source, av.open(str(path), "w") as target:
         copied = target.add_stream_from_template(source.streams.video[0])
@@ -70,6 +72,29 @@ def test_ctrl_c_completes_the_file(artefacts: "Artefacts", stream: bytes, tmp_pa
     frames = [json.loads(line) for line in (tmp_path / "facts.jsonl").read_text().splitlines()]
     assert frame_count(tmp_path / "out.mp4") == len(frames) >= 12
     assert sorted(path.name for path in tmp_path.iterdir()) == ["facts.jsonl", "out.mp4"]
+
+
+def test_a_file_that_is_only_served_stays_until_ctrl_c_which_is_its_end(
+    artefacts: "Artefacts", street_video: Path, tmp_path: Path
+) -> None:
+    arguments: list[str | Path] = [street_video, "--serve", "127.0.0.1:0", "--model", artefacts.onnx["fp16"]]
+    with running(*arguments, cwd=tmp_path, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().decode().split()[-1]
+        assert process.stdout.readline() == b"Ctrl-C ends it.\n"
+
+        def ended() -> bool:
+            with urllib.request.urlopen(f"{address}controls", timeout=WATCHDOG) as answer:
+                return bool(json.loads(answer.read())["ended"])
+
+        deadline = time.monotonic() + WATCHDOG
+        while not ended():
+            assert time.monotonic() < deadline, "it does not come to its end"
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(WATCHDOG) == 0
+        assert b"12 frames read = 12 shown" in process.stdout.read()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_sigterm_completes_the_file_too(artefacts: "Artefacts", stream: bytes, tmp_path: Path) -> None:
@@ -119,7 +144,7 @@ def test_a_second_ctrl_c_quits_at_once_and_leaves_no_video(
 def test_ctrl_c_again_and_again_leaves_a_whole_video_or_none(
     artefacts: "Artefacts", stream: bytes, tmp_path: Path
 ) -> None:
-    """Whenever the second one strikes, and those after it: Python itself is killed by one that comes late."""
+    """Whenever the second and later ones come; a late one kills Python itself."""
     arguments: list[str | Path] = ["-", "--model", artefacts.onnx["fp16"], "-o", "out.mp4", "-o", "facts.jsonl"]
     with running(*arguments, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
@@ -194,10 +219,8 @@ def test_several_inputs_are_done_and_a_broken_one_keeps_none_from_its_turn(
     for name in ("a.mp4", "c.mp4"):
         (tmp_path / name).write_bytes(street_video.read_bytes())
     (tmp_path / "b.mp4").write_text("not a video")
-    done = subprocess.run(
-        [COMMAND, "*.mp4", "--model", artefacts.onnx["fp16"], "-o", "out/{name}.mkv"],
-        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=WATCHDOG,
-    )  # fmt: skip
+    words = ("*.mp4", "--model", artefacts.onnx["fp16"], "-o", "out/{name}.mkv")
+    done = run_command("seg-run", *words, cwd=tmp_path)
     assert done.returncode == 7
     errors = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
     assert len(errors) == 2
@@ -220,10 +243,7 @@ def test_what_cannot_be_meant_is_refused(
 ) -> None:
     for name in ("a.mp4", "b.mp4"):
         (tmp_path / name).write_bytes(street_video.read_bytes())
-    done = subprocess.run(
-        [COMMAND, *arguments, "--model", artefacts.onnx["fp16"]],
-        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=WATCHDOG,
-    )  # fmt: skip
+    done = run_command("seg-run", *arguments, "--model", artefacts.onnx["fp16"], cwd=tmp_path)
     assert done.returncode in {3, 7}
     assert said in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "b.mp4"]

@@ -1,11 +1,12 @@
-"""What seg-run makes of its inputs: odd names, pipes, addresses, photos, folders, and one that surprises it."""
+"""Inputs of seg-run: odd names, pipes, addresses, photos, folders, and one with an unexpected error."""
 
 import os
+import re
 import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import av
 import cv2
@@ -14,9 +15,13 @@ import pytest
 from numpy.typing import NDArray
 
 from helpers.children import child
+from helpers.commands import run_command
 from helpers.live_servers import Play, file_server
 from helpers.rtsp_server import encoded, rtsp_camera
 from helpers.small_media import Unseekable, every, write_numbered
+from segrun.options import RunOptions
+from segrun.sources import open as sources
+from segrun.sources.base import Source, SourceKind
 
 if TYPE_CHECKING:
     from conftest import Artefacts
@@ -36,11 +41,8 @@ class SegRun:
     def __init__(self, model: Path, folder: Path) -> None:
         self.model, self.folder = model, folder
 
-    def __call__(self, *words: str, **options: Any) -> "subprocess.CompletedProcess[str]":  # noqa: ANN401 - subprocess.run's
-        command: list[str | Path] = [COMMAND, *words, "--model", self.model]
-        done = subprocess.run(
-            command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=PATIENCE, **options
-        )
+    def __call__(self, *words: str, stdin: IO[bytes] | None = None) -> "subprocess.CompletedProcess[str]":
+        done = run_command("seg-run", *words, "--model", self.model, cwd=self.folder, stdin=stdin)
         assert "Traceback" not in done.stderr
         return done
 
@@ -53,27 +55,22 @@ def frames(path: Path) -> int:
         return sum(1 for _ in container.decode(video=0))
 
 
-BROKEN_SOURCE = """
-from segrun.sources import open as sources
-from segrun.sources.base import SourceKind
+@pytest.fixture
+def surprising(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The input `odd` is a fault of ours."""
 
-def surprise(word, options):
-    raise ZeroDivisionError("a division\\nby zero")
+    def surprise(word: str, options: RunOptions) -> Source:
+        raise ZeroDivisionError("a division\nby zero")
 
-sources.KINDS = (SourceKind(lambda word: word == "odd", surprise, lambda word: word), *sources.KINDS)
-from segrun.cli import main
-main()
-"""
+    kind = SourceKind(lambda word: word == "odd", surprise, lambda word: word)
+    monkeypatch.setattr(sources, "KINDS", (kind, *sources.KINDS))
 
 
+@pytest.mark.usefixtures("surprising")
 @pytest.mark.parametrize("words", [["odd"], ["odd", "good.mp4"], ["none*.mp4", "good.mp4"], ["ftp://x/y", "good.mp4"]])
 def test_a_surprise_is_one_line_and_the_next_input_has_its_turn(seg_run: SegRun, words: list[str]) -> None:
     write_numbered(seg_run.folder / "good.mp4", every(5))
-    done = subprocess.run(
-        [sys.executable, "-c", BROKEN_SOURCE, *words, "--model", seg_run.model],
-        cwd=seg_run.folder, capture_output=True, text=True, check=False, timeout=PATIENCE,
-    )  # fmt: skip
-    assert "Traceback" not in done.stderr
+    done = seg_run(*words)
     errors = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
     if words[0] == "odd":
         assert errors[0].startswith("Error: odd: ZeroDivisionError (a division by zero), which is a fault of edgeseg")
@@ -85,10 +82,10 @@ def test_a_surprise_is_one_line_and_the_next_input_has_its_turn(seg_run: SegRun,
         assert seg_run.files() == ["good.mp4", "good.seg.mp4"]
 
 
+@pytest.mark.usefixtures("surprising")
 def test_debug_shows_where_a_surprise_came_from(seg_run: SegRun) -> None:
-    command: list[str | Path] = [sys.executable, "-c", BROKEN_SOURCE, "odd", "--debug", "--model", seg_run.model]
-    done = subprocess.run(command, cwd=seg_run.folder, capture_output=True, text=True, check=False, timeout=PATIENCE)
-    assert "in surprise\nZeroDivisionError: a division" in done.stderr
+    done = run_command("seg-run", "odd", "--debug", "--model", seg_run.model)
+    assert re.search(r" in surprise\n.*\nZeroDivisionError: a division", done.stderr, re.DOTALL)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +102,19 @@ def test_odd_names_are_names(seg_run: SegRun, name: str, output: str | None) -> 
     assert seg_run.files() == sorted([name, target])
     path = seg_run.folder / target
     assert (path.read_bytes().count(b"\n") if target.endswith(".JSONL") else frames(path)) == 5
+
+
+def test_a_name_that_is_not_utf_8_is_a_name(seg_run: SegRun) -> None:
+    name = os.fsdecode(b"caf\xe9.mkv")  # as Latin-1 had it
+    write_numbered(seg_run.folder / "in.mkv", every(2))
+    try:
+        (seg_run.folder / "in.mkv").rename(seg_run.folder / name)
+    except OSError:
+        pytest.skip("names are UTF-8 here")
+    done = seg_run(name, "-o", "{name}.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert seg_run.files() == sorted([name, name.replace(".mkv", ".jsonl")])
+    assert done.stdout.splitlines()[-1] == name.replace(".mkv", ".jsonl")
 
 
 def test_an_unknown_option_is_still_one(seg_run: SegRun) -> None:

@@ -1,4 +1,4 @@
-"""edgeseg as a library: the lines of the README, and what they promise."""
+"""edgeseg as a library: the lines in the README work, and do what they promise."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ import pytest
 from helpers.live_servers import Play
 from helpers.rtsp_server import encoded, rtsp_camera
 from segdata.errors import EdgeSegError
-from segdata.resize import resize_frame
+from segdata.images.resize import resize_frame
 from segdata.video.reader import VideoReader
 from segexport.graph.to_onnx import to_onnx
 from segrun.runners.open import open_runner

@@ -1,4 +1,4 @@
-"""The simulated GPU is strict: each wrong way to use a GPU that works by luck on a real one is caught here."""
+"""The simulated GPU is strict: it catches each wrong use of a GPU that works by luck on a real one."""
 
 import re
 import threading
@@ -30,10 +30,10 @@ def engine(tmp_path: Path) -> Path:
     return write_engine(tmp_path / "toy.fp32.sm75.engine", toy_spec(HEIGHT, WIDTH))
 
 
-def faults(engine: Path, seed: int, lazy: bool) -> list[str]:
+def faults(engine: Path, seed: int, lazy: bool, cuda: str = "pycuda") -> list[str]:
     """Return what is wrong with a stream of twelve frames at depth 3, given up after the ninth."""
     simulation = Simulation(seed, lazy)
-    libraries = libraries_of(simulation, lambda plan: toy_program(1, HEIGHT, WIDTH))
+    libraries = libraries_of(simulation, lambda plan: toy_program(1, HEIGHT, WIDTH), cuda=cuda)
     items = np.random.default_rng(seed).integers(0, 256, (12, 1, HEIGHT, WIDTH, 3), dtype=np.uint8)
     found = []
     try:
@@ -52,8 +52,9 @@ def faults(engine: Path, seed: int, lazy: bool) -> list[str]:
 
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("lazy", [False, True])
-def test_the_runner_as_it_is_passes(engine: Path, seed: int, lazy: bool) -> None:
-    assert faults(engine, seed, lazy) == []
+@pytest.mark.parametrize("cuda", ["pycuda", "cuda-bindings"])
+def test_the_runner_as_it_is_passes(engine: Path, seed: int, lazy: bool, cuda: str) -> None:
+    assert faults(engine, seed, lazy, cuda) == []
 
 
 def reads_before_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,17 +253,19 @@ def frees_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         (frees_nothing, "a context was not freed"),
     ],
 )
+@pytest.mark.parametrize("cuda", ["pycuda", "cuda-bindings"])
 def test_each_wrong_runner_is_caught(
     engine: Path,
     monkeypatch: pytest.MonkeyPatch,
+    cuda: str,
     broken: Callable[[pytest.MonkeyPatch], None],
     said: str,
 ) -> None:
     with monkeypatch.context() as patch:
         broken(patch)
         patch.setattr(TensorRTRunner, "_known", lambda self, labels: labels)  # wrong ones are to be seen here
-        late = [any(re.search(said, fault) for fault in faults(engine, seed, lazy=True)) for seed in range(8)]
-        any_order = [any(re.search(said, fault) for fault in faults(engine, seed, lazy=False)) for seed in range(16)]
+        late = [any(re.search(said, fault) for fault in faults(engine, seed, True, cuda)) for seed in range(8)]
+        any_order = [any(re.search(said, fault) for fault in faults(engine, seed, False, cuda)) for seed in range(16)]
     assert sum(late) >= 5
     assert sum(any_order) >= 2
 

@@ -1,4 +1,4 @@
-"""Sinks: what they write can be read by others, is whole at any end, and says in one line why it cannot be."""
+"""Sinks: their files can be read by others and are complete however the run ends; errors are one line."""
 
 import json
 import os
@@ -6,6 +6,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +20,17 @@ from helpers.children import child
 from helpers.images import read_image
 from helpers.segmented_frames import HEIGHT, RATE, WIDTH, content, segmented, write, write_all, write_until_full
 from segdata.errors import InputError
+from segdata.formats.writing.base import Place
+from segdata.formats.writing.coco import CocoFile
+from segdata.formats.writing.names import MaskFormat
+from segdata.formats.writing.open import MASKS
 from segdata.labels import CITYSCAPES_29
 from segdata.video.label_video import read_labels
 from segrun.frame import Segmented
 from segrun.options import RunOptions
 from segrun.run import run
 from segrun.segmenter import Segmenter
+from segrun.sinks.annotations import AnnotationSink
 from segrun.sinks.base import Sink
 from segrun.sinks.gif import GifSink
 from segrun.sinks.json import JsonSink
@@ -36,10 +43,17 @@ if TYPE_CHECKING:
 Mounted = Callable[[Path, str], AbstractContextManager[None]]
 Refused = Callable[..., AbstractContextManager[None]]
 
+
+def annotations_into(name: MaskFormat, target: Path) -> AnnotationSink:
+    return AnnotationSink(target, MASKS[name](Place(target), CITYSCAPES_29), with_images=True)
+
+
 FILE_SINKS: dict[str, Callable[[Path], Sink]] = {
     "out.gif": lambda target: GifSink(target, RATE),
     "masks": lambda target: PngSink(target, "ids", CITYSCAPES_29.colours),
     "out.jsonl": JsonSink,
+    "out.coco.json": lambda target: AnnotationSink(target, CocoFile(target, CITYSCAPES_29)),
+    **{name: partial(annotations_into, name) for name in MASKS},
 }
 each_file_sink = pytest.mark.parametrize("name", FILE_SINKS)
 
@@ -307,7 +321,7 @@ sink.finish()
 
 
 def test_nothing_is_said_when_a_process_ends_whose_reader_went_away() -> None:
-    """Python writes what is left in its buffers when it exits, and complains where nobody reads it."""
+    """Python flushes its buffers when it exits, and complains if nobody reads them."""
     command = [sys.executable, "-c", HEADED, str(Path(__file__).parents[1])]
     with child(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -333,7 +347,7 @@ def test_raw_labels_are_not_sent_to_a_terminal(refused: Refused) -> None:
 
 
 def test_labels_are_kept_as_a_video_and_read_instead_of_computed(
-    artefacts: "Artefacts", street_video: Path, tmp_path: Path
+    artefacts: "Artefacts", street_video: Path, tmp_path: Path, refused: Refused
 ) -> None:
     path = tmp_path / "street.LABELS.mkv"
     options = RunOptions(inputs=(str(street_video),), outputs=(str(path),), model=artefacts.onnx["fp32"])
@@ -350,3 +364,8 @@ def test_labels_are_kept_as_a_video_and_read_instead_of_computed(
         [one.frame.seconds for one in computed], abs=1e-3
     )
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    options = replace(options, outputs=(str(tmp_path / "short.labels.mkv"),), duration=0.2)
+    with Segmenter(artefacts.onnx["fp32"]) as segmenter:
+        run(options, segmenter._runner)
+        with refused("short.labels.mkv: ends before the video"):
+            list(segmenter.video(street_video, labels=tmp_path / "short.labels.mkv"))

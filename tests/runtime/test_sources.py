@@ -1,4 +1,4 @@
-"""What the user may name as an input: files, patterns, folders of images, webcams and standard input."""
+"""What users may name as an input: files, patterns, folders of images, webcams and standard input."""
 
 import io
 import os
@@ -81,7 +81,9 @@ def test_what_is_not_there_is_refused(word: str, refused: Refused) -> None:
 @pytest.mark.parametrize("word", ["ftp://user:secret@server/x.mp4", "sftp://server/x", "s3://bucket/x.mp4"])
 def test_an_address_of_another_kind_is_refused_by_its_scheme(word: str, refused: Refused) -> None:
     scheme = word.partition("//")[0]
-    with refused(rf"^{scheme}//(server|bucket)/x.*: {scheme}// is not read; need rtsp://, .* or the name of a file"):
+    with refused(
+        rf"^{scheme}//(server|bucket)/x.*: {scheme}// is not supported; need rtsp://, .* or the name of a file"
+    ):
         open_source(word, OPTIONS)
 
 
@@ -195,7 +197,7 @@ def test_live_times_always_go_on(times: list[Fraction | None], anew: set[int]) -
     clock, found = LiveClock(), []
     for index, seconds in enumerate(times):
         if index in anew:
-            clock.begin_anew()
+            clock.restart()
         found.append(clock.pts(seconds))
     assert found[:1] in ([], [0])
     assert all(later > earlier for earlier, later in pairwise(found))

@@ -1,4 +1,4 @@
-"""TensorRTRunner: what cannot run here is refused in one line."""
+"""TensorRTRunner: engines that cannot run here are refused in one line."""
 
 import ctypes.util
 import importlib.util
@@ -13,12 +13,15 @@ import numpy as np
 import pytest
 
 from helpers.engine_files import REBUILD, toy_spec, write_engine
+from helpers.simulated_bindings import bindings_of
 from helpers.simulated_device import Simulation
 from helpers.simulated_tensorrt import VERSION, Program, libraries_of, toy_program
 from helpers.toy_engine import HEIGHT, WIDTH, made, toy_libraries, wanted
 from segdata.errors import ContractError, EdgeSegError, MissingDependencyError
 from segrun.runners.open import open_runner
+from segrun.runners.tensorrt.driver import driver_title, first_device, load_driver
 from segrun.runners.tensorrt.library import collecting_logger, load_tensorrt
+from segrun.runners.tensorrt.manifest import same_release
 from segrun.runners.tensorrt.runner import Libraries, TensorRTRunner
 
 Refused = Callable[..., AbstractContextManager[None]]
@@ -105,11 +108,49 @@ def test_a_plan_that_tensorrt_cannot_read_is_refused(engine: Path, refused: Refu
     simulation.check_clean()
 
 
-def test_without_a_gpu_one_line_says_so(engine: Path, refused: Refused) -> None:
-    simulation = Simulation(fail_at=1)
+@pytest.mark.parametrize("cuda", ["pycuda", "cuda-bindings"])
+@pytest.mark.parametrize("call", range(1, 6))  # init, Device, compute_capability, name, pci_bus_id
+def test_without_a_gpu_one_line_says_so(engine: Path, refused: Refused, call: int, cuda: str) -> None:
+    simulation = Simulation(fail_at=call)
     with refused("CUDA finds no GPU .*check nvidia-smi", MissingDependencyError):
-        TensorRTRunner(engine, libraries=toy_libraries(simulation))
+        TensorRTRunner(engine, libraries=toy_libraries(simulation, cuda=cuda))
     simulation.check_clean()
+
+
+def test_without_pycuda_it_runs_on_cuda_bindings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("pycuda", "pycuda.driver"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setitem(sys.modules, "cuda.bindings.driver", bindings_of(Simulation()))
+    driver = load_driver()
+    assert driver_title(driver) == "cuda-bindings"
+    assert first_device() == ("Simulated GTX 1660 Ti", "7.5", "0000:01:00.0")
+
+
+def test_a_pycuda_newer_than_the_driver_is_explained(
+    tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pycuda").mkdir()
+    (tmp_path / "pycuda" / "__init__.py").touch()
+    broken = 'raise ImportError("_driver.so: undefined symbol: cuCtxCreate_v4")'
+    (tmp_path / "pycuda" / "driver.py").write_text(broken)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pycuda"]:
+        monkeypatch.delitem(sys.modules, name)
+    with refused("undefined symbol: cuCtxCreate_v4.*is older than CUDA 13.*install driver 580", MissingDependencyError):
+        load_driver()
+    for name in ("pycuda", "pycuda.driver"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize(("built", "here", "same"), [
+    ("10.14.1.48", "10.14.1.48.post1", True),
+    ("10.14.1.48.post1", "10.14.1.48", True),
+    ("10.14.1.48", "10.14.1.4", False),
+    ("1.7.1.116", "1.7.1.117", False),
+    ("unknown", "1.7.1.116", False),
+])  # fmt: skip
+def test_a_version_is_the_same_however_it_was_packaged(built: str, here: str, same: bool) -> None:
+    assert same_release(built, here) == same
 
 
 def test_without_pycuda_or_driver_one_line_says_what_to_install(
@@ -117,6 +158,7 @@ def test_without_pycuda_or_driver_one_line_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pycuda", None)
     monkeypatch.setitem(sys.modules, "pycuda.driver", None)
+    monkeypatch.setitem(sys.modules, "cuda.bindings.driver", None)
     here = version("tensorrt-rtx")
     path = write_engine(tmp_path / "t.engine", toy_spec(HEIGHT, WIDTH), flavour="tensorrt-rtx", version=here)
     with refused("pycuda cannot be imported .*needs an NVIDIA driver, and: pip install", MissingDependencyError):

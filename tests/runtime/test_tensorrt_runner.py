@@ -1,5 +1,6 @@
 """TensorRTRunner on a simulated GPU: right labels in the right order, whatever happens, and nothing left behind."""
 
+import gc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -10,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.engine_files import toy_spec, write_engine
 from helpers.simulated_device import Simulation
-from helpers.toy_engine import made, toy_libraries, wanted
+from helpers.simulated_tensorrt import KERNELS
+from helpers.toy_engine import HEIGHT, WIDTH, made, toy_libraries, wanted
 from segdata.errors import EdgeSegError
 from segrun.runners.base import Frames, Labels
 from segrun.runners.tensorrt.runner import TensorRTRunner
@@ -20,6 +23,7 @@ Refused = Callable[..., AbstractContextManager[None]]
 
 PATIENCE = 60  # seconds after which a test that hangs fails
 FLAVOURS = ("tensorrt", "tensorrt-rtx")
+CUDAS = ("pycuda", "cuda-bindings")
 # A first failure anywhere from opening to the last frame of a short stream; deeper runs make about 130 calls.
 CALLS = st.integers(1, 140)
 
@@ -43,6 +47,7 @@ def through_one_buffer(items: list[Frames]) -> Iterator[Frames]:
     taken=st.none() | st.integers(0, 20),
     graphs=st.booleans(),
     calls_between=st.booleans(),
+    cuda=st.sampled_from(CUDAS),
 )
 def test_a_stream_is_the_plain_function_in_order(
     engine: Path,
@@ -54,11 +59,12 @@ def test_a_stream_is_the_plain_function_in_order(
     taken: int | None,
     graphs: bool,
     calls_between: bool,
+    cuda: str,
 ) -> None:
     simulation = Simulation(seed, lazy)
     items = made(count, batch, seed)
     results = []
-    with TensorRTRunner(engine, depth, libraries=toy_libraries(simulation, batch, graphs=graphs)) as runner:
+    with TensorRTRunner(engine, depth, libraries=toy_libraries(simulation, batch, graphs=graphs, cuda=cuda)) as runner:
         assert runner.batch == batch
         simulation.forbid_allocation()
         stream = runner.stream(through_one_buffer(items))
@@ -86,6 +92,7 @@ def test_a_stream_is_the_plain_function_in_order(
     flavour=st.sampled_from(FLAVOURS),
     fail_at=CALLS,
     sticky=st.booleans(),
+    cuda=st.sampled_from(CUDAS),
 )
 def test_a_failure_at_any_call_is_one_line_and_leaves_nothing(
     engine: Path,
@@ -97,10 +104,11 @@ def test_a_failure_at_any_call_is_one_line_and_leaves_nothing(
     flavour: str,
     fail_at: int,
     sticky: bool,
+    cuda: str,
 ) -> None:
     simulation = Simulation(seed, lazy, fail_at, sticky)
     items = made(8)
-    libraries = toy_libraries(simulation, flavour=flavour, graphs=graphs)
+    libraries = toy_libraries(simulation, flavour=flavour, graphs=graphs, cuda=cuda)
     failure: EdgeSegError | None = None
     results: list[Labels] = []
     again: list[Labels] = []
@@ -128,8 +136,9 @@ def test_a_failure_at_any_call_is_one_line_and_leaves_nothing(
 
 @pytest.mark.parametrize("sticky", [False, True])
 @pytest.mark.parametrize("graphs", [False, True])
-def test_a_failure_at_each_call_in_turn(engine: Path, graphs: bool, sticky: bool) -> None:
-    """As above, without leaving a call to chance: opening, three frames at depth 2, a call, closing."""
+@pytest.mark.parametrize("cuda", CUDAS)
+def test_a_failure_at_each_call_in_turn(engine: Path, cuda: str, graphs: bool, sticky: bool) -> None:
+    """As above, but systematically: opening, three frames at depth 2, a call, closing."""
     items = made(3)
     calls, said = 0, []
     simulation = None
@@ -138,7 +147,7 @@ def test_a_failure_at_each_call_in_turn(engine: Path, graphs: bool, sticky: bool
         simulation = Simulation(calls, fail_at=calls, sticky=sticky)
         failure = None
         try:
-            with TensorRTRunner(engine, 2, libraries=toy_libraries(simulation, graphs=graphs)) as runner:
+            with TensorRTRunner(engine, 2, libraries=toy_libraries(simulation, graphs=graphs, cuda=cuda)) as runner:
                 list(runner.stream(iter(items)))
                 runner(items[0])
         except EdgeSegError as error:
@@ -149,6 +158,66 @@ def test_a_failure_at_each_call_in_turn(engine: Path, graphs: bool, sticky: bool
     assert calls > 60
     assert len(said) > 50  # some calls about graphs may fail without harm
     assert not any("\n" in line for line in said)
+    if sticky:  # a context that is lost is lost for the whole process
+        assert any("start the program again" in line for line in said)
+
+
+@pytest.mark.parametrize("cuda", CUDAS)
+def test_after_a_lost_context_it_says_to_start_again_and_no_more(
+    engine: Path, refused: Refused, capfd: pytest.CaptureFixture[str], cuda: str
+) -> None:
+    simulation = Simulation()
+    with TensorRTRunner(engine, libraries=toy_libraries(simulation, cuda=cuda)) as runner:
+        runner(made(1)[0])
+        simulation.die()
+        with refused("^CUDA gave up on Simulated GTX 1660 Ti .*; start the program again$", EdgeSegError):
+            runner(made(1)[0])
+        with refused("CUDA gave up on .*; start the program again$", EdgeSegError):
+            list(runner.stream(made(3)))
+    simulation.check_clean()
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("cuda", CUDAS)
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_a_runner_that_nobody_closes_frees_the_gpu_when_it_goes(
+    engine: Path, rtx_engine: Path, cuda: str, flavour: str
+) -> None:
+    simulation = Simulation()
+    libraries = toy_libraries(simulation, flavour=flavour, cuda=cuda, graphs=True)
+    runner = TensorRTRunner(engine if flavour == "tensorrt" else rtx_engine, libraries=libraries)
+    stream = runner.stream(made(5))
+    next(stream)
+    del runner, stream
+    gc.collect()
+    simulation.check_clean()
+
+
+@pytest.mark.parametrize("graphs", [False, True])
+def test_slots_share_the_kernels_that_tensorrt_rtx_compiles_and_the_next_run_has_them(
+    tmp_path: Path, graphs: bool
+) -> None:
+    path = write_engine(tmp_path / "toy.engine", toy_spec(HEIGHT, WIDTH), flavour="tensorrt-rtx")
+    kernels = tmp_path / "toy.engine.kernels"
+
+    def compiled() -> int:
+        simulation = Simulation()
+        libraries = toy_libraries(simulation, flavour="tensorrt-rtx")
+        with TensorRTRunner(path, 3, graphs, libraries=libraries) as runner:
+            items = made(6)
+            np.testing.assert_array_equal(list(runner.stream(items)), [wanted(item) for item in items])
+        simulation.check_clean()
+        return simulation.compiled
+
+    assert compiled() == 1
+    assert kernels.read_bytes() == KERNELS
+    assert compiled() == 0
+    kernels.write_bytes(b"of another GPU")
+    assert compiled() == 1
+    assert kernels.read_bytes() == KERNELS
+    kernels.unlink()
+    kernels.mkdir()  # where nothing can be written, it runs all the same
+    assert compiled() == 1
 
 
 class SourceError(Exception):

@@ -1,4 +1,4 @@
-"""Video files: each output has the sound in sync, and one that fails takes no other file's place."""
+"""Video files: each output has its sound in sync, and a failing one replaces no other file."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -11,9 +11,9 @@ import pytest
 from helpers.segmented_frames import segmented
 from helpers.timed_media import beeps, flashes, make, shown_at, times
 from segdata.errors import InputError
+from segdata.video.h264 import working_encoder
 from segdata.video.picture import Reformatter
 from segdata.video.reader import Decoded, VideoReader
-from segdata.video.writer import working_encoder
 from segrun.options import RunOptions
 from segrun.run import run
 from segrun.runners.open import open_runner

@@ -1,4 +1,4 @@
-"""The window: shows pictures until the user closes it, and where there cannot be one it is said in one line."""
+"""The window shows pictures until the user closes it; if there cannot be a window, the error is one line."""
 
 import os
 import shutil

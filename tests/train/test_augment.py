@@ -1,4 +1,4 @@
-"""Augmentation: frame and labels stay registered, labels are never mixed, and light is strong only where asked."""
+"""Augmentation: frame and labels stay aligned, labels are never mixed, and only `strong` changes the light much."""
 
 import pytest
 import torch

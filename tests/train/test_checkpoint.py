@@ -1,4 +1,4 @@
-"""Checkpoints: what was saved comes back, with its spec, and nothing else is let in."""
+"""Checkpoints: what was saved is loaded again, with its spec, and other files are refused."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -138,7 +138,7 @@ def test_a_width_that_is_missing_is_refused(network: Network, tmp_path: Path, re
 
 
 def test_a_network_is_the_same_by_its_spec_and_by_the_same_words(network: Network) -> None:
-    """A default that stood in two places would make two networks of one description."""
+    """A default in two places could make two networks from one description."""
     by_spec = build_network(replace(SPEC, options={"width": 8})).eval()
     by_hand = UNet(19, 8).eval()
     by_hand.load_state_dict(by_spec.state_dict())

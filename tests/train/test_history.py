@@ -1,4 +1,4 @@
-"""The figures of each epoch: on disk as they were, the best of them, and when train and val part ways."""
+"""The figures of each epoch: stored exactly, the best of them, and when train and val diverge."""
 
 import csv
 from dataclasses import asdict, fields, replace

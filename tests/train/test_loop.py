@@ -17,19 +17,19 @@ from safetensors.torch import load_file
 
 from helpers.labelled_files import photo, save
 from helpers.progress import Told
-from helpers.training_runs import Heard
-from segdata.dataset import Dataset, SplitArrays
+from helpers.training_runs import Heard, tiny_options
+from segdata.command_line.progress import SILENT
+from segdata.dataset.dataset import Dataset, SplitArrays
 from segdata.errors import EdgeSegError
+from segdata.images.size import Size
 from segdata.metrics import accuracy
 from segdata.options import PrepareOptions, SynthOptions
 from segdata.prepare.prepare import prepare
-from segdata.progress import SILENT
-from segdata.size import Size
 from segdata.synth.write import write_synthetic
 from segtrain.evaluate import Evaluation, evaluate
 from segtrain.frames.batches import batches, normalise
 from segtrain.history import best_of
-from segtrain.learning.prior import SHARES
+from segtrain.learning.balance import SHARES
 from segtrain.loop import Outcome, train
 from segtrain.network.checkpoint import load_checkpoint
 from segtrain.options import TrainOptions
@@ -41,19 +41,8 @@ IGNORED = 255
 
 
 def options_for(dataset: Dataset, output: Path, **changes: Any) -> TrainOptions:  # noqa: ANN401 - any option
-    small = TrainOptions(
-        dataset=dataset.folder,
-        output=output,
-        arch="nano",
-        width=8,
-        depth=2,
-        epochs=10,
-        batch_size=8,
-        learning_rate=2e-2,
-        augment="none",
-        precision="32-true",
-    )
-    return replace(small, **changes)
+    own = {"epochs": 10, "learning_rate": 2e-2, "augment": "none"}
+    return tiny_options(dataset, output, **(own | changes))
 
 
 class Changed(Dataset):
@@ -81,7 +70,7 @@ def trained(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple
 
 @pytest.fixture(scope="module")
 def sizes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One source of 6 frames to train on and 5 of val, prepared at 64, 128 and 256."""
+    """A source of 6 training frames and 5 of val, prepared at 64, 128 and 256."""
     folder = tmp_path_factory.mktemp("sizes")
     write_synthetic(SynthOptions(target=folder / "pairs", train=6, val=5, size=Size(256, 256), seconds=0))
     wanted = (Size(64, 64), Size(128, 128), Size(256, 256))
@@ -117,7 +106,7 @@ def test_the_checkpoint_is_the_best_epoch_and_says_how_good(trained: tuple[Path,
 
 
 def test_without_class_balance_they_are_those_of_the_best_epoch(dataset: Dataset, tmp_path: Path) -> None:
-    """There is nothing to undo then, so what is kept scores as it did in its epoch."""
+    """There is nothing to correct then, so the kept weights score as in their epoch."""
     outcome = train(options_for(dataset, tmp_path, epochs=3, class_balance=0.0), dataset, SILENT, Heard())
     best = max(outcome.history, key=lambda row: row.miou)
     figures = accuracy(outcome.evaluation.matrix, outcome.spec.class_names)
@@ -250,7 +239,7 @@ def test_the_figures_are_what_a_plain_computation_gives(trained: tuple[Path, Out
 
 @pytest.mark.parametrize("larger", [128, 256])
 def test_val_is_scored_on_the_larger_truth_too(sizes: Path, tmp_path: Path, larger: int) -> None:
-    """Where --truth names it, and without that where it is the sibling 256."""
+    """Either --truth names it, or it is the dataset `256` beside this one."""
     dataset, truth = Dataset(sizes / "64"), Dataset(sizes / str(larger))
     named = truth.folder if larger != 256 else None
     options = options_for(dataset, tmp_path, epochs=2, batch_size=4, truth=named)
@@ -294,7 +283,7 @@ def test_a_run_of_minutes_ends_after_the_epochs_it_announced(dataset: Dataset, t
     heard = Heard()
     history = train(options_for(dataset, tmp_path, minutes=0.1), dataset, SILENT, heard).history
     planned = heard.planned_epochs
-    assert len(planned) == len(history) == planned[-1]  # planned anew before each, and kept
+    assert len(planned) == len(history) == planned[-1]  # planned again before each, and kept
     assert history[-1].learning_rate < 0.1 * history[0].learning_rate or len(history) < 5  # the schedule fits it
 
 
@@ -318,7 +307,7 @@ def test_a_loss_that_is_no_number_says_where_and_what_to_do(dataset: Dataset, tm
 def test_weights_broken_by_the_last_step_of_an_epoch_are_not_kept(
     dataset: Dataset, tmp_path: Path, refused: Refused
 ) -> None:
-    """One step an epoch: its own loss is good, and no other step is there to notice."""
+    """With one step an epoch, the step's own loss is good, and no later step could notice."""
     with refused("the loss on val became nan after epoch 1; .*lower --learning-rate", EdgeSegError):
         train(options_for(dataset, tmp_path, batch_size=40, learning_rate=1e30), dataset, SILENT, Heard())
     assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from packaging.version import Version
 from torch import Tensor
 
-from segtrain.learning.losses import Objective, class_weights, dice_loss, lovasz_loss
+from segtrain.learning.balance import class_weights
+from segtrain.learning.losses import Objective, dice_loss, lovasz_loss
 from segtrain.options import RegionLoss
 
 CLASSES = 5

@@ -1,4 +1,4 @@
-"""Pictures of a run: they open, they show something, and no class name breaks them."""
+"""Pictures of a run: they can be opened, show something, and work with any class name."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from helpers.images import read_image
-from segdata.dataset import SplitArrays
+from segdata.dataset.dataset import SplitArrays
 from segdata.labels import CITYSCAPES_8
 from segdata.spec import ModelSpec
 from segdata.synth import scene
@@ -87,6 +87,14 @@ def test_curves_show_train_and_val_and_the_epoch_that_was_kept(tmp_path: Path) -
     assert "kept" in [text.get_text() for text in legend.get_texts()]
     assert {str(line.get_label()) for line in miou.lines} >= {"val", "val, 19 official classes"}
     assert is_drawn(picture(figure, tmp_path))
+
+
+def test_the_first_epoch_is_seen() -> None:
+    figure = plot_curves(history(1))
+    for axis in figure.axes:
+        curves = [line for line in axis.lines if line.get_linestyle() == "-"]
+        assert curves
+        assert all(line.get_marker() == "." for line in curves)
 
 
 def test_curves_of_one_epoch_and_of_no_official_classes(tmp_path: Path) -> None:

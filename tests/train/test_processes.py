@@ -1,4 +1,4 @@
-"""Several processes on one machine, as `--devices` and torchrun start them: one training, one folder, one voice."""
+"""Several processes on one machine, started by `--devices` or torchrun: one training, one folder, one output."""
 
 import csv
 import os
@@ -15,12 +15,11 @@ import pytest
 
 from helpers.children import child
 from helpers.docs_pages import DOCS, FENCE
-from helpers.training_runs import COMMAND, LIMIT, Heard, environment, rows_of, said
-from segdata.dataset import Dataset
-from segdata.progress import SILENT
+from helpers.training_runs import COMMAND, LIMIT, Heard, environment, rows_of, said, tiny_options
+from segdata.command_line.progress import SILENT
+from segdata.dataset.dataset import Dataset
 from segtrain.loop import train
 from segtrain.network.checkpoint import load_checkpoint
-from segtrain.options import TrainOptions
 
 TORCHRUN = Path(sys.executable).with_name("torchrun")
 EPOCHS = 6
@@ -79,18 +78,7 @@ def two(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Ran:
 def one(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the same run in one process."""
     folder = tmp_path_factory.mktemp("one")
-    options = TrainOptions(
-        dataset=dataset.folder,
-        output=folder,
-        arch="nano",
-        width=8,
-        depth=2,
-        epochs=EPOCHS,
-        batch_size=8,
-        learning_rate=0.02,
-        augment="none",
-        precision="32-true",
-    )
+    options = tiny_options(dataset, folder, epochs=EPOCHS, learning_rate=0.02, augment="none")
     train(options, dataset, SILENT, Heard())
     return folder
 
@@ -151,7 +139,7 @@ def test_the_figures_of_two_processes_are_those_of_all_frames(two: Ran, dataset:
 def test_torchrun_goes_on_with_it_and_ends_alike(
     two: Ran, dataset: Dataset, tmp_path: Path, program: list[str]
 ) -> None:
-    """From the middle on: so that what two processes have not in common is noticed."""
+    """From the middle of a run, so that any difference between the processes is noticed."""
     folder = shutil.copytree(two.middle, tmp_path / "run")
     start: list[str | Path] = [TORCHRUN, "--standalone", "--nproc-per-node", "2", *program]
     options: list[str | Path] = [dataset.folder, "-o", folder, *OPTIONS.split(), "--epochs", str(EPOCHS), "--resume"]

@@ -5,7 +5,8 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from segtrain.learning.schedule import WARM_UP_SHARE, Clock, Stretch, learning_rate, next_stretch
+from segtrain.learning.optimizer import WARM_UP_SHARE, learning_rate
+from segtrain.learning.schedule import Clock, Stretch, next_stretch
 
 Refused = Callable[..., AbstractContextManager[None]]
 

@@ -1,10 +1,11 @@
-"""seg-train as a person runs it: what it writes, what it prints, and one line for each thing that goes wrong."""
+"""seg-train as a user runs it: its files, its output, and one line for each error."""
 
 import base64
 import csv
 import importlib.util
 import json
 import re
+import shlex
 import shutil
 import signal
 import sqlite3
@@ -23,9 +24,9 @@ from click.testing import CliRunner, Result
 from helpers.children import child
 from helpers.images import read_image
 from helpers.training_runs import COMMAND, LIMIT, Heard, environment, said
-from segdata.dataset import Dataset
+from segdata.command_line.progress import SILENT
+from segdata.dataset.dataset import Dataset
 from segdata.labels import CITYSCAPES_19
-from segdata.progress import SILENT
 from segdata.spec import ModelSpec
 from segtrain.cli import main
 from segtrain.history import EpochFigures
@@ -236,7 +237,7 @@ def test_a_dataset_of_another_size_is_refused_before_anything_is_written(
 ) -> None:
     line = refused(seg_train(dataset.folder, "-o", tmp_path / "run", "--size", "128", *more))
     assert "got --size 128 but" in line
-    assert "prepare it again with --size 128" in line
+    assert "leave --size out, or name the dataset of that size" in line
     assert not (tmp_path / "run").exists()
 
 
@@ -365,12 +366,16 @@ def test_ctrl_c_is_one_line_and_leaves_the_last_good_files(dataset: Dataset, tmp
         while not (folder / "last.safetensors").exists() and process.poll() is None and time.monotonic() < end:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+        process.send_signal(signal.SIGINT)  # as impatient hands do
         stderr = process.communicate(timeout=LIMIT)[1]
     assert process.returncode == 130
     assert len(said(stderr)) == 1, stderr
-    assert re.fullmatch(
-        rf"Interrupted; {folder} keeps the weights of \d+ of 500 epochs: go on with --resume\.", said(stderr)[0]
+    on = re.fullmatch(
+        rf"Interrupted; {folder} keeps the weights of \d+ of 500 epochs; go on with: (.*) --resume", said(stderr)[0]
     )
+    assert on is not None, stderr
+    assert shlex.split(on[1]) == [str(word) for word in ("seg-train", *command[1:])]
     assert len(read_position(folder / "last.safetensors").history) >= 1
     assert load_checkpoint(folder / "best.safetensors")[1].metrics is not None
     assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []

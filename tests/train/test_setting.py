@@ -1,4 +1,4 @@
-"""Whether options, dataset and folder fit together is said before anything is trained."""
+"""Options, dataset and folder are checked against each other before training starts."""
 
 import json
 import shutil
@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segdata.dataset import Dataset
+from segdata.dataset.dataset import Dataset
+from segdata.images.size import Size
 from segdata.options import PrepareOptions
 from segdata.prepare.prepare import prepare
-from segdata.size import Size
 from segtrain.options import TrainOptions
 from segtrain.setting import check_run, find_truth, open_dataset, run_folder, settings_of, spec_for
 from segtrain.state import Position
@@ -47,7 +47,7 @@ def prepared_from(folder: Path, write_pair: WritePair, seed: int, sizes: tuple[S
 
 @pytest.fixture
 def options(prepared: Path, tmp_path: Path) -> TrainOptions:
-    """What fits: each test breaks one thing of it."""
+    """Valid options, of which each test breaks one."""
     return TrainOptions(dataset=prepared / "32", output=tmp_path / "run", arch="nano", batch_size=2, epochs=1)
 
 
@@ -67,7 +67,7 @@ def test_the_size_picks_the_dataset_in_a_folder_of_several(prepared: Path) -> No
 def test_a_size_that_was_not_prepared_or_none_where_there_are_several_is_refused(
     prepared: Path, tmp_path: Path, refused: Refused
 ) -> None:
-    with refused("48"):
+    with refused("holds datasets of the sizes"):
         open_dataset(TrainOptions(dataset=prepared, size=Size(48, 48)))
     with refused(str(prepared)):
         open_dataset(TrainOptions(dataset=prepared))

@@ -1,4 +1,4 @@
-"""A run on disk: what goes on from it is what would have gone on without it, and nothing else is let in."""
+"""A run on disk: resuming continues exactly as without an interruption, and other files are refused."""
 
 import json
 from collections.abc import Callable

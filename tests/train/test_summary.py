@@ -1,4 +1,4 @@
-"""What a network costs, before it is trained: counted as PyTorch counts it, and by hand."""
+"""The cost of a network before training: the same count as PyTorch's, and as by hand."""
 
 from itertools import product
 from typing import get_args

@@ -14,7 +14,7 @@ from segdata.labels import CITYSCAPES_19, CITYSCAPES_29
 from segdata.spec import ModelSpec
 from segtrain.frames.batches import resized
 from segtrain.learning.teacher import Teacher, distillation_loss
-from segtrain.network.checkpoint import build_network, save_checkpoint
+from segtrain.network.checkpoint import build_network, load_checkpoint, save_checkpoint
 from segtrain.network.presets import PRESETS, LiteArchitecture
 
 Refused = Callable[..., AbstractContextManager[None]]
@@ -43,6 +43,27 @@ def _lite_spec() -> ModelSpec:
     return replace(LITE, architecture=architecture.name, options=architecture.options())
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.bfloat16, 0.1)])
+def test_it_gives_its_networks_logits_in_either_format(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, tolerance: float
+) -> None:
+    path = tmp_path / "lite.safetensors"
+    torch.manual_seed(0)
+    network = build_network(_lite_spec()).requires_grad_(False)
+    frames = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    for _ in range(20):  # batch normalisation has seen what it normalises, as in a trained network
+        network.train()(frames)
+    save_checkpoint(path, network, _lite_spec())
+    teacher = Teacher(path, LITE, torch.ones(29))
+    monkeypatch.setattr("segtrain.learning.teacher.faster_format", lambda *_: dtype)
+    teacher.settle_on_cpu()
+    logits = teacher(frames, 64 // network.stem_stride, 64 // network.stem_stride)
+    kept, _ = load_checkpoint(path)
+    expected = kept.requires_grad_(False).eval()(frames, coarse=True)
+    assert logits.dtype is torch.float32
+    assert float((logits - expected).abs().max() / expected.abs().max()) < tolerance
+
+
 def test_a_teacher_of_other_classes_is_refused(tmp_path: Path, refused: Refused) -> None:
     other = replace(
         _lite_spec(), label_space="cityscapes-19", class_names=CITYSCAPES_19.names, colours=CITYSCAPES_19.colours
@@ -62,7 +83,7 @@ def test_the_loss_is_nothing_for_the_teachers_own_logits_and_grows_with_the_dist
 
 
 def test_a_sure_teacher_is_worth_as_much_as_its_labels() -> None:
-    """At temperature 1 the divergence from a one-hot opinion is the cross-entropy."""
+    """At temperature 1, the divergence from a one-hot teacher is the cross-entropy."""
     logits = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(1))
     labels = torch.randint(3, (2, 4, 4), generator=torch.Generator().manual_seed(2))
     sure = 1e4 * torch.nn.functional.one_hot(labels, 3).permute(0, 3, 1, 2).float()

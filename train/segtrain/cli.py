@@ -14,17 +14,26 @@ from click.core import ParameterSource
 from rich.console import Console
 from rich.table import Table
 
-from segdata.command import Command
+from segdata.command_line.command import Command, typed
+from segdata.command_line.option import with_options
+from segdata.command_line.progress import progress_bar
 from segdata.errors import InputError
-from segdata.option import with_options
-from segdata.progress import progress_bar
 from segdata.shipped import checkpoint_file
 from segtrain.options import TrainOptions
 
 if TYPE_CHECKING:  # importing it takes seconds, which --help does not need
     from segtrain.loop import Outcome
 
-_BESIDE_RECIPE = ("dataset", "output", "precision", "truth", "log")  # options a recipe leaves to the user
+_BESIDE_RECIPE = ("dataset", "output", "precision", "threads", "truth", "log")  # options a recipe leaves to the user
+
+
+_NEEDS = {
+    "decoder_width": "encoder",
+    "encoder_learning_rate": "encoder",
+    "teacher_share": "teacher",
+    "temperature": "teacher",
+}
+"""Options that do nothing without another one. In a recipe they may be of all steps, of which some have the other."""
 
 
 _EXAMPLES = (
@@ -47,10 +56,15 @@ def main(options: TrainOptions, recipe: str | None) -> None:
 
     context = click.get_current_context()
     given = [name for name in vars(options) if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    for name in given:
+        needed = _NEEDS.get(name)
+        if needed is not None and getattr(options, needed) is None and recipe is None:
+            raise InputError(f"got --{name.replace('_', '-')} without --{needed}; add --{needed}, or leave it out")
     if options.minutes is not None and "epochs" in given:
         click.echo(f"Warning: --minutes {options.minutes:g} decides how long; --epochs is not used", err=True)
+    again = "the same command" if "LOCAL_RANK" in os.environ else typed()  # not what torchrun was called with
     if recipe is None:
-        if not _run(options):
+        if not _run(options, again, again if options.resume else f"{again} --resume"):
             # This process is done; taking its process group down hangs now and then.
             sys.stdout.flush()
             os._exit(0)
@@ -62,14 +76,14 @@ def main(options: TrainOptions, recipe: str | None) -> None:
     asked = {name: getattr(options, name) for name in _BESIDE_RECIPE if name not in ("dataset", "output")} | {
         "devices": 1
     }
-    run = partial(_run, way_on="the same command goes on")
+    run = partial(_run, again=again, on=again)
     click.echo(follow(followed, options.dataset, options.output or Path("runs") / followed.name, run, asked))
 
 
-def _run(options: TrainOptions, way_on: str = "go on with --resume") -> bool:
+def _run(options: TrainOptions, again: str, on: str) -> bool:
     """Train and show progress; return whether this is the first of the processes.
 
-    `way_on` tells a user who interrupts the run how to continue it.
+    A user who interrupts the run is told `again`, the command that begins it again, or `on`, the one that goes on.
     """
     from segtrain.loop import train
     from segtrain.report.reporter import Reporter
@@ -86,27 +100,28 @@ def _run(options: TrainOptions, way_on: str = "go on with --resume") -> bool:
     with progress_bar("Training", "steps") as bar:
         try:
             outcome = train(options, dataset, bar, reporter)
+            if outcome.first:
+                write_pictures(folder, dataset, outcome)
+                reporter.finish()
         except BaseException as error:
             reporter.give_up()
             if isinstance(error, KeyboardInterrupt):
-                raise KeyboardInterrupt(_what_was_kept(folder, way_on)) from None
+                raise KeyboardInterrupt(_what_was_kept(folder, again, on)) from None
             raise
     if outcome.first:
-        write_pictures(folder, dataset, outcome)
-        reporter.finish()
         _tell(outcome)
     return outcome.first
 
 
-def _what_was_kept(folder: Path, way_on: str) -> str:
+def _what_was_kept(folder: Path, again: str, on: str) -> str:
     """Return what an interrupted run left in its folder, and how to continue it."""
     from segtrain.state import read_position
 
     last = folder / "last.safetensors"
     if not last.exists():
-        return "no epoch was over, so nothing was kept"
+        return f"no epoch was over, so nothing was kept; begin again with: {again}"
     position = read_position(last)
-    return f"{folder} keeps the weights of {len(position.history)} of {position.epochs} epochs: {way_on}"
+    return f"{folder} keeps the weights of {len(position.history)} of {position.epochs} epochs; go on with: {on}"
 
 
 def _tell(outcome: "Outcome") -> None:

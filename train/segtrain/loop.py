@@ -6,37 +6,36 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
-from lightning_fabric import Fabric, seed_everything
+from lightning_fabric import seed_everything
 
-from segdata.coverage import dataset_remarks
-from segdata.dataset import Dataset, SplitArrays
+from segdata.command_line.progress import SILENT, Progress
+from segdata.dataset.coverage import dataset_remarks
+from segdata.dataset.dataset import Dataset
 from segdata.errors import EdgeSegError
 from segdata.metrics import accuracy
-from segdata.progress import SILENT, Progress
 from segdata.spec import ModelSpec
 from segtrain.evaluate import Evaluation, evaluate
-from segtrain.frames.batches import batches, load, normalise
 from segtrain.history import EpochFigures, advice_after, best_of, overfits, write_history
+from segtrain.launch import launch
+from segtrain.learning.balance import UNDONE, undo_balance
 from segtrain.learning.losses import Objective
-from segtrain.learning.precision import check_half_precision, choose_precision
-from segtrain.learning.prior import undo_balance
 from segtrain.learning.schedule import Clock, next_stretch
-from segtrain.learning.teacher import UNDONE, Teacher
+from segtrain.learning.teacher import Teacher
 from segtrain.network.base import Network
 from segtrain.network.checkpoint import build_network, load_checkpoint, save_checkpoint, start_from
 from segtrain.network.lite_unet import LiteUNet
 from segtrain.network.pretrained import credit_of, load_pretrained, weights_file
-from segtrain.options import PrecisionChoice, TrainOptions
-from segtrain.setting import check_run, device_of, devices_of, find_truth, settings_of, source_for, spec_for
+from segtrain.options import TrainOptions
+from segtrain.setting import check_run, find_truth, settings_of, source_for, spec_for
 from segtrain.state import Position, load_state, read_position, save_state
-from segtrain.trainer import Trainer
+from segtrain.trainer import Lesson, Trainer
 
 
 class Events(Protocol):
     """What the loop tells between its steps, in the first of several processes."""
 
     def planned(self, spec: ModelSpec, epochs: int) -> None:
-        """Before each epoch: the network, and the epochs in all, which --minutes plans anew."""
+        """Before each epoch: the network, and the number of epochs, which --minutes plans again."""
 
     def scored(self, history: list[EpochFigures]) -> None:
         """After each epoch, when its weights are on disk."""
@@ -73,18 +72,24 @@ def train(options: TrainOptions, dataset: Dataset, progress: Progress, events: E
     spec = spec_for(options, dataset)
     position = read_position(last_file) if options.resume else None
     settings = settings_of(options, dataset, position)
+    measures = options.precision == "auto"
+    if position and position.precision and measures:  # measured again, another might win by a hair
+        options = replace(options, precision=position.precision)
     seed_everything(options.seed, verbose=False)
     network = build_network(spec)
     spec = _begin(options, network, spec, position)
     objective = Objective(dataset.facts.splits["train"].class_pixels, options.class_balance, options.region_loss)
     teacher = None if options.teacher is None else Teacher(options.teacher, spec, objective.weights)
     source = source_for(options, dataset, None if teacher is None else teacher.spec)
-    fabric = _fabric(options, spec, network, objective, dataset.split("train"))
-    trainer = Trainer(options, dataset, source, spec, fabric, network, objective, teacher)
+    lesson = Lesson(options, spec, dataset, source, objective, teacher)
+    fabric, precision = launch(lesson, network, events.warned)
+    trainer = Trainer(lesson, network, fabric)
     if position:
         load_state(last_file, network, trainer.average, trainer.optimizer)
     history = position.history if position else []
     done = position.done if position else 0.0
+    if teacher is not None and measures and fabric.device.type == "cpu" and done < 1:
+        teacher.settle_on_cpu()
     if options.minutes is not None and done < 1:
         trainer.time(clock)
         clock.check()
@@ -110,7 +115,7 @@ def train(options: TrainOptions, dataset: Dataset, progress: Progress, events: E
             if best is history[-1]:
                 save_checkpoint(best_file, trainer.averaged(), trainer.measured(history[-1]))
             write_history(folder / "metrics.csv", history)
-            reached = Position(settings, epoch + left, history, done, spec.pretrained)
+            reached = Position(settings, epoch + left, history, done, spec.pretrained, precision)
             # Last: a run that ends before it does this epoch again.
             save_state(last_file, network, trainer.average, trainer.optimizer, reached)
             events.scored(history)
@@ -176,27 +181,3 @@ def _finite(figures: EpochFigures) -> EpochFigures:
             f"the loss on val became {figures.val_loss} after epoch {figures.epoch}; {advice_after(figures.epoch - 1)}"
         )
     return figures
-
-
-def _fabric(
-    options: TrainOptions, spec: ModelSpec, network: Network, objective: Objective, split: SplitArrays
-) -> Fabric:
-    """Return a Fabric, launched: one process, several on this machine, or one of those that torchrun started."""
-    device = device_of(options)
-    precision: PrecisionChoice = choose_precision(options.precision, device)
-    if precision == "16-mixed":
-        frames, labels = load(split, next(batches(len(split), options.batch_size, options.seed, 0)), device)
-        if not check_half_precision(options.precision, network, objective, normalise(frames, spec), labels):
-            precision = "32-true"
-    devices = devices_of(options) or (torch.cuda.device_count() if device.type == "cuda" else 1)
-    several = devices * options.nodes > 1
-    assert precision != "auto"
-    fabric = Fabric(
-        accelerator=device.type,
-        devices=devices,
-        num_nodes=options.nodes,
-        strategy="ddp" if several else "auto",
-        precision=precision,
-    )
-    fabric.launch()
-    return fabric

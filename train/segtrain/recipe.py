@@ -10,7 +10,7 @@ from annotated_types import Len
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from segdata.errors import InputError
-from segdata.size import Size
+from segdata.images.size import Size
 from segdata.text import first_problem, short
 from segtrain.options import TrainOptions
 from segtrain.setting import open_dataset, settings_of
@@ -26,7 +26,7 @@ SHIPPED = Path(__file__).parent / "recipes"
 CHECKPOINTS = ("init", "teacher")
 """The options that name an earlier step, or another recipe, whose best weights are taken."""
 
-_NOT_A_STEPS = ("dataset", "output", "resume", "minutes", "device", "devices", "nodes")
+_NOT_A_STEPS = ("dataset", "output", "resume", "minutes", "device", "devices", "nodes", "threads")
 """Options that depend on the machine and on the folders, so that a recipe has no say in them."""
 
 FINISHED = "iou.csv"  # the last file that a run writes

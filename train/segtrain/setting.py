@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from segdata.dataset import DATASET_FILE, Dataset, SplitArrays
+from segdata.dataset.dataset import DATASET_FILE, Dataset, SplitArrays, sized_folder
 from segdata.errors import InputError
 from segdata.files import on_disk, sha256_of
-from segdata.size import Size
+from segdata.images.size import Size
 from segdata.spec import ModelSpec
 from segtrain.frames.batches import Indices
 from segtrain.options import TrainOptions
@@ -20,7 +20,7 @@ from segtrain.state import Position
 FEWEST_STEPS = 2  # one up and one down the schedule
 TRUTH_FOLDER = "256"
 _MAY_CHANGE = (
-    *("dataset", "size", "output", "resume", "truth", "log", "device", "devices", "nodes", "minutes"),
+    *("dataset", "size", "output", "resume", "truth", "log", "device", "devices", "nodes", "threads", "minutes"),
     *("learning_rate", "encoder_learning_rate", "precision"),
 )
 """Options that may differ when a run is resumed: they change where it reads, writes and runs and how long, or help
@@ -32,10 +32,7 @@ _FRAMES = "frames"  # the setting that says what the dataset holds
 
 def open_dataset(options: TrainOptions) -> Dataset:
     """Open the dataset, or the one of `size` in a folder of several; raise InputError if there is none."""
-    folder = options.dataset
-    if options.size is not None and not (folder / DATASET_FILE).is_file() and folder.is_dir():
-        folder = folder / str(options.size)
-    return Dataset(folder)
+    return Dataset(options.dataset if options.size is None else sized_folder(options.dataset, options.size))
 
 
 def device_of(options: TrainOptions) -> torch.device:
@@ -63,7 +60,7 @@ def check_run(options: TrainOptions, dataset: Dataset) -> Path:
     if options.size not in (None, facts.size):
         raise InputError(
             f"got --size {options.size} but {dataset.folder} holds {facts.width}x{facts.height} frames; "
-            f"prepare it again with --size {options.size}"
+            "leave --size out, or name the dataset of that size"
         )
     if options.encoder is not None and (asked := options.asked_of_preset()):
         name = next(iter(asked)).replace("_", "-")
@@ -90,6 +87,8 @@ def check_run(options: TrainOptions, dataset: Dataset) -> Path:
         raise InputError(f"got one step in {options.epochs} epoch, need {FEWEST_STEPS}: raise --epochs")
     folder = run_folder(options, dataset)
     with on_disk(folder):
+        if folder.is_file():
+            raise InputError(f"{folder}: a file, need a folder for the run; name another with -o")
         taken = (folder / "last.safetensors").exists()
     if taken and not options.resume:
         raise InputError(f"{folder} holds a run; go on with it by --resume, or name another folder with -o")
@@ -196,7 +195,7 @@ def find_truth(options: TrainOptions, dataset: Dataset) -> SplitArrays | None:
     try:
         larger = Dataset(folder)
     except InputError:
-        if options.truth is None:  # nobody asked for what happens to stand there
+        if options.truth is None:  # it merely happens to be there
             return None
         raise
     same = (

@@ -6,6 +6,7 @@ No state of a random generator is in it: order and augmentation depend on seed a
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -18,6 +19,7 @@ from segdata.files import replacing
 from segdata.text import short
 from segtrain.history import EpochFigures
 from segtrain.network.checkpoint import signature_of
+from segtrain.options import PrecisionChoice
 
 STATE_KEY = "edgeseg.training"
 
@@ -27,7 +29,8 @@ _MOST_STEPS = 1 << 24  # beyond, float32 does not count
 @dataclass(frozen=True)
 class Position:
     """Where a run stands: its settings, which a resumed run must share, its length in epochs, its history, and which
-    share of the schedule is done (None: as many epochs of the length as the history has). `pretrained` is the spec's.
+    share of the schedule is done (None: as many epochs of the length as the history has). `pretrained` is the spec's,
+    `precision` the number format it trained in, "" in a run of an earlier version.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # where a state is read
@@ -37,6 +40,7 @@ class Position:
     history: list[EpochFigures]
     share: float | None = None
     pretrained: str = ""
+    precision: PrecisionChoice | Literal[""] = ""
 
     @property
     def done(self) -> float:

@@ -2,8 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from time import perf_counter
 
@@ -12,44 +11,47 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
-from segdata.dataset import Dataset, SplitArrays
+from segdata.command_line.progress import Progress
+from segdata.dataset.dataset import Dataset, SplitArrays
 from segdata.errors import EdgeSegError
-from segdata.labels import IGNORE_INDEX
 from segdata.metrics import accuracy
-from segdata.progress import Progress
 from segdata.spec import ModelSpec
-from segtrain.evaluate import EVALUATION_BATCH, average_buffers, evaluate, sum_of_processes
+from segtrain.evaluate import EVALUATION_BATCH, average_buffers, count_pairs, evaluate, sum_of_processes
 from segtrain.frames.feed import Batch, Feed
 from segtrain.history import EpochFigures, advice_after
 from segtrain.learning.losses import Objective
-from segtrain.learning.schedule import Clock, Stretch, learning_rate
+from segtrain.learning.optimizer import averaging, learning_rate, optimizer_of
+from segtrain.learning.schedule import Clock, Stretch
 from segtrain.learning.teacher import Teacher, distillation_loss
 from segtrain.network.base import Network
 from segtrain.options import TrainOptions
 from segtrain.setting import parts_of_train
 
-_Tensors = tuple[Tensor, ...] | list[Tensor]
-
-SCORED_STRIDE = 4  # mIoU of train is read off every 4th row and column: it costs next to nothing so
 LOOKING_STEPS = 50  # a look at the loss waits for the GPU, so that it is taken once in so many steps
 TIMED_STEPS, UNTIMED_STEPS = 5, 3  # by which `--minutes` learns how fast this machine is
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a network learns: from `dataset`, by `objective` and, if there is one, `teacher`.
+
+    `source` is train, or the same frames larger where the teacher wants them so.
+    """
+
+    options: TrainOptions
+    spec: ModelSpec
+    dataset: Dataset
+    source: SplitArrays
+    objective: Objective
+    teacher: Teacher | None
 
 
 class Trainer:
     """The parts that one training moves, and one epoch of moving them."""
 
-    def __init__(
-        self,
-        options: TrainOptions,
-        dataset: Dataset,
-        source: SplitArrays,
-        spec: ModelSpec,
-        fabric: Fabric,
-        network: Network,
-        objective: Objective,
-        teacher: Teacher | None,
-    ) -> None:
-        """Take the parts of a run; `source` is train, or the same frames larger where the teacher wants them so."""
+    def __init__(self, lesson: Lesson, network: Network, fabric: Fabric) -> None:
+        """Take the parts of a run."""
+        options, spec, dataset, teacher = lesson.options, lesson.spec, lesson.dataset, lesson.teacher
         self.options, self.spec, self.fabric = options, spec, fabric
         split = dataset.split("train")
         chosen, held = parts_of_train(len(split), options.hold_out)
@@ -58,20 +60,20 @@ class Trainer:
         # Channels last is 1.5 to 2 times faster for these convolutions on a CPU, and what tensor cores want.
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # missing from torch's own types
         self.network = network
-        self.optimizer = _optimizer(network, options, fabric.device)
+        self.optimizer = optimizer_of(network, options, fabric.device)
         self.module, self.wrapped_optimizer = fabric.setup(network, self.optimizer)
-        self.average = AveragedModel(network, multi_avg_fn=_averaging(options.average), use_buffers=True)
-        self.objective = objective.to(fabric.device)
+        self.average = AveragedModel(network, multi_avg_fn=averaging(options.average), use_buffers=True)
+        self.objective = lesson.objective.to(fabric.device)
         torch.backends.cudnn.benchmark = True  # every step has the same shapes
         self.teacher = None if teacher is None else teacher.to(fabric.device)
         of_teacher = None if teacher is None else teacher.spec
-        self.feed = Feed(options, source, chosen, spec, of_teacher, network.stem_stride, fabric)
+        self.feed = Feed(options, lesson.source, chosen, spec, of_teacher, network.stem_stride, fabric)
         self.steps = self.feed.steps
 
     def time(self, clock: Clock) -> None:
         """Tell the clock how long an epoch takes here, and the evaluation of the best weights after the last."""
         network = copy.deepcopy(self.network)
-        optimizer = _optimizer(network, self.options, self.fabric.device)
+        optimizer = optimizer_of(network, self.options, self.fabric.device)
         times = []
         for step in range(UNTIMED_STEPS + TIMED_STEPS):
             begun = perf_counter()
@@ -122,7 +124,7 @@ class Trainer:
         busy = 0.0
         begun = perf_counter()
         for step, indices in enumerate(self.feed.indices(epoch)):
-            if losses and self._is_over(clock, (perf_counter() - begun) / len(losses)):
+            if losses and self._is_over(clock, begun, len(losses)):
                 break
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate(stretch.at(step, self.steps), group["peak"])
@@ -136,7 +138,7 @@ class Trainer:
                 seen = len(losses)
             busy += perf_counter() - started
             self.average.update_parameters(self.network)
-            _count_pairs(matrix, logits, batch.labels, self.spec.class_count)
+            count_pairs(matrix, logits, batch.labels, self.spec.class_count)
             images_per_second = len(losses) * self.options.batch_size / (perf_counter() - begun)
             progress.advance(f"epoch {epoch + 1}, loss {shown:.3f}, {images_per_second:.0f} images/s")
         self._check(losses, seen, epoch)
@@ -161,9 +163,13 @@ class Trainer:
             outside_share=1 - busy / seconds,
         )
 
-    def _is_over(self, clock: Clock, next_step: float) -> bool:
-        """Return whether the time is over, in all of several processes alike."""
-        return clock.minutes is not None and self.fabric.broadcast(clock.is_over(next_step))
+    def _is_over(self, clock: Clock, begun: float, steps: int) -> bool:
+        """Return whether there is no time for one more step after those since `begun`, in all processes alike."""
+        if clock.minutes is None:
+            return False
+        if clock.is_over(LOOKING_STEPS * (perf_counter() - begun) / steps):
+            self._settle()  # a GPU may be that many steps behind
+        return self.fabric.broadcast(clock.is_over((perf_counter() - begun) / steps))
 
     def _loss(self, logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the loss to minimise, by the labels and by the teacher if there is one, and plain cross-entropy."""
@@ -198,52 +204,3 @@ class Trainer:
         self.wrapped_optimizer.step()
         shown = cross_entropy + 0 * loss.detach()  # NaN if either is
         return sum_of_processes(self.fabric, shown) / self.fabric.world_size, logits.detach()
-
-
-def _averaging(decay: float) -> Callable[[_Tensors, _Tensors, Tensor | int], None]:
-    """Return an exponential moving average that forgets its beginning: the decay rises to `decay` as steps are done."""
-
-    @torch.no_grad()
-    def average(averaged: _Tensors, current: _Tensors, done: Tensor | int) -> None:
-        share = 1 - min(decay, (1 + int(done)) / (10 + int(done)))
-        if averaged[0].is_floating_point():
-            torch._foreach_lerp_(averaged, current, share)
-        else:  # how many batches batch normalisation has seen
-            torch._foreach_copy_(averaged, current)
-
-    return average
-
-
-def _optimizer(network: Network, options: TrainOptions, device: torch.device) -> torch.optim.Optimizer:
-    """Return AdamW that decays kernels and leaves biases and batch normalisation alone.
-
-    Each group's `peak` is the highest rate it learns at: lower for what may have started from another net's weights.
-    """
-    groups = []
-    for begun, peak in ((False, options.learning_rate), (True, options.encoder_learning_rate)):
-        parameters = [
-            parameter
-            for name, parameter in network.named_parameters()
-            if (name.partition(".")[0] in network.pretrained) == begun
-        ]
-        kernels = [parameter for parameter in parameters if parameter.ndim > 1]
-        vectors = [parameter for parameter in parameters if parameter.ndim <= 1]
-        groups += [
-            {"params": kernels, "peak": peak, "weight_decay": options.weight_decay},
-            {"params": vectors, "peak": peak, "weight_decay": 0.0},
-        ]
-    return torch.optim.AdamW(
-        [group for group in groups if group["params"]], options.learning_rate, fused=device.type == "cuda"
-    )
-
-
-@torch.no_grad()
-def _count_pairs(counts: Tensor, logits: Tensor, labels: Tensor, class_count: int) -> None:
-    """Count how often each (truth, prediction) occurs, on every `SCORED_STRIDE`th row and column.
-
-    `counts` is int64 [C * C + 1]; the last one is for what no label was given to.
-    """
-    prediction = logits[..., ::SCORED_STRIDE, ::SCORED_STRIDE].argmax(dim=1)
-    truth = labels[..., ::SCORED_STRIDE, ::SCORED_STRIDE]
-    pairs = torch.where(truth == IGNORE_INDEX, class_count**2, truth * class_count + prediction).flatten()
-    counts.index_add_(0, pairs, torch.ones_like(pairs))

@@ -23,7 +23,7 @@ class ArtefactChange:
 
 @dataclass(frozen=True)
 class Comparison:
-    """`settings` is what differs beside the artefacts, in sentences, the machine first; `only` what stands in one."""
+    """`settings` is what differs beside the artefacts, in sentences; `only` the artefacts in just one report."""
 
     settings: tuple[str, ...]
     artefacts: tuple[ArtefactChange, ...]
@@ -60,7 +60,7 @@ def _by_key(report: BenchReport) -> dict[_Key, ArtefactResult]:
     found: dict[_Key, ArtefactResult] = {}
     for result in report.results:
         key = (result.artefact, result.precision, result.runner)
-        # Two folders may hold files of the same name: those are matched in their order.
+        # Two folders may hold files of the same name: they are matched in order.
         found[(*key, seen[key])] = result
         seen[key] += 1
     return found

@@ -2,17 +2,32 @@
 
 Accuracy is counted on given images and has no noise of its own. Whether two artefacts differ on other images too is
 only said when the 95 % intervals of their changes, both against the same reference on the same images, do not overlap.
+
+Two measurements of a speed differ when no round of one lies among the rounds of the other, the medians lie further
+apart than the larger half-spread, and such a clean separation would happen by chance at most once in twenty. It is the
+exact test of Mann and Whitney at its most extreme outcome: of the C(10, 5) = 252 equally likely orders of 5 + 5 rounds
+of the same thing, 2 separate them, 0.8 %. That is strict on purpose, since a comparison tests many figures at once;
+with fewer than 4 + 4 rounds (or 3 + 5, 2 + 8) no outcome can pass. Rounds of one run share the machine's state of that
+hour, which no test of them can detect. Consecutive frames are not independent samples of a latency, so the fifths of a
+run are used as its rounds.
 """
 
-from collections.abc import Iterator
+import statistics
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import comb
 from typing import Literal
 
-from segbench.judge.setting_changes import same_machine
-from segbench.judge.significance import SpeedFinding, blocks, judge
-from segbench.results import AccuracyResult, ArtefactResult, BenchReport, Change
+import numpy as np
 
+from segbench.judge.setting_changes import same_machine
+from segbench.results import AccuracyResult, ArtefactResult, BenchReport, Change, Latency
+
+SpeedFinding = Literal["better", "worse", "equal", "noise", "too few rounds"]
 Finding = SpeedFinding | Literal["one figure", "on these images", "must be equal"]
+
+CHANCE = 0.05
+_BLOCKS = 5
 
 
 @dataclass(frozen=True)
@@ -31,12 +46,12 @@ class FigureChange:
 
     @property
     def percent(self) -> float | None:
-        """The change in percent of what it was, None if that was nothing."""
+        """The change in percent of the earlier value, None if that was zero."""
         return 100 * (self.after - self.before) / self.before if self.before else None
 
 
 def speed_changes(old: ArtefactResult, new: ArtefactResult, same_video: bool) -> Iterator[FigureChange]:
-    """Yield rates, latencies, memory and energy; what is end to end only if it was on the same video."""
+    """Yield rates, latencies, memory and energy; end-to-end figures only if they are of the same video."""
     rates = {"engine": (old.engine, new.engine)}
     latencies = {"engine": (old.latency, new.latency)}
     if same_video:
@@ -57,6 +72,25 @@ def speed_changes(old: ArtefactResult, new: ArtefactResult, same_video: bool) ->
     ):
         if before is not None and after is not None:
             yield FigureChange(name, before, after, "equal" if before == after else "one figure")
+
+
+def judge(before: Sequence[float], after: Sequence[float], more_is_better: bool) -> SpeedFinding:
+    """Return whether two lists of rounds differ, by the rule above, and if so which is better."""
+    if sorted(before) == sorted(after):
+        return "equal"
+    if 2 / comb(len(before) + len(after), len(before)) > CHANCE:
+        return "too few rounds"
+    higher, lower = min(after) > max(before), max(after) < min(before)
+    half_spread = max(max(before) - min(before), max(after) - min(after)) / 2
+    if not (higher or lower) or abs(statistics.median(after) - statistics.median(before)) <= half_spread:
+        return "noise"
+    return "better" if higher == more_is_better else "worse"
+
+
+def blocks(latency: Latency, share: float) -> list[float]:
+    """Return the percentile of each fifth of the frames, in milliseconds."""
+    parts = np.array_split(latency.milliseconds, min(_BLOCKS, len(latency.milliseconds)))
+    return [float(np.percentile(part, share)) for part in parts]
 
 
 def accuracy_changes(

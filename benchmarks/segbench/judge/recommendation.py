@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from segbench.results import ArtefactResult, Rate
+from segbench.results import ArtefactResult
 
 
 @dataclass(frozen=True)
 class Demands:
-    """What the artefact to take must reach; None asks for nothing.
+    """Demands on the recommended artefact; None asks for nothing.
 
     `max_drop` is how many points of mIoU it may lose against its fp32 reference, `min_miou` the mIoU it must have, 0 to
     100, `target_fps` its frames a second end to end.
@@ -22,8 +22,8 @@ class Demands:
 def recommend(results: Sequence[ArtefactResult], demands: Demands) -> tuple[str | None, list[str]]:
     """Return the name of the artefact to take, None if none meets what was asked, and why, in sentences.
 
-    It is the fastest of those that meet the demands; with `target_fps`, the most accurate of them. A drop counts by its
-    point value. `results` are one or more.
+    It is the fastest of those that meet the demands; with `target_fps`, the most accurate of them. A drop is taken at
+    its point estimate. There must be one or more `results`.
     """
     if all(result.accuracy is None for result in results):
         return _by_speed_alone(results, demands)
@@ -83,7 +83,7 @@ def _missed(result: ArtefactResult, results: Sequence[ArtefactResult], demands: 
     elif demands.min_miou is not None and miou is not None and miou < demands.min_miou:
         missed.append(_Miss(f"its mIoU is {miou:.2f}, not {demands.min_miou:g}", _apart(miou, demands.min_miou)))
     if demands.max_drop is not None and drop is None:
-        missed.append(_Miss("its drop was not measured, for want of its fp32 reference", 1))
+        missed.append(_Miss("its drop was not measured without its fp32 reference", 1))
     elif demands.max_drop is not None and drop is not None and drop > demands.max_drop:
         words = f"it loses {drop:.2f} points of mIoU, more than {demands.max_drop:g}"
         missed.append(_Miss(words, _apart(drop, demands.max_drop)))
@@ -131,13 +131,9 @@ def _figures(result: ArtefactResult) -> str:
 
 
 def _ties(chosen: ArtefactResult, fitting: Sequence[ArtefactResult]) -> list[str]:
-    """What is as fast as the chosen one: rounds of one lie among those of the other."""
-    equals = [each.artefact for each in fitting if each is not chosen and _overlap(each.end_to_end, chosen.end_to_end)]
+    """The artefacts as fast as the chosen one: rounds of one lie among those of the other."""
+    equals = [each.artefact for each in fitting if each is not chosen and each.end_to_end.overlaps(chosen.end_to_end)]
     return [f"as fast within the spread of the rounds: {', '.join(equals)}"] if equals else []
-
-
-def _overlap(one: Rate, other: Rate) -> bool:
-    return max(one.rounds) >= min(other.rounds) and max(other.rounds) >= min(one.rounds)
 
 
 def _warnings(chosen: ArtefactResult, demands: Demands) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from segbench.facts import measured_on
 from segbench.results import BenchReport
 
-# They change from minute to minute on one and the same machine.
+# They change from minute to minute on the same machine.
 _MOMENTARY = {
     "clock_mhz", "temperature", "load", "card.graphics_mhz", "card.memory_mhz", "card.temperature", "card.used_mb",
     "card.throttled_by",

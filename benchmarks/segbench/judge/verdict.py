@@ -1,13 +1,16 @@
-"""Conclusions from a benchmark's figures, in sentences."""
+"""Conclusions from a benchmark's figures, and doubts about them, in sentences."""
 
 from collections.abc import Iterator, Sequence
 
 from segbench.estimate import Estimate
 from segbench.judge.recommendation import Demands, recommend
-from segbench.results import ArtefactResult, Verdict
+from segbench.results import ArtefactResult, Machine, Verdict
 
 _THREADS = (("decode", "shrink"), ("network",), ("draw", "write"))
 """The stages of `segrun.pipeline`, thread by thread: the threads work at the same time."""
+
+SPREAD_LIMIT = 0.05
+"""Rounds that lie further apart than this, as a fraction of their median, give a warning."""
 
 _CPU_RUNNERS = ("OpenVINO", "ONNX Runtime")
 
@@ -17,13 +20,34 @@ def verdict(
 ) -> Verdict:
     """Return which stage binds each of `results`, one or more, how far from its roofline it is, and which to take.
 
-    `cores` are those that the stages on the CPU share. An artefact is held against the one of `estimates` that is of
-    the same bytes, and only where that is of the device that was measured, by name: a CPU's figure is never
-    compared with a GPU's roofline.
+    `cores` are those that the stages on the CPU share. An artefact is compared with the one of `estimates` that has
+    the same bytes, and only if that is for the measured device, by name: a CPU's figure is never compared with a GPU's
+    roofline.
     """
     recommended, reasons = recommend(results, demands)
     binding = [_binding(result, cores) for result in results]
     return Verdict(recommended, (*binding, *_rooflines(results, estimates), *reasons))
+
+
+def doubts(results: Sequence[ArtefactResult], before: Machine, after: Machine) -> list[str]:
+    """Return the reasons to doubt the figures."""
+    found = []
+    if wide := [f"{result.artefact} ({spreads})" for result in results if (spreads := _wide_spreads(result))]:
+        found.append(
+            f"rounds of FPS lie over {SPREAD_LIMIT:.0%} apart (a quiet machine and more --rounds help): "
+            f"{', '.join(wide)}"
+        )
+    if before.load is not None and before.load > before.cores / 2:
+        found.append(f"the machine was busy before: a load of {before.load:.1f} on {before.cores} cores")
+    for when, machine in (("before", before), ("after", after)):
+        if machine.card and machine.card.throttled_by:
+            found.append(f"the card was slowed down by {', '.join(machine.card.throttled_by)} {when} the measurement")
+    return found
+
+
+def _wide_spreads(result: ArtefactResult) -> str:
+    rates = {"engine": result.engine, "end-to-end": result.end_to_end}
+    return ", ".join(f"{what} {rate.spread:.0%}" for what, rate in rates.items() if rate.spread > SPREAD_LIMIT)
 
 
 def _rooflines(results: Sequence[ArtefactResult], estimates: Sequence[Estimate]) -> Iterator[str]:
@@ -42,9 +66,9 @@ def _binding(result: ArtefactResult, cores: int) -> str:
 
     Three threads are at work at the same time: one decodes and shrinks, one waits for the network, one draws and
     writes. The thread that works longest for a frame sets the pace, and
-    the stage that takes most of its time binds. But the stages on the CPU share its `cores`: if their work in all,
-    spread over the cores, takes longer than that thread, the cores bind, and every stage there counts. A network on
-    the CPU is counted with one core, as if it used no more, and one on a GPU with none.
+    the stage that takes most of its time is the bottleneck. But the stages on the CPU share its `cores`: if their total
+    work, spread over the cores, takes longer than that thread, the cores are the bottleneck, and every stage there
+    counts. A network on the CPU counts as using one core, and one on a GPU none.
     """
     stages = result.stage_milliseconds
     frame = 1000 / result.end_to_end.median
@@ -69,7 +93,7 @@ def _runs_on_cpu(result: ArtefactResult) -> bool:
 
 
 def _threads(stages: dict[str, float]) -> list[tuple[str, ...]]:
-    """The stages that were measured, thread by thread; one that is not known has a thread of its own."""
+    """The measured stages, thread by thread; an unknown one has its own thread."""
     known = [tuple(name for name in thread if name in stages) for thread in _THREADS]
     others = [(name,) for name in stages if not any(name in thread for thread in _THREADS)]
     return [thread for thread in [*known, *others] if thread]

@@ -1,17 +1,19 @@
 """Measures accuracy on a dataset's evaluation frames, with confidence intervals."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from segbench.measure.sureness import SurenessCounts
 from segbench.results import AccuracyResult, Change, Sureness
-from segdata.dataset import CALIBRATION_SPLIT, Dataset
+from segdata.command_line.progress import SILENT, Progress
+from segdata.dataset.dataset import Dataset, dataset_for
+from segdata.dataset.facts import CALIBRATION_SPLIT
 from segdata.errors import InputError
 from segdata.labels import official_classes
-from segdata.metrics import Matrix, accuracy, class_iou, confusion_matrix, mean_iou
-from segdata.progress import SILENT, Progress
+from segdata.metrics import Matrix, accuracy, class_iou, confusion_matrix, known, mean_iou
 from segdata.spec import frame_id
 from segrun.runners.base import Runner
 
@@ -27,10 +29,10 @@ def image_matrices(
 ) -> ImageMatrices:
     """Run the dataset's evaluation frames, none of which calibrated anything, and count each one's pixels.
 
-    `sureness` counts them by their confidence, too, where the artefact gives one.
+    `sureness` also counts them by their confidence, where the artefact gives one.
 
-    Raises InputError if the dataset has no such frame, is of another frame size or of other classes than the artefact,
-    or if frames that would be measured on calibrated it.
+    Raises InputError if the dataset has no such frame, or another frame size or other classes than the artefact, or if
+    evaluation frames calibrated it.
     """
     check_dataset(runner, dataset)
     split = dataset.evaluation()
@@ -44,11 +46,18 @@ def image_matrices(
     return np.stack(matrices)
 
 
-def check_dataset(runner: Runner, dataset: Dataset) -> None:
-    """Raise InputError if the artefact cannot be measured on the dataset; no pixel is read.
+def dataset_of(folder: Path, runner: Runner) -> Dataset:
+    """Return the dataset in `folder` that an artefact is measured on; raise InputError if it cannot be, as below."""
+    dataset = dataset_for(folder, runner.spec)
+    check_dataset(runner, dataset)
+    return dataset
 
-    That is for another frame size or other classes, for no frame to evaluate on, and for one that calibrated the
-    artefact, which would flatter itself.
+
+def check_dataset(runner: Runner, dataset: Dataset) -> None:
+    """Raise InputError if the artefact cannot be measured on the dataset; reads no pixels.
+
+    The reasons are another frame size or other classes, no frame to evaluate on, or one that calibrated the artefact,
+    whose accuracy would look too good.
     """
     dataset.check_fits(runner.spec)
     indices = dataset.evaluation_indices()
@@ -71,10 +80,10 @@ def accuracy_of(
     figures = accuracy(matrix, class_names)
     iou = class_iou(matrix)
     return AccuracyResult(
-        miou=_known(figures.miou),
-        miou_official=_known(figures.miou_official),
-        pixel_accuracy=_known(figures.pixel_accuracy),
-        class_iou={name: _known(float(value)) for name, value in zip(class_names, iou, strict=True)},
+        miou=known(figures.miou),
+        miou_official=known(figures.miou_official),
+        pixel_accuracy=known(figures.pixel_accuracy),
+        class_iou={name: known(float(value)) for name, value in zip(class_names, iou, strict=True)},
         change=change,
         sureness=sureness,
     )
@@ -85,8 +94,8 @@ def change_of(
 ) -> Change | None:
     """Return how far the mIoU lies from that of the artefact `name` on the same images; None if neither has one.
 
-    Both are computed anew on each of 1,000 draws of as many images, with replacement and the same ones for both: what
-    is common to an image falls out, so small changes can be told from chance.
+    Both are computed again on each of 1,000 draws of as many images, with replacement and the same ones for both: what
+    is common to an image cancels out, so small changes can be told from chance.
     """
     official = official_classes(class_names)
     scored = official if not math.isnan(accuracy(reference.sum(axis=0), class_names).miou_official) else None
@@ -104,13 +113,9 @@ def change_of(
 def _resampled(
     matrices: ImageMatrices, scored: list[int] | None, weights: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
-    """Return the mIoU of each draw; `weights` int64 [draws, N] says how often each image is in it."""
+    """Return the mIoU of each draw; `weights` int64 [draws, N] is how often each image is in it."""
     count, classes, _ = matrices.shape
     # As floats, for a fast matrix product: exact up to 2^53 pixels.
     flat = matrices.reshape(count, -1).astype(np.float64)
     sums = (weights.astype(np.float64) @ flat).astype(np.int64).reshape(-1, classes, classes)
     return np.array([mean_iou(matrix, scored) for matrix in sums])
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +26,7 @@ _LATENCIES_A_ROUND = 50
 
 
 class Contender:
-    """An artefact, open, with the figures so far. `failure` is what ended its part, None while it takes part.
+    """An artefact, open, with the figures so far. `failure` is the error that ended its part, None while it takes part.
 
     Two runners are open, as seg-run would have it: one for files, with frames in flight, and one for live sources, with
     one frame at a time.
@@ -71,15 +72,23 @@ class Contender:
 
     @property
     def model(self) -> tuple[str, ...]:
-        """What the artefacts of one model share: the hash of their weights.
+        """The identity of the model: the hash of its weights.
 
-        Those of edgeseg 0.1 carry none; they share their folder, their name up to the precision and their spec, which
-        has the figures of the training.
+        Artefacts of edgeseg 0.1 do not carry it; they share their folder, their name up to the precision and their
+        spec, which has the figures of the training.
         """
         if self.runner.weights:
             return (self.runner.weights,)
         name = re.sub(r"\.(fp32|fp16|int8)\..*$", "", self.path.name)
         return str(self.path.with_name(name)), self.runner.spec.to_json()
+
+    def reference(self, others: Iterable["Contender"], precision: Precision = "fp32") -> "Contender | None":
+        """Return the artefact of the same model in a precision, on the same runner; None if there is none but this."""
+        for other in others:
+            same = (other.model, other.runner.name) == (self.model, self.runner.name)
+            if same and other.runner.precision == precision and other is not self:
+                return other
+        return None
 
     def prepare(self, video: Path, count: int) -> None:
         """Read the frames to be timed on, and warm up."""
@@ -153,5 +162,5 @@ class Contender:
 
 
 def _precision(name: str) -> Precision:
-    """Return a precision that the runner has checked."""
+    """Return a precision; the runner has checked it."""
     return name  # type: ignore[return-value]

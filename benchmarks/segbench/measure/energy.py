@@ -1,10 +1,11 @@
-"""Measures energy a frame, where the machine counts it."""
+"""Measures energy per frame, where the machine counts it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from segbench.measure.nvml import card_handle
 from segbench.results import Energy
 from segdata.errors import EdgeSegError
 
@@ -14,13 +15,13 @@ _MICROJOULES, _MILLIJOULES = 1e6, 1e3
 
 @dataclass(frozen=True)
 class Counter:
-    """Counts joules: `read` returns how many so far, and begins anew after `wraps_at`, if at all."""
+    """Counts joules: `read` returns how many so far, and starts again from 0 after `wraps_at`, if it ever does."""
 
     read: Callable[[], float]
     wraps_at: float = float("inf")
 
     def used_since(self, start: float) -> float:
-        """Return the joules since `read` returned `start`; it may have begun anew once."""
+        """Return the joules since `read` returned `start`; it may have wrapped once."""
         joules = self.read() - start
         return joules if joules >= 0 else joules + self.wraps_at
 
@@ -42,7 +43,7 @@ class EnergyMeter:
         return sum(counter.used_since(start) for counter, start in zip(self._counters, self._starts, strict=True))
 
     def per_frame(self, joules: float, frames: int) -> Energy:
-        """Return what each of `frames` cost."""
+        """Return the energy per frame of `frames`."""
         return Energy(joules / frames, self.name)
 
 
@@ -64,8 +65,8 @@ def processor_meter(powercap: Path = _POWERCAP) -> EnergyMeter | None:
     return EnergyMeter("RAPL", counters) if counters else None
 
 
-def card_meter(nvml: Any | None, index: int = 0) -> EnergyMeter | None:  # noqa: ANN401 - the module pynvml
-    """Return the meter of an NVIDIA card, None if there is none or the card does not count."""
+def card_meter(nvml: Any | None) -> EnergyMeter | None:  # noqa: ANN401 - the module pynvml
+    """Return the meter of the first NVIDIA card, None if there is none or the card does not count."""
     if nvml is None:
         return None
 
@@ -76,7 +77,7 @@ def card_meter(nvml: Any | None, index: int = 0) -> EnergyMeter | None:  # noqa:
             raise EdgeSegError(f"the GPU no longer counts its energy ({error}); see what nvidia-smi says") from None
 
     try:
-        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        handle = card_handle(nvml)
         read()
     except (nvml.NVMLError, EdgeSegError):
         return None

@@ -1,4 +1,4 @@
-"""Facts about this machine that every figure needs."""
+"""Facts about this machine, without which figures mean little."""
 
 import os
 import platform
@@ -22,7 +22,7 @@ def this_machine(card: Card | None = None) -> Machine:
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         system=f"{platform.system()} {platform.release()}",
         python=platform.python_version(),
-        libraries={name: found for name in _LIBRARIES if (found := _version(name))},
+        libraries={name: found for name in _LIBRARIES if (found := installed_version(name))},
         clock_mhz=_clock_mhz(),
         governor=_text(_CPU / "scaling_governor"),
         temperature=_temperature(),
@@ -63,7 +63,8 @@ def _text(path: Path) -> str | None:
         return None
 
 
-def _version(name: str) -> str | None:
+def installed_version(name: str) -> str | None:
+    """Return the version of a package, None if it is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:

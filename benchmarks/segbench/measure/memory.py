@@ -16,7 +16,7 @@ _PATIENCE = 120  # seconds
 def peak_memory_mb(artefact: Path, runner: RunnerName) -> float | None:
     """Return the peak resident memory, in MB of 10^6 bytes, of a process that opens `artefact` and runs ten frames.
 
-    Python and the libraries are in it. None where the system does not say, or the process fails.
+    Python and the libraries are included. None where the system does not say, or the process fails.
     """
     command = [sys.executable, "-m", "segbench.measure.memory", str(artefact), runner]
     try:

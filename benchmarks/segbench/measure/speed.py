@@ -40,13 +40,13 @@ def read_frames(video: Path, spec: ModelSpec, count: int) -> Frames:
 
 
 def warm_up(runner: Runner, frames: Frames) -> None:
-    """Run a few frames untimed: the first ones pay for memory and code that later ones find ready."""
+    """Run a few frames untimed: the first ones also allocate memory and load code."""
     for _ in runner.stream(frame[None] for frame in frames[:WARM_UP_FRAMES]):
         pass
 
 
 def engine_rate(runner: Runner, frames: Frames, clock: Clock = time.perf_counter) -> float:
-    """Return frames a second of `runner` alone, with as many frames in flight as it takes: all over their wall time."""
+    """Return frames a second of `runner` alone, with as many frames in flight as it takes: frames over wall time."""
     start = clock()
     done = sum(1 for _ in runner.stream(frame[None] for frame in frames))
     return done / (clock() - start)
@@ -63,7 +63,7 @@ def latencies(runner: Runner, frames: Frames, clock: Clock = time.perf_counter) 
 def end_to_end(video: Path, folder: Path, runner: Runner) -> RunReport:
     """Do all that seg-run does with `video`: decode, shrink, network, overlay, encode, write.
 
-    Raises KeyboardInterrupt after Ctrl-C: a part of a run, which seg-run would keep, is no figure.
+    Raises KeyboardInterrupt after Ctrl-C: seg-run would keep a part of a run, but its speed means nothing.
     """
     target = folder / "benchmark.mp4"
     report = run(RunOptions(inputs=(str(video),), outputs=(str(target),)), runner)

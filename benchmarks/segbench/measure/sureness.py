@@ -1,4 +1,4 @@
-"""Measures how well an artefact's confidence fits: its calibration error and its risk-coverage curve."""
+"""Measures how good an artefact's confidence is: its calibration error and its risk-coverage curve."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,7 +7,7 @@ from segbench.results import Sureness
 from segdata.labels import IGNORE_INDEX
 
 BINS = 15
-"""Of the calibration error, of equal width; as many as in Guo et al. 2017."""
+"""Bins of the calibration error, of equal width; as many as in Guo et al. 2017."""
 
 _LEVELS = 256
 

@@ -1,1 +1,1 @@
-"""The doctor: what this machine can run."""
+"""What this machine can run, and what is missing."""

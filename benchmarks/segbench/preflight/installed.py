@@ -1,10 +1,12 @@
-"""Which parts of edgeseg are installed, by what its package says that each extra needs."""
+"""Which parts of edgeseg are installed, by the requirements in its package's metadata."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, requires, version
+from collections.abc import Iterator
+from importlib.metadata import requires
 
 from packaging.requirements import Requirement
+
+from segbench.measure.machine import installed_version
+from segdata.errors import MissingDependencyError
 
 EXTRAS = {
     "": "seg-data, seg-run, seg-bench",
@@ -16,63 +18,35 @@ EXTRAS = {
 """What each extra is for; "" is what everyone has. The two with TensorRT are tried, not looked up."""
 
 
-@dataclass(frozen=True)
-class Extra:
-    """An extra ("" for none), what it is for, its packages with their versions, or what is missing and the pip line."""
+def installed(extra: str) -> str:
+    """Return the packages of an extra with their versions.
 
-    name: str
-    serves: str
-    packages: tuple[str, ...]
-    problem: str | None = None
-
-
-def installed(find_version: Callable[[str], str] = version, all_requires: Sequence[str] | None = None) -> list[Extra]:
-    """Return what is installed of each of `EXTRAS`.
-
-    `find_version` is importlib.metadata's; `all_requires` are requirements as a package's metadata has them,
-    edgeseg's own if None.
+    Raises MissingDependencyError, with the pip line, if one of them is not installed or does not fit.
     """
-    if all_requires is None:
-        all_requires = requires("edgeseg") or []
-    parsed = [Requirement(text) for text in all_requires]
-    return [_extra(name, serves, _needed(name, parsed), find_version) for name, serves in EXTRAS.items()]
+    packages, problems = [], []
+    for requirement in _needed(extra):
+        name, found = requirement.name, installed_version(requirement.name)
+        if name == "opencv-python" and not found:  # the build without windows works as well, but pip does not know that
+            found = installed_version("opencv-python-headless")
+        packages.append(f"{name} {found}")
+        if not found:
+            problems.append(f"{name} is not installed")
+        elif not requirement.specifier.contains(found, prereleases=True):
+            problems.append(f"{name} is {found}, need {requirement.specifier}")
+    if problems:
+        what = f"edgeseg[{extra}]" if extra else "edgeseg"
+        raise MissingDependencyError(f"{', '.join(problems)}; run: pip install '{what}'")
+    return ", ".join(packages)
 
 
-def _needed(extra: str, parsed: Sequence[Requirement]) -> list[Requirement]:
-    """Return the requirements of an extra alone, those of the extras in it with them."""
-    needed = []
-    for requirement in parsed:
-        chosen = requirement.marker is None or requirement.marker.evaluate({"extra": extra})
-        if not chosen or (extra and "extra" not in str(requirement.marker)):
+def _needed(extra: str) -> Iterator[Requirement]:
+    """Yield the requirements of an extra alone, those of the extras in it with them."""
+    for requirement in map(Requirement, requires("edgeseg") or ()):
+        marker = requirement.marker
+        if (marker and not marker.evaluate({"extra": extra})) or (extra and "extra" not in str(marker)):
             continue
         if requirement.name == "edgeseg":
-            needed += [each for name in sorted(requirement.extras) for each in _needed(name, parsed)]
+            for name in sorted(requirement.extras):
+                yield from _needed(name)
         else:
-            needed.append(requirement)
-    return needed
-
-
-def _extra(name: str, serves: str, needed: Sequence[Requirement], find_version: Callable[[str], str]) -> Extra:
-    packages, problems = [], []
-    for requirement in needed:
-        try:
-            found = find_version(requirement.name)
-        except PackageNotFoundError:
-            if requirement.name != "opencv-python" or not _has_headless(find_version):
-                problems.append(f"{requirement.name} is not installed")
-            continue
-        packages.append(f"{requirement.name} {found}")
-        if not requirement.specifier.contains(found, prereleases=True):
-            problems.append(f"{requirement.name} is {found}, need {requirement.specifier}")
-    what = f"edgeseg[{name}]" if name else "edgeseg"
-    problem = f"{', '.join(problems)}; run: pip install '{what}'" if problems else None
-    return Extra(name, serves, tuple(packages), problem)
-
-
-def _has_headless(find_version: Callable[[str], str]) -> bool:
-    """The build of OpenCV without windows does as well, and pip does not know."""
-    try:
-        find_version("opencv-python-headless")
-    except PackageNotFoundError:
-        return False
-    return True
+            yield requirement

@@ -1,4 +1,4 @@
-"""Compares an artefact with its reference on an unlabelled video: agreement and flicker."""
+"""Compares an artefact with its reference on an unlabelled video: agreement, flicker, the worst frames."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -7,13 +7,50 @@ from pathlib import Path
 import numpy as np
 
 from segbench.quality.flicker import Flicker
-from segbench.quality.worst_frames import WorstFrames
 from segbench.results import QualityResult, WorstFrame
 from segdata.errors import InputError
 from segdata.metrics import confusion_matrix, pixel_accuracy
-from segdata.video.reader import VideoReader
+from segdata.video.reader import Decoded, VideoReader
 from segrun.frame import Frame, FrameMaker
 from segrun.runners.base import Runner
+
+APART = 1.0  # seconds; the neighbours of a bad frame are as bad, and show the same
+
+
+class WorstFrames:
+    """Finds the `count` worst frames that are `APART` or more from each other.
+
+    Its memory does not grow with the video: only the worst frame of each whole second is a candidate. Each one taken
+    rules out at most two others, those of the seconds before and after it, so it is enough to keep the worst
+    `3 * count` seconds.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._of_second: dict[int, WorstFrame] = {}
+
+    def add(self, frame: WorstFrame) -> None:
+        """Take the next frame."""
+        second = int(frame.seconds // APART)
+        kept = self._of_second.get(second)
+        if kept is None or frame.equal_pixels < kept.equal_pixels:
+            self._of_second[second] = frame
+        if len(self._of_second) > 3 * self._count:
+            del self._of_second[max(self._of_second, key=lambda one: _badness(self._of_second[one]))]
+
+    def chosen(self) -> tuple[WorstFrame, ...]:
+        """Return the frames, worst first; fewer than `count` if the video is too short for them."""
+        taken: list[WorstFrame] = []
+        for frame in sorted(self._of_second.values(), key=_badness):
+            if all(abs(frame.seconds - other.seconds) >= APART for other in taken):
+                taken.append(frame)
+        return tuple(taken[: self._count])
+
+
+def _badness(frame: WorstFrame) -> tuple[float, float]:
+    """Return the sort key: the worst frame first; of equally bad ones, the earliest."""
+    return frame.equal_pixels, frame.seconds
+
 
 WORST_FRAMES = 4
 
@@ -67,11 +104,17 @@ def video_quality(
 
 def timed_frames(video: Path, runner: Runner) -> Iterator[tuple[float, Frame]]:
     """Yield each frame of `video` as `runner` takes it, and how many seconds after the first one it is shown."""
+    make = FrameMaker(runner.spec)
+    return ((seconds, make(item, started=0)) for seconds, item in timed(video))
+
+
+def timed(video: Path) -> Iterator[tuple[float, Decoded]]:
+    """Yield each frame of `video` as it was decoded, and how many seconds after the first one it is shown."""
     with VideoReader(video) as reader:
-        make, first = FrameMaker(runner.spec), None
+        first = None
         for item in reader.frames():
             first = item.seconds if first is None else first
-            yield float(item.seconds - first), make(item, started=0)
+            yield float(item.seconds - first), item
 
 
 def _check_comparable(runner: Runner, reference: Runner) -> None:

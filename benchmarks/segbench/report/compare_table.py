@@ -15,7 +15,7 @@ from segdata.text import printable
 
 _RULE = (
     "Speeds differ (better, worse) when no round of one report lies among those of the other and the medians lie "
-    "further apart than the larger half-spread; of 126 pairs of runs of 5 rounds without a difference, 1 would. "
+    "further apart than the larger half-spread; of 126 pairs of equal runs of 5 rounds, 1 would. "
     "Latencies: the same, with fifths of a run for rounds. All else is noise, or was measured too seldom to say. "
     "Rounds share the state their machine was in: repeat what has to be sure."
 )
@@ -72,7 +72,7 @@ def comparison_grid(change: ArtefactChange) -> Grid:
 def _value(figure: FigureChange, value: float) -> str:
     if not _is_accuracy(figure):
         return number(value)
-    # What must be equal and is not may differ by less than two decimals show.
+    # Figures that must be equal may differ by less than two decimals show.
     return repr(value) if figure.finding == "must be equal" else f"{value:.2f}"
 
 
@@ -90,5 +90,5 @@ def _remarks(comparison: Comparison) -> list[str]:
     lines = [f"Only before: {name}." for name in comparison.only_before]
     lines += [f"Only after: {name}." for name in comparison.only_after]
     if not comparison.artefacts:
-        return [*lines, "No artefact stands in both reports under the same name, precision and runner."]
+        return [*lines, "No artefact is in both reports under the same name, precision and runner."]
     return [*lines, _RULE, _ACCURACY_RULE]

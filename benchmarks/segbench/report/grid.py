@@ -26,7 +26,7 @@ def to_grid(
     words: dict[str, Callable[[Item], str]],
     figures: dict[str, Callable[[Item], str]],
 ) -> Grid:
-    """Return a row for each item: what the functions, each under its heading, make of it."""
+    """Return a row for each item: the results of the functions, each under its heading."""
     columns = {**words, **figures}
     rows = tuple(tuple(printable(cell(item)) for cell in columns.values()) for item in items)
     return Grid(title, tuple(printable(heading) for heading in columns), rows, len(words))

@@ -1,4 +1,4 @@
-"""A report as Markdown, with everything that stands beside its figures."""
+"""A report as Markdown, with the context of its figures."""
 
 import re
 from collections.abc import Sequence
@@ -47,9 +47,9 @@ def titled(grid: Grid) -> list[str]:
     return [f"## {escaped(grid.title)}", markdown_table(grid)]
 
 
-def markdown_table(grid: Grid) -> str:
-    """Return a table whose columns line up in the source, too."""
-    lines = [tuple(map(escaped, line)) for line in (grid.headings, *grid.rows)]
+def markdown_table(grid: Grid, escape: bool = True) -> str:
+    """Return a table whose columns line up in the source, too; `escape` False takes cells for Markdown."""
+    lines = [tuple(map(escaped, line)) if escape else line for line in (grid.headings, *grid.rows)]
     widths = [max(3, *map(cell_len, column)) for column in zip(*lines, strict=True)]
     rule = tuple(
         "-" * width if index < grid.text_columns else "-" * (width - 1) + ":" for index, width in enumerate(widths)
@@ -63,7 +63,7 @@ def bullets(lines: Sequence[str]) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return text that Markdown shows as it is; an underscore within a word is no markup and stays."""
+    """Return text that Markdown shows as it is; an underscore within a word is not markup and stays."""
     return re.sub(r"([\\`*\[\]<>|&#~$@])|(?<![^\W_])_|_(?![^\W_])", lambda found: f"\\{found[0]}", printable(text))
 
 

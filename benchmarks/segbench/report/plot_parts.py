@@ -1,29 +1,31 @@
 """What all plots of a page share: size, axes, markers and legends."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from segbench.report.svg import INK, SERIES
+from segbench.report.svg import SERIES
 from segbench.results import ArtefactResult
+from segdata.spec import Precision
 from segdata.text import printable
 
 WIDTH = 4.6
 """Inches of 72 units: a phone shows the text at about its size, a wide column a little larger."""
 
 TIMELINE_WIDTH = 2.4 * WIDTH
-"""It has the whole width of a page; on a phone it is moved sideways."""
+"""A plot with the whole width of a page; it scrolls on a phone."""
 
-_MARKERS = {"fp32": ("o", 8.0), "fp16": ("s", 5.0), "int8": ("D", 4.5)}
-_LONGEST = 20
+_MARKERS = {"fp32": ("o", 9.0), "fp16": ("s", 4.2), "int8": ("D", 3.8)}
+_DASHES: dict[Precision, Literal["-", "--", ":"]] = {"fp32": "-", "fp16": "--", "int8": ":"}
+_LONGEST = 24
 
 
 def empty_figure(height: float, width: float = WIDTH) -> Figure:
-    """Return a figure of so many inches."""
+    """Return a figure of this size in inches."""
     return Figure(figsize=(width, height), layout="constrained")
 
 
@@ -46,28 +48,48 @@ def logarithmic(axes: Axes) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def by_colour(names: Iterable[str]) -> dict[str, str]:
-    """Return a colour for each name, in the order of their coming; from the ninth on they repeat."""
-    return {name: SERIES[index % len(SERIES)] for index, name in enumerate(dict.fromkeys(names))}
+def spanning(low: float, high: float, least: float) -> tuple[float, float]:
+    """Return the limits of an axis, moved apart to `least` if they are closer, so that small differences look small."""
+    missing = max(0.0, least - (high - low))
+    return low - missing / 2, high + missing / 2
+
+
+def by_colour(names: Iterable[str], series: Sequence[str] = SERIES) -> dict[str, str]:
+    """Return a colour for each name, in order; after the last colour they repeat."""
+    return {name: series[index % len(series)] for index, name in enumerate(dict.fromkeys(names))}
 
 
 def dot(precision: str, colour: str) -> dict[str, Any]:
-    """Return how the marker of a precision looks: fp32 is a wide ring, so that the others show within it."""
+    """Return the marker style of a precision: fp32 is a wide ring, so that the others show inside it."""
     shape, size = _MARKERS[precision]
     face = "none" if precision == "fp32" else colour
     return {"marker": shape, "markersize": size, "color": colour, "markerfacecolor": face, "linestyle": ""}
 
 
-def precision_legend(results: Sequence[ArtefactResult], colours: Mapping[str, str]) -> tuple[list[Line2D], list[str]]:
-    """Return a marker and a name for each precision; one without a colour of its own is in the colour of text."""
-    names = list(dict.fromkeys(result.precision for result in results))
-    return [Line2D([], [], **dot(name, colours.get(name, INK))) for name in names], [*names]
+def dashes(precision: Precision) -> Literal["-", "--", ":"]:
+    """Return the dash pattern of a precision."""
+    return _DASHES[precision]
 
 
-def legend(figure: Figure, handles: Sequence[Line2D], names: Sequence[str]) -> None:
-    """Put a legend under the plot."""
+def precision_legend(results: Sequence[ArtefactResult], colour: str) -> list[tuple[Line2D, str]]:
+    """Return a marker and a name for each precision."""
+    return [(Line2D([], [], **dot(name, colour)), name) for name in dict.fromkeys(one.precision for one in results)]
+
+
+def legend(figure: Figure, *groups: Sequence[tuple[Line2D, str]]) -> None:
+    """Add a legend below the plot: one group in rows of three, several groups in a column each."""
+    longest = max(map(len, groups))
+    blank = Line2D([], [], linestyle=""), ""
+    entries = (
+        [*groups[0]] if len(groups) == 1 else [one for own in groups for one in (*own, *[blank] * (longest - len(own)))]
+    )
     # A blank before each: matplotlib before 3.10 leaves names out that begin with an underscore.
-    shown = figure.legend(handles, [f" {short(name)}" for name in names], loc="outside lower center", ncols=3)
+    shown = figure.legend(
+        [line for line, _ in entries],
+        [f" {short(name)}" for _, name in entries],
+        loc="outside lower center",
+        ncols=3 if len(groups) == 1 else len(groups),
+    )
     for text in shown.get_texts():
         text.set_parse_math(False)
 

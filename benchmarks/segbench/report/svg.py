@@ -1,4 +1,4 @@
-"""A matplotlib figure as SVG that stands inside a page: in the page's font and colours, light or dark."""
+"""A matplotlib figure as SVG inside a page: in the page's font and colours, light or dark."""
 
 import io
 import re
@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 
 INK, FAINT, GROUND = "#000001", "#000002", "#000003"
 SERIES = tuple(f"#0000{number}" for number in range(11, 19))
-"""Colours that stand for those of the page: its text, its lines, what is behind, and eight to tell series apart."""
+"""Placeholders for the page's colours: text, lines, background, and eight to tell series apart."""
 
-_STYLE: Any = {  # the keys that matplotlib's own types list differ from version to version
-    "svg.fonttype": "none",  # text stays text: it can be read aloud, found and set in the page's font
+_STYLE: Any = {  # the keys in matplotlib's own types differ between versions
+    "svg.fonttype": "none",  # text stays text: it can be read aloud, searched and shown in the page's font
     "font.size": 9,
     "text.color": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "axes.edgecolor": FAINT,
     "grid.color": FAINT, "grid.linewidth": 0.6, "axes.grid": True, "axes.axisbelow": True,
@@ -34,10 +34,10 @@ _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 
 
 def to_svg(name: str, label: str, plot: Callable[[], Figure]) -> str:
-    """Return what `plot` draws as one <svg> element; `name` makes its ids its own in a page, `label` is read aloud."""
+    """Return what `plot` draws as one <svg> element; `name` makes its ids unique in a page, `label` is read aloud."""
     file = io.BytesIO()
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
-        # The page's font is not the one that matplotlib measures with, which may not have every character of a name.
+        # matplotlib measures with another font than the page's, which may not have every character of a name.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
         plot().savefig(file, format="svg", transparent=True, metadata={"Date": None})
     ElementTree.register_namespace("", _SVG)
@@ -45,7 +45,7 @@ def to_svg(name: str, label: str, plot: Callable[[], Figure]) -> str:
     root = ElementTree.fromstring(file.getvalue())
     for parent in list(root.iter()):
         for child in list(parent):
-            if child.tag in (f"{{{_SVG}}}metadata", f"{{{_SVG}}}style"):  # its style sheet would be the whole page's
+            if child.tag in (f"{{{_SVG}}}metadata", f"{{{_SVG}}}style"):  # its style would apply to the whole page
                 parent.remove(child)
     for attribute in ("width", "height"):
         root.attrib.pop(attribute)

@@ -38,10 +38,16 @@ _SURENESS: Cells = {
 }
 
 
+def family(result: ArtefactResult) -> str:
+    """Return the model that an artefact is a precision of: unet-256 of unet-256.int8.onnx and its engine."""
+    name, _, rest = result.artefact.partition(f".{result.precision}.")
+    return name if rest else result.artefact.rpartition(".")[0] or result.artefact
+
+
 def tables(report: BenchReport) -> list[Grid]:
-    """Return what each artefact runs as, how fast it is, and how right if that was measured: three tables or two."""
+    """Return what each artefact runs as, how fast and, if measured, how accurate it is: two or three tables."""
     found = [
-        to_grid("What it runs as and takes", report.results, {**_NAME, **_RUNS_AS}, _TAKES),
+        to_grid("Runtime and resources", report.results, {**_NAME, **_RUNS_AS}, _TAKES),
         to_grid("Speed", report.results, _NAME, _SPEED),
     ]
     if any(result.accuracy for result in report.results):
@@ -60,7 +66,7 @@ def merged(grids: list[Grid]) -> Grid:
 
 
 def summary(report: BenchReport) -> Grid:
-    """Return the few figures that decide, one row an artefact."""
+    """Return the few decisive figures, one row an artefact."""
     words = {**_NAME, "precision": _RUNS_AS["precision"], "computes in": _RUNS_AS["computes in"]}
     return without_empty(to_grid("", report.results, words, {**_ENGINE_FPS, **_END_TO_END_FPS, **_miou(report)}))
 

@@ -16,9 +16,9 @@ from segdata.text import printable
 
 
 def print_report(report: BenchReport, console: Console) -> None:
-    """Print the figures, in one table if the terminal is wide enough for it, else in several; then all that was found.
+    """Print the figures, in one table if the terminal is wide enough for it, else in several; then all findings.
 
-    What lines up does so from 80 columns on; longer names of artefacts are broken.
+    Tables line up from 80 columns on; long names of artefacts wrap.
     """
     print_line(console, measured_on(report), style="bold")
     grids = tables(report)
@@ -44,7 +44,7 @@ def print_report(report: BenchReport, console: Console) -> None:
 
 
 def as_table(grid: Grid) -> Table:
-    """Return a grid as a table; what it holds is never taken for markup."""
+    """Return a grid as a table; its text is never taken for markup."""
     table = Table(
         title=Text(grid.title) if grid.title else None,
         title_justify="left",
@@ -54,7 +54,7 @@ def as_table(grid: Grid) -> Table:
         padding=(0, 1, 0, 0),
     )
     for index, heading in enumerate(grid.headings):
-        # Where it is too narrow rich breaks the widest column, the artefact's name, and cuts nothing off.
+        # If it is too narrow, rich wraps the widest column, the artefact's name, and cuts nothing off.
         words = Text(heading.replace(" ", "\n") if index else heading)
         table.add_column(
             words,
@@ -68,7 +68,7 @@ def as_table(grid: Grid) -> Table:
 
 
 def print_line(console: Console, text: str, style: str = "") -> None:
-    """Print text that came from a file: never taken for markup, nor coloured for what it looks like."""
+    """Print text from a file: never taken for markup, nor coloured by its content."""
     console.print(Text(printable(text), style=style))
 
 

@@ -11,7 +11,7 @@ CALIBRATION_SHARE = 5
 
 
 def choose_calibration(class_pixels: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:
-    """Return the sorted indices of the frames to calibrate on, chosen so that rare classes are seen.
+    """Return the sorted indices of the frames to calibrate on, chosen so that rare classes occur.
 
     `class_pixels` is int64 [N, C]: how many pixels of each class each frame has. In a seeded random order, frames are
     taken for the class that is least covered so far (the one seen in fewest chosen frames among those that occur in
@@ -36,5 +36,5 @@ def choose_calibration(class_pixels: npt.NDArray[np.int64], seed: int) -> npt.ND
 
 
 def hash_of_frames(image_sha256: Sequence[str]) -> str:
-    """Return one SHA-256 for a set of frames, given that of each image file; their order does not matter."""
+    """Return one SHA-256 for a set of frames, from the SHA-256 of each image file; their order does not matter."""
     return hashlib.sha256("\n".join(sorted(image_sha256)).encode()).hexdigest()

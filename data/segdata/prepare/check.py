@@ -10,17 +10,18 @@ from hashlib import sha256
 import numpy as np
 import numpy.typing as npt
 
+from segdata.command_line.progress import SILENT, Progress
 from segdata.cores import usable_cores
-from segdata.coverage import coverage_remarks
+from segdata.dataset.coverage import coverage_remarks
 from segdata.errors import InputError
 from segdata.labels import IGNORE_INDEX, LabelSpace
 from segdata.options import CheckOptions
-from segdata.prepare.decoding import describe
 from segdata.prepare.label_files import find_label_space
-from segdata.prepare.layouts import find_layout
+from segdata.prepare.labels.decoding import describe
+from segdata.prepare.labels.label_image import file_bytes
+from segdata.prepare.labels.reading import read_pair
+from segdata.prepare.layouts.find import find_layout
 from segdata.prepare.pair import Found, Pair
-from segdata.prepare.reading import read_pair
-from segdata.progress import SILENT, Progress
 
 _NO_PIXELS = np.zeros(256, np.int64)
 
@@ -35,7 +36,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """The layout, frames by split, and everything that is wrong; `remarks` say what else to know, a line each."""
+    """The layout, frames by split, and everything that is wrong; `remarks` are other facts, a line each."""
 
     layout: str
     frames: dict[str, int]
@@ -56,11 +57,11 @@ def check(options: CheckOptions, progress: Progress = SILENT) -> CheckReport:
     """Read every pair below `options.source` and return what is wrong with it.
 
     Looks for files without their pair, broken and truncated ones, images of the wrong kind, sizes that differ, unknown
-    ids or colours, photos in place of labels, labels without any class, or with one class in all the source, and images
-    that stand in two splits (a leak). Raises InputError if there is no layout to check.
+    ids or colours, photos in place of labels, labels without any class, a source with only one class, and images that
+    are in two splits (a leak). Raises InputError if there is no layout to check.
     """
     space = find_label_space(options.label_space)
-    found = find_layout(options.source, space, options.ids)
+    found = find_layout(options.source, space, options.ids, options.background)
     frames = [(split, pair) for split, pairs in found.splits.items() for pair in pairs]
     progress.start(len(frames))
     looked = []
@@ -99,9 +100,9 @@ def _look(space: LabelSpace, frame: tuple[str, Pair]) -> _Looked:
         if pixels[IGNORE_INDEX] == read.labels.size:
             problems.append(Problem("empty labels", f"{pair.labels}: no pixel is of any class"))
     try:
-        digest = sha256(pair.image.read_bytes()).hexdigest()
-    except OSError:
-        digest = ""  # already told as unreadable
+        digest = sha256(file_bytes(pair.image)).hexdigest()
+    except InputError:
+        digest = ""  # already reported as unreadable
     return _Looked(split, pair, digest, problems, pixels)
 
 
@@ -118,7 +119,7 @@ def _one_class(space: LabelSpace, pixels: npt.NDArray[np.int64]) -> Iterable[Pro
 
 
 def _leaks(looked: list[_Looked]) -> Iterable[Problem]:
-    """Return the images whose bytes stand in more than one split."""
+    """Return the images whose bytes are in more than one split."""
     places: dict[str, list[_Looked]] = defaultdict(list)
     for frame in looked:
         if frame.image_sha256:

@@ -39,8 +39,8 @@ class Journal:
     def __init__(self, folder: Path, plan_sha256: str, fits: Callable[[Done], bool] = lambda _: True) -> None:
         """Open the journal in `folder`; what was done there under another plan is removed.
 
-        `fits` says whether a line can be of the plan: one that cannot ends what is read. Raises OSError if the folder
-        is a link: what is written there would be written elsewhere.
+        `fits` says whether a line can be of the plan: reading ends at the first that cannot. Raises OSError if the
+        folder is a link: the files would be written elsewhere.
         """
         if folder.is_symlink():
             raise OSError(f"{folder} is a link, need a folder")
@@ -49,7 +49,7 @@ class Journal:
         if not self.done:
             shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
-        # Written anew, so that a line which a power cut left half written is gone.
+        # Written again, so that a line that a power cut left incomplete is gone.
         self._file = self._path.open("w", encoding="utf-8")
         self._write({"plan": plan_sha256})
         for frame in self.done.values():

@@ -1,4 +1,4 @@
-"""Reads custom label spaces from a TOML or JSON file."""
+"""Finds a label space by its name, or reads one from a TOML or JSON file."""
 
 import codecs
 import json
@@ -11,7 +11,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from segdata.errors import InputError
-from segdata.labels import LABEL_SPACES, LabelSpace, label_space
+from segdata.labels import LABEL_SPACES, LabelSpace
 from segdata.spec import Name
 from segdata.text import first_problem
 
@@ -49,9 +49,11 @@ def find_label_space(name: str) -> LabelSpace:
     """
     path = Path(name)
     suffix = path.suffix.lower()
-    if name in LABEL_SPACES or suffix not in (".toml", ".json"):
-        return label_space(name)
-    if path.exists() and not path.is_file() and not path.is_dir():  # a pipe would be waited for
+    if name in LABEL_SPACES:
+        return LABEL_SPACES[name]
+    if suffix not in (".toml", ".json"):
+        raise InputError(f"got label space {name!r}, need one of {', '.join(LABEL_SPACES)}")
+    if path.exists() and not path.is_file() and not path.is_dir():  # opening a pipe would wait for its writer
         raise InputError(f"{path}: not a file; need a label space in TOML or JSON")
     try:
         text = _decoded(path.read_bytes())

@@ -4,8 +4,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-Encoding = Literal["colours", "label ids", "train ids", "right half"]
-"""What the label file holds: colours; the label space's ids; Cityscapes trainIds; or colours beside the image."""
+from segdata.formats.reading.base import AnnotatedImage
+from segdata.formats.reading.parquet import Stored
+from segdata.formats.reading.values import SPLIT_NAMES
+from segdata.labels import LabelSpace
+
+Encoding = Literal["colours", "label ids", "train ids", "own ids", "right half", "regions"]
+"""What the label file holds: colours; the label space's ids; Cityscapes trainIds; ids that the dataset has names for;
+colours beside the image; or regions."""
 
 Splits = dict[str, list["Pair"]]
 """Pairs by split name, each split sorted by frame name."""
@@ -13,20 +19,30 @@ Splits = dict[str, list["Pair"]]
 WHOLE = "all"
 """The name of the one split of a source that has no splits of its own."""
 
-_SPLIT_NAMES = {
-    "training": "train", "valid": "val", "validation": "val", "testing": "test",
-    "train": "train", "val": "val", "test": "test",
-}  # fmt: skip
+
+@dataclass(frozen=True)
+class Drawing:
+    """The regions of one image, the class of each, and that of pixels in no region: class ids, 255 for none."""
+
+    annotated: AnnotatedImage
+    class_ids: tuple[int, ...]
+    background: int
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One frame and its labels on disk; side by side, both are one file."""
+    """One frame and its labels on disk; side by side, both are one file.
+
+    `drawing` is what a file of annotations, which may be of many frames, holds of this one. `own_ids` is the label
+    space with the ids that a dataset has for its classes, where those are its masks'.
+    """
 
     name: str
-    image: Path
-    labels: Path
+    image: Stored
+    labels: Stored
     encoding: Encoding
+    drawing: Drawing | None = None
+    own_ids: LabelSpace | None = None
 
 
 @dataclass(frozen=True)
@@ -41,7 +57,7 @@ class Alone:
 class Found:
     """What a layout found below a folder.
 
-    `encodings` are those that its label files may be in, where names do not say it. `remarks` are what whoever uses it
+    `encodings` are those that its label files may be in, where names do not say it. `remarks` are what a user
     should know, a line each.
     """
 
@@ -57,7 +73,7 @@ class Found:
         return [pair for pairs in self.splits.values() for pair in pairs]
 
     def read_as(self, encoding: Encoding, instead_of: Encoding | None = None) -> "Found":
-        """Return the same with all label files in this encoding, or those that were in another."""
+        """Return the same with all label files in this encoding, or only those that were in another."""
         splits = {
             name: [replace(pair, encoding=encoding) if instead_of in (None, pair.encoding) else pair for pair in pairs]
             for name, pairs in self.splits.items()
@@ -71,4 +87,4 @@ class Found:
 
 def split_named(folder: str) -> str | None:
     """Return the split that a folder's name means by itself (valid, Validation: val), None if it means none."""
-    return _SPLIT_NAMES.get(folder.lower())
+    return SPLIT_NAMES.get(folder.lower())

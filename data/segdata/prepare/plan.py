@@ -1,4 +1,4 @@
-"""Plans a preparation, and finds out whether it was done already."""
+"""Plans a preparation, and checks whether it was done already."""
 
 import hashlib
 import json
@@ -7,16 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
-from segdata.dataset import CALIBRATION_SPLIT, DATASET_FILE
+from segdata.dataset.dataset import DATASET_FILE
+from segdata.dataset.facts import CALIBRATION_SPLIT
 from segdata.errors import InputError
+from segdata.formats.reading.parquet import Stored
+from segdata.images.size import Size
 from segdata.labels import LabelSpace
 from segdata.options import PrepareOptions
+from segdata.prepare.journal import Done
 from segdata.prepare.label_files import find_label_space
-from segdata.prepare.layouts import complete, find_layout
+from segdata.prepare.layouts.find import complete, find_layout
 from segdata.prepare.pair import Pair, Splits
-from segdata.size import Size
 
-SIZE_STEP = 16  # what networks halve the frame by, at least; --arch and --encoder as they are want 32
+SIZE_STEP = 16  # the least that networks divide a frame by; the default --arch and --encoder need 32
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,23 @@ class Plan:
         """Return split name, position in the split, and pair of every frame, in order."""
         return [(name, index, pair) for name, pairs in self.splits.items() for index, pair in enumerate(pairs)]
 
+    def folder(self, whole: Path, size: Size) -> Path:
+        """Return the folder of the dataset of one size in `whole`, which is the dataset itself if there is one size."""
+        return whole if len(self.sizes) == 1 else whole / str(size)
+
+    def may_have(self, done: Done) -> bool:
+        """Return whether a line of a journal, which may be damaged, can be of one of these frames."""
+        counts = (*done.class_pixels, done.source_pixels)
+        return (
+            0 <= done.index < len(self.splits.get(done.split, []))
+            and len(done.class_pixels) == len(self.sizes)
+            and all(len(pixels) == self.space.class_count for pixels in counts)
+        )
+
     def sha256(self) -> str:
-        """Return the hash of all that decides the result: options, classes, and name, size and time of every file."""
+        """Return the hash of what decides the result: options, classes, and name, size and time of every file."""
         files = [
-            (name, pair.name, pair.encoding, *_stamp(pair.image), *_stamp(pair.labels))
+            (name, pair.name, pair.encoding, *_stamp(pair.image), *_stamp(pair.labels), *_meaning(pair))
             for name, _, pair in self.frames()
         ]
         text = json.dumps([files, astuple(self.space), self.sizes, self.seed])
@@ -55,13 +71,13 @@ def make_plan(options: PrepareOptions) -> Plan:
                 "--any-size takes it for a network of your own"
             )
     if len(set(options.sizes)) < len(options.sizes) or not options.sizes:
-        raise InputError("got a size twice, or none; need each once")
+        raise InputError("got no size, or one twice; need each once")
     if not 0 < options.val_fraction < 1:
         raise InputError(f"got val fraction {options.val_fraction}, need more than 0 and less than 1")
     if options.seed < 0:
         raise InputError(f"got seed {options.seed}, need 0 or more")
     space = find_label_space(options.label_space)
-    found = complete(options.source, find_layout(options.source, space, options.ids))
+    found = complete(options.source, find_layout(options.source, space, options.ids, options.background))
     splits = {name: pairs for name, pairs in found.splits.items() if pairs}
     if len(splits) == 1 and CALIBRATION_SPLIT not in splits:
         splits = part_val(next(iter(splits.values())), options.val_fraction, options.seed)
@@ -86,6 +102,12 @@ def part_val(pairs: list[Pair], fraction: float, seed: int) -> Splits:
     }
 
 
+def _meaning(pair: Pair) -> tuple[object, ...]:
+    """Return what decides a pair's labels but for its files and the label space."""
+    drawn = () if pair.drawing is None else (pair.drawing.background,)
+    return drawn if pair.own_ids is None else (*drawn, pair.own_ids.label_ids)
+
+
 def _check_name(name: str) -> None:
     try:
         name.encode()
@@ -93,7 +115,7 @@ def _check_name(name: str) -> None:
         raise InputError(f"the name {name!r} is not UTF-8, which {DATASET_FILE} is written in; rename it") from None
 
 
-def _stamp(file: Path) -> tuple[int, int]:
+def _stamp(file: Stored) -> tuple[int, int]:
     try:
         facts = file.stat()
     except OSError as error:

@@ -1,56 +1,28 @@
 """Labelled images on disk -> prepared datasets, once: on all cores, all sizes in one pass, resumable."""
 
-import hashlib
 import shutil
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-from segdata.arrays import create_array, open_array
+from segdata.command_line.progress import SILENT, Progress
 from segdata.cores import usable_cores
-from segdata.coverage import dataset_remarks
-from segdata.dataset import (
-    CALIBRATION_SPLIT,
-    DATASET_FILE,
-    Dataset,
-    DatasetFacts,
-    Split,
-    images_file,
-    labels_file,
-)
+from segdata.dataset.arrays import create_array, open_array
+from segdata.dataset.coverage import dataset_remarks
+from segdata.dataset.dataset import DATASET_FILE, Dataset, images_file, labels_file
+from segdata.dataset.facts import CALIBRATION_SPLIT, DatasetFacts
 from segdata.errors import InputError
 from segdata.files import on_disk
-from segdata.labels import LabelSpace
+from segdata.images.size import Size
 from segdata.options import PrepareOptions
 from segdata.prepare.calibration_split import choose_calibration, hash_of_frames
+from segdata.prepare.frame import Bytes, Key, PreparedFrame, pixel_table, prepare_pair, split_facts
 from segdata.prepare.journal import Done, Journal
-from segdata.prepare.pair import Pair
 from segdata.prepare.plan import Plan, make_plan
-from segdata.prepare.reading import read_pair
-from segdata.progress import SILENT, Progress
-from segdata.resize import resize_frame, resize_labels
-from segdata.size import Size
 from segdata.text import short
-
-Bytes = npt.NDArray[np.uint8]
-Key = tuple[str, int]
-"""A frame: its split's name and its position there."""
-
-
-@dataclass(frozen=True)
-class PreparedFrame:
-    """One frame at each size asked for: `images` RGB uint8 [H, W, 3], `labels` class ids uint8 [H, W]."""
-
-    images: list[Bytes]
-    labels: list[Bytes]
-    done: Done
 
 
 @dataclass(frozen=True)
@@ -69,8 +41,8 @@ class PrepareReport:
 def prepare(options: PrepareOptions, progress: Progress = SILENT) -> PrepareReport:
     """Write the labelled images below `options.source` as a dataset at `options.target`, a folder a size if several.
 
-    `on_start` is told how many frames are left to do, `on_frame` is called after each. Where the target is already
-    what would be made, nothing is done. A run that was interrupted goes on from `.TARGET.partial`. Raises InputError
+    `progress` counts the frames that are left to do. Where the target is already what would be made, nothing is done.
+    An interrupted run continues from `.TARGET.partial`. Raises InputError
     for anything wrong with source or target; then there is neither a target nor anything partial.
     """
     plan = make_plan(options)
@@ -81,13 +53,13 @@ def prepare(options: PrepareOptions, progress: Progress = SILENT) -> PrepareRepo
         return _report(_existing(options.target, plan, sha256), plan, Counter(), len(plan.frames()))
     folder = options.target.with_name(f".{options.target.name}.partial")
     with _removed_on_error(folder), on_disk(options.target):
-        with Journal(folder, sha256, partial(_is_of, plan)) as journal:
+        with Journal(folder, sha256, plan.may_have) as journal:
             resumed = len(journal.done)
             progress.start(len(plan.frames()) - resumed)
             _fill(folder, plan, journal, progress)
         for size in plan.sizes:
             facts = _facts(options, plan, sha256, journal.done, size)
-            (_subfolder(folder, plan, size) / DATASET_FILE).write_text(facts.to_json())
+            (plan.folder(folder, size) / DATASET_FILE).write_text(facts.to_json())
         journal.remove()
         folder.replace(options.target)
     unknown: Counter[str] = Counter()
@@ -106,35 +78,10 @@ def _report(datasets: list[Dataset], plan: Plan, unknown: Counter[str], resumed:
     return PrepareReport(datasets, unknown, resumed, (*plan.remarks, *lines))
 
 
-def prepare_pair(pair: Pair, space: LabelSpace, sizes: tuple[Size, ...], key: Key = ("", 0)) -> PreparedFrame:
-    """Read one pair into the classes of `space` and shrink it to each size; raise InputError if it cannot be read."""
-    frame = read_pair(pair, space)
-    labels = [resize_labels(frame.labels, *size) for size in sizes]
-    done = Done(
-        split=key[0],
-        index=key[1],
-        sha256=hashlib.sha256(pair.image.read_bytes()).hexdigest(),
-        class_pixels=tuple(_count(array, space) for array in labels),
-        source_pixels=_count(frame.labels, space),
-        unknown=dict(frame.unknown),
-    )
-    return PreparedFrame([resize_frame(frame.image, *size) for size in sizes], labels, done)
-
-
-def _is_of(plan: Plan, done: Done) -> bool:
-    """Return whether a line of a journal, which may be damaged, can be of a frame of `plan`."""
-    counts = (*done.class_pixels, done.source_pixels)
-    return (
-        0 <= done.index < len(plan.splits.get(done.split, []))
-        and len(done.class_pixels) == len(plan.sizes)
-        and all(len(pixels) == plan.space.class_count for pixels in counts)
-    )
-
-
 def _fill(folder: Path, plan: Plan, journal: Journal, progress: Progress) -> None:
     """Write the pixels of every frame that the journal does not have, and note each there."""
     arrays = {
-        (size, split): _arrays(_subfolder(folder, plan, size), split, len(pairs), size, resume=bool(journal.done))
+        (size, split): _arrays(plan.folder(folder, size), split, len(pairs), size, resume=bool(journal.done))
         for size in plan.sizes
         for split, pairs in plan.splits.items()
     }
@@ -191,9 +138,11 @@ def _arrays(folder: Path, split: str, count: int, size: Size, resume: bool) -> t
 def _facts(options: PrepareOptions, plan: Plan, sha256: str, done: dict[Key, Done], size: Size) -> DatasetFacts:
     frames = {name: [done[name, index] for index in range(len(pairs))] for name, pairs in plan.splits.items()}
     height, width = size
-    # By the source's pixels, so that a scene calibrates at every size or at none.
+    # By the source's pixels, so that a scene calibrates at every size or at no size.
     val = frames.get(CALIBRATION_SPLIT, [])
-    calibration = choose_calibration(_table([frame.source_pixels for frame in val], plan.space), plan.seed).tolist()
+    calibration = choose_calibration(
+        pixel_table([frame.source_pixels for frame in val], plan.space), plan.seed
+    ).tolist()
     return DatasetFacts(
         width=width,
         height=height,
@@ -202,30 +151,19 @@ def _facts(options: PrepareOptions, plan: Plan, sha256: str, done: dict[Key, Don
         colours=plan.space.colours,
         source=options.source.resolve().name,
         plan_sha256=sha256,
-        splits={name: _split(plan.splits[name], split, plan, size) for name, split in frames.items()},
+        splits={
+            name: split_facts(plan.splits[name], split, plan.sizes.index(size), plan.space)
+            for name, split in frames.items()
+        },
         calibration=tuple(calibration),
         calibration_sha256=hash_of_frames([val[index].sha256 for index in calibration]),
         evaluation_sha256=hash_of_frames([frame.sha256 for index, frame in enumerate(val) if index not in calibration]),
     )
 
 
-def _split(pairs: list[Pair], frames: list[Done], plan: Plan, size: Size) -> Split:
-    class_pixels = _table([frame.class_pixels[plan.sizes.index(size)] for frame in frames], plan.space).sum(axis=0)
-    return Split(
-        names=tuple(pair.name for pair in pairs),
-        class_pixels=tuple(int(count) for count in class_pixels),
-        sha256=tuple(frame.sha256 for frame in frames),
-    )
-
-
-def _table(rows: list[tuple[int, ...]], space: LabelSpace) -> npt.NDArray[np.int64]:
-    """Return rows of pixel counts as int64 [N, C], also where there is none."""
-    return np.asarray(rows, dtype=np.int64).reshape(len(rows), space.class_count)
-
-
 def _existing(target: Path, plan: Plan, sha256: str) -> list[Dataset]:
     """Return the datasets at `target`; raise InputError if they are not what the plan would make."""
-    folders = [_subfolder(target, plan, size) for size in plan.sizes]
+    folders = [plan.folder(target, size) for size in plan.sizes]
     if all((folder / DATASET_FILE).is_file() for folder in folders):
         datasets = [Dataset(folder) for folder in folders]
         if all(dataset.facts.plan_sha256 == sha256 for dataset in datasets):
@@ -233,18 +171,9 @@ def _existing(target: Path, plan: Plan, sha256: str) -> list[Dataset]:
     raise InputError(f"{target} exists and is not this dataset; remove it or name another folder")
 
 
-def _subfolder(folder: Path, plan: Plan, size: Size) -> Path:
-    return folder if len(plan.sizes) == 1 else folder / str(size)
-
-
-def _count(labels: Bytes, space: LabelSpace) -> tuple[int, ...]:
-    """Return how many pixels of each class `labels` has; ignore is not counted."""
-    return tuple(np.bincount(labels.ravel(), minlength=256)[: space.class_count].tolist())
-
-
 @contextmanager
 def _removed_on_error(folder: Path) -> Iterator[None]:
-    """Remove `folder` if the block fails, but not if it is interrupted: that work is gone on with."""
+    """Remove `folder` if the block fails, but not if it is interrupted: the next run continues with it."""
     try:
         yield
     except Exception:

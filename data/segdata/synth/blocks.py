@@ -1,4 +1,4 @@
-"""Everything along one block of a street: houses, trees, poles, parked vehicles, crossings, now and then a bridge."""
+"""Everything along one block of a street: houses, trees, poles, parked vehicles, crossings, sometimes a bridge."""
 
 import math
 

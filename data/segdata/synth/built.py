@@ -175,7 +175,7 @@ def traffic_sign(random: Random) -> Mesh:
 
 
 def clutter(random: Random) -> Mesh:
-    """Return what stands about on pavements: bins (dynamic), columns and boxes (unlabelled), or bollards (pole)."""
+    """Return what is found on pavements: bins (dynamic), columns and boxes (unlabelled), or bollards (pole)."""
     kind = int(random.integers(5))
     if kind < 2:
         paint = pick(random, ((44, 48, 46), (60, 74, 50), (92, 80, 40), (46, 56, 80)))

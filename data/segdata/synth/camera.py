@@ -19,7 +19,7 @@ from segdata.synth.world import CAMERA_SPEED, belts
 
 SMALLEST_SIDE = 32
 _VIEW = 120.0  # metres ahead up to which things are drawn
-_NEAREST = 0.6  # metres; what is nearer is cut off
+_NEAREST = 0.6  # metres; anything nearer is cut off
 _BEHIND = 14.0  # metres behind the camera from which long things may still reach into view
 _TEXELS = 40.0  # a metre of ground
 _TEXTURED = 40.0  # metres ahead up to which the ground shows texture
@@ -92,7 +92,7 @@ class _Painter:
         self._lay_ground()
 
     def _lay_ground(self) -> None:
-        """Work out, once, which metre of the ground each row and column shows, and how much haze lies before it."""
+        """Compute, once, which metre of the ground each row and column shows, and how much haze is in front of it."""
         self.first_row = min(self.height - 1, max(0, math.ceil(self.horizon)))
         rows = np.arange(self.first_row, self.height, dtype=np.float32)
         self.row_z = (self.high * self.focal_y / (rows + np.float32(0.5 - self.horizon))).astype(np.float32)

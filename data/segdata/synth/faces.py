@@ -23,9 +23,9 @@ _FOOT_HEIGHT = 1.0
 _ANYWHERE = 1e6
 LABEL = {name: class_id for class_id, name in enumerate(CITYSCAPES_29.names)}
 IMAGE_ONLY = 254
-"""Label of a detail on a thing, such as a window: the label beneath it stays."""
+"""Label of a detail on a thing, such as a window: it keeps the label beneath it."""
 SHADOW = 253
-"""Label of a shadow on the ground: it darkens the image, and the label beneath it stays."""
+"""Label of a shadow on the ground: it darkens the image and keeps the label beneath it."""
 GROUND, UPRIGHT = 0, 1
 """Layers: what lies flat is painted before all that stands."""
 
@@ -36,7 +36,7 @@ FACE = np.dtype(
         ("colour", np.float32, (3,)),
         ("label", np.uint8),
         ("layer", np.uint8),
-        ("foot", np.float32, (4,)),  # x0, x1, z0, z1 of the ground its thing stands on; the far is painted first
+        ("foot", np.float32, (4,)),  # x0, x1, z0, z1 of the ground its thing stands on; the farthest is painted first
         ("sway", np.float32),  # metres that the lowest point swings sideways in a walker's step
     ]
 )

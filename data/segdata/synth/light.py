@@ -15,7 +15,7 @@ Random = np.random.Generator
 TEXTURE_SIDE = 512
 """Texels along each side of the ground's texture, which repeats."""
 NOISE_SIDE = 251
-"""Pixels along each side of the noise, which repeats; a prime, so that it falls in step with nothing."""
+"""Pixels along each side of the noise, which repeats; a prime, so that it repeats in step with nothing else."""
 
 
 class Light:
@@ -59,7 +59,7 @@ def cloud_noise(random: Random, height: int, width: int, first: int, octaves: in
 
 
 def panorama(random: Random, light: Light, height: int, width: int, horizon: float) -> tuple[Bytes, Bytes]:
-    """Return all that is too far to come nearer: image RGB [height, width, 3] and labels [height, width].
+    """Return the background, too far to come nearer: image RGB [height, width, 3] and labels [height, width].
 
     A sky with clouds, and below `horizon` (a row) a far line of trees and roofs.
     """
@@ -106,7 +106,7 @@ def _unit_noise() -> Floats:
 
 
 def sensor_noise(strength: float, height: int, width: int) -> npt.NDArray[np.int16]:
-    """Return noise of standard deviation `strength` in grey levels, NOISE_SIDE larger each way than [height, width].
+    """Return noise of standard deviation `strength` in grey levels, NOISE_SIDE larger than [height, width] both ways.
 
     Each frame takes a window of it at a random place.
     """

@@ -1,4 +1,4 @@
-"""What lives: people, riders on their cycles, trees and hedges. Each function returns one, its foot at the origin."""
+"""Living things: people, riders on their cycles, trees and hedges. Each function returns one at the origin."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""What rolls: each function returns one vehicle, its rear at z = 0, looking forward (+z)."""
+"""Vehicles: each function returns one, its rear at z = 0, looking forward (+z)."""
 
 from itertools import pairwise
 

@@ -3,17 +3,14 @@
 from fractions import Fraction
 from pathlib import Path
 
-import cv2
-import numpy as np
-import numpy.typing as npt
-
+from segdata.command_line.progress import SILENT, Progress
 from segdata.errors import InputError
 from segdata.files import replacing
+from segdata.images.image_file import as_png
+from segdata.images.size import Size
 from segdata.labels import CITYSCAPES_29
 from segdata.options import SynthOptions
-from segdata.prepare.folders import IMAGE_FOLDER, LABEL_FOLDER
-from segdata.progress import SILENT, Progress
-from segdata.size import Size
+from segdata.prepare.layouts.folders import IMAGE_FOLDER, LABEL_FOLDER
 from segdata.synth.camera import drive, scene
 from segdata.video.picture import Picture
 from segdata.video.writer import VideoWriter
@@ -70,11 +67,6 @@ def _write_split(folder: Path, seeds: range, size: Size, progress: Progress) -> 
         (folder / part).mkdir(parents=True)
     for number, seed in enumerate(seeds):
         made = scene(seed, height, width)
-        _write_png(folder / IMAGE_FOLDER / f"{number:04}.png", made.image)
-        _write_png(folder / LABEL_FOLDER / f"{number:04}.png", palette[made.labels])
+        (folder / IMAGE_FOLDER / f"{number:04}.png").write_bytes(as_png(made.image))
+        (folder / LABEL_FOLDER / f"{number:04}.png").write_bytes(as_png(palette[made.labels]))
         progress.advance()
-
-
-def _write_png(path: Path, image: npt.NDArray[np.uint8]) -> None:
-    encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
-    path.write_bytes(encoded.tobytes())

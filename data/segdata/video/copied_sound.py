@@ -15,25 +15,27 @@ from av.container.output import OutputContainer
 from segdata.video.sound import GAP, AnyPacket, AudioPacket, SoundStream, silence, without_tag
 
 UNTIMED_SOUND = {"avi"}
-"""Formats whose sound goes on without a gap from the beginning of the file, whatever its packets say."""
+"""Formats whose sound has no gaps from the beginning of the file, whatever its packets say."""
 
-_MOST_TICKS = 2**31 - 1  # that one packet may last, in the unit of its track: in MP4, FFmpeg ends the process at more
-_WITH_HEADERS = {"mpegts"}  # muxers that want AAC as broadcasts have it, with a header in each packet
+_MOST_TICKS = (
+    2**31 - 1
+)  # the longest that a packet may last, in units of its track: in MP4, FFmpeg aborts the process at more
+_WITH_HEADERS = {"mpegts"}  # muxers that need AAC as in broadcasts, with a header in each packet
 _BLOCKS_NOT_KEPT = {"ac3", "mp3"}  # codecs for which AVI's reader says a size of blocks that its writer must not have
-_LEAD = 4  # packets until an encoder is at its ease
+_LEAD = 4  # packets until an encoder has settled
 
 
 class Copied:
     """Copies packets as they are. In formats that give sound no times, gaps are filled with silence."""
 
     def __init__(self, container: OutputContainer, sound: SoundStream, first: AudioPacket | None) -> None:
-        """Add a track to `container`; raise ValueError or av.FFmpegError if it takes none of that kind."""
+        """Add a track to `container`; raise ValueError or av.FFmpegError if it cannot hold one."""
         self._container, self._sound = container, sound
         self._stream = _track(container, sound)
         self._filter = None
         if _has_headers(sound, first) and container.format.name not in _WITH_HEADERS:
             self._filter = BitStreamFilterContext("aac_adtstoasc", in_stream=sound)
-            if first:  # what the headers say belongs into that of the file
+            if first:  # what the headers say belongs into the file's own header
                 [without] = BitStreamFilterContext("aac_adtstoasc", in_stream=sound).filter(first.copied())
                 self._stream.codec_context.extradata = bytes(without.get_sidedata("new_extradata"))
         self._gapless = container.format.name in UNTIMED_SOUND
@@ -44,7 +46,7 @@ class Copied:
     def write(self, packet: AudioPacket, shift: Fraction) -> None:
         """Write a packet; raise av.FFmpegError or ValueError if the container does not take it.
 
-        Where more time has passed than one packet could last, the last one is written again on the way.
+        Where more time has passed than one packet could last, the last one is repeated.
         """
         begins = packet.seconds - shift
         if self._gapless:
@@ -63,7 +65,7 @@ class Copied:
         self._last, self._end = packet, begins + (packet.length if self._gapless else 0)
 
     def _fill(self, begins: Fraction, packet: AudioPacket) -> None:
-        """Write silence until `begins`: whole packets of it, and what is missing or too much with the next gap."""
+        """Write silence until `begins`: in whole packets; the rest is made up for in the next gap."""
         gap = begins - self._end
         if gap <= GAP or not packet.length:
             return
@@ -92,7 +94,7 @@ def reason_not_copied(
 ) -> str | None:
     """Return why a container of FFmpeg's `format`, with these options, cannot hold `sound`; None if it can.
 
-    FFmpeg is asked by trying it: `packets`, the first of the sound, are written into memory and read again.
+    It is tried with FFmpeg: `packets`, the first of the sound, are written to memory and read again.
     """
     if sound.codec_context is None:
         return "FFmpeg here does not know its codec"
@@ -136,7 +138,7 @@ def _track(container: OutputContainer, sound: SoundStream) -> AudioStream:
     try:
         return container.add_stream_from_template(sound)
     except ValueError:
-        # PyAV asks a list that misses some codecs that Matroska holds. Whether it works shows when it is written.
+        # PyAV has a list without some codecs that Matroska can hold. Writing shows whether it works.
         stream = cast("AudioStream", container.add_mux_stream("pcm_s16le", rate=sound.codec_context.sample_rate))
         BitStreamFilterContext("null", in_stream=without_tag(sound), out_stream=stream)
         stream.time_base = sound.time_base
@@ -144,14 +146,14 @@ def _track(container: OutputContainer, sound: SoundStream) -> AudioStream:
 
 
 def _has_headers(sound: SoundStream, first: AudioPacket | None) -> bool:
-    """Return whether each packet of AAC has a header, as in MPEG-TS, which most containers do not want."""
+    """Return whether each packet of AAC has a header, as in MPEG-TS, which most containers do not take."""
     if sound.codec_context.codec.canonical_name != "aac" or sound.codec_context.extradata:
         return False
     return first is None or int.from_bytes(bytes(first)[:2]) & 0xFFF6 == 0xFFF0
 
 
 def _silent(sound: SoundStream, like: AudioPacket) -> AudioPacket:
-    """Return a packet of silence in the codec of `sound` where FFmpeg can make one; else `like`, to be heard twice."""
+    """Return a packet of silence in the codec of `sound` where FFmpeg can make one; else `like`, to repeat."""
     context = sound.codec_context
     try:
         encoder = cast("AudioCodecContext", av.CodecContext.create(context.codec.canonical_name, "w"))

@@ -28,14 +28,17 @@ class Display:
 
     @classmethod
     def of(cls, frame: av.VideoFrame, pixel_aspect: Fraction, fields: Fields) -> "Display":
-        """Return how `frame` is shown, which carries its display matrix with it.
+        """Return how `frame` is shown, from the display matrix that comes with it.
 
-        Other angles than quarters of a circle count as the nearest.
+        Angles are rounded to quarters of a circle.
         """
         try:
-            matrix = cast("SideDataContainer", frame.side_data)[Type.DISPLAYMATRIX]
+            # Not frame.side_data: the frame keeps that, and is not freed before Python looks for circles.
+            matrix = SideDataContainer(frame)[Type.DISPLAYMATRIX]  # type: ignore[call-arg] # missing from PyAV's stub
         except KeyError:
             return cls(pixel_aspect=pixel_aspect, fields=fields)
+        except ValueError:  # PyAV (18.1) lists none if one is of a kind it cannot name, as the EXIF of a JPEG
+            return cls(False, round(frame.rotation / 90) % 4, pixel_aspect, fields)
         # FFmpeg's libavutil/display.h: x' = a x + c y, y' = b x + d y, with y downwards.
         a, b, _, c, d = map(int, np.frombuffer(cast("memoryview", matrix), np.int32)[:5])
         mirrored = a * d < b * c
@@ -44,7 +47,7 @@ class Display:
 
     @property
     def lies_down(self) -> bool:
-        """Whether height and width change places."""
+        """Whether height and width are swapped."""
         return self.quarters % 2 == 1
 
     def turned(self, stored: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -52,7 +55,7 @@ class Display:
         return np.rot90(stored[:, ::-1] if self.mirrored else stored, self.quarters)
 
     def upright(self) -> "Display":
-        """Return how a picture is shown once it was turned; its lines are no fields then, unless nothing was moved."""
+        """Return how a picture is shown after it was turned; it has no fields then, unless nothing moved."""
         if not self.mirrored and not self.quarters:
             return self
         aspect = 1 / self.pixel_aspect if self.lies_down else self.pixel_aspect

@@ -1,5 +1,6 @@
-"""Re-encodes sound for files that cannot hold it as it is."""
+"""Re-encodes sound for files that cannot hold it as it is, and says which sound is copied and which re-encoded."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import cast
 
@@ -8,17 +9,34 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container.output import OutputContainer
 
-from segdata.video.sound import GAP, AudioPacket, SoundStream, silence, without_tag
+from segdata.video.container import reason
+from segdata.video.copied_sound import Copied, reason_not_copied
+from segdata.video.sound import GAP, AudioPacket, AudioPolicy, SoundStream, SoundTrack, silence, without_tag
 
-_ENCODERS = ("aac", "mp3", "pcm_s16le")  # the first that a container holds
+_ENCODERS = ("aac", "mp3", "pcm_s16le")  # in order of preference
 _SILENCE = 8192  # samples that are encoded at once
 
 
+def sound_track(
+    container: OutputContainer, sound: SoundStream, policy: AudioPolicy, first: Sequence[AudioPacket]
+) -> tuple[SoundTrack | None, str | None]:
+    """Return the track that takes the sound, whose `first` packets are tried; None, and why, if none can."""
+    why_not = reason_not_copied(container.format.name, container.container_options, sound, first)
+    if why_not is None:
+        return Copied(container, sound, first[0] if first else None), None
+    if policy == "encode":
+        try:
+            return Encoded(container, sound), None
+        except (av.FFmpegError, ValueError) as error:
+            why_not = f"{why_not}, and it cannot be encoded again ({reason(error)})"
+    return None, why_not
+
+
 class Encoded:
-    """Decodes packets and encodes them anew, without gaps: where the source has none there is silence."""
+    """Decodes packets and encodes them again, without gaps: where the source has none there is silence."""
 
     def __init__(self, container: OutputContainer, sound: SoundStream) -> None:
-        """Add a track to `container`; raise ValueError or av.FFmpegError if it takes none that can be encoded here."""
+        """Add a track to `container`; raise ValueError or av.FFmpegError if no codec that it holds is here."""
         self._container = container
         self._parameters = without_tag(sound)
         self._stream = _encoded_track(container, sound)
@@ -41,7 +59,7 @@ class Encoded:
             if gap > GAP * frame.sample_rate:
                 for start in range(0, gap, _SILENCE):
                     self._encode(silence(frame, min(_SILENCE, gap - start)))
-            if gap > -frame.samples // 2:  # else most of it was heard already
+            if gap > -frame.samples // 2:  # otherwise most of it was heard already
                 self._encode(frame)
 
     def finish(self) -> None:
@@ -56,7 +74,7 @@ class Encoded:
 
 
 def _encoded_track(container: OutputContainer, sound: SoundStream) -> AudioStream:
-    """Add a track that is encoded, of the rate and the channels of `sound` if its encoder has them."""
+    """Add an encoded track with the rate and the channels of `sound` if its encoder has them."""
     codec = next((name for name in _ENCODERS if name in container.supported_codecs), None)
     if codec is None:
         raise ValueError(f"{container.format.name} holds none of {', '.join(_ENCODERS)}")

@@ -14,7 +14,7 @@ _MATRICES: dict[int, Matrix] = {number: matrix for matrix, number in COLORSPACES
 _BY_PRIMARIES = 12  # the matrix follows from the primaries
 _OF_PRIMARIES: dict[int, Matrix] = {1: "bt709", 9: "bt2020"}
 
-# What FFmpeg names and nobody here reads: no matrix, or one that no video was seen to have.
+# What FFmpeg names and is not supported here: not a matrix, or one that no known video has.
 _UNREADABLE = {10: "BT.2020 of constant luminance", 11: "SMPTE ST 2085", 12: "a matrix of its own primaries",
                13: "constant luminance of its own primaries", 14: "ICtCp", 15: "IPT-PQ-C2", 16: "YCgCo-Re",
                17: "YCgCo-Ro"}  # fmt: skip
@@ -30,13 +30,13 @@ def coding_of(frame: av.VideoFrame) -> ColourCoding:
 
 
 def unreadable(frame: av.VideoFrame) -> str | None:
-    """Return the name of a coding of colours that is not read, None if that of `frame` is."""
+    """Return the name of `frame`'s coding of colours if it is not supported, None if it is."""
     if is_rgb(frame) or (frame.colorspace == _BY_PRIMARIES and frame.color_primaries in _OF_PRIMARIES):
         return None
     return _UNREADABLE.get(frame.colorspace)
 
 
 def is_rgb(frame: av.VideoFrame) -> bool:
-    """Return whether pixels are red, green and blue, or something that FFmpeg makes that of."""
+    """Return whether pixels are red, green and blue, or something that FFmpeg converts to it."""
     kind = frame.format
     return kind.is_rgb or kind.has_palette or kind.is_bayer or kind.name.startswith("xyz")

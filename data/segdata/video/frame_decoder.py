@@ -15,10 +15,10 @@ from segdata.video.display import UPRIGHT, Display, Fields
 from segdata.video.frame_times import DecodingOrder, FrameTimes
 from segdata.video.sound import AnyPacket
 
-# FFmpeg's AVFieldOrder names which field is coded first, too; that matters to nobody here.
+# FFmpeg's AVFieldOrder names which field is coded first, too; that does not matter here.
 _FIELDS: dict[int, Fields] = {2: "top first", 3: "bottom first", 4: "bottom first", 5: "top first"}
 
-_FINEST_NEEDED = 1000  # ticks a second: in fewer there is no room for a frame between two others
+_FINEST_NEEDED = 1000  # ticks a second: with fewer there is no room for a frame between two others
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Decoded:
         cls, image: npt.NDArray[np.uint8], pts: int, time_base: Fraction, name: str | None = None
     ) -> "Decoded":
         """Return an image as OpenCV reads it, BGR uint8 [H, W, 3], as a frame."""
-        return cls(av.VideoFrame.from_ndarray(image, format="bgr24"), pts, time_base, name=name)
+        return cls(av.VideoFrame.from_numpy_buffer(image, format="bgr24"), pts, time_base, name=name)
 
     @property
     def seconds(self) -> Fraction:
@@ -63,8 +63,8 @@ class Decoded:
 class FrameDecoder:
     """Decodes one stream. `time_base` is the unit of the frames' times, in seconds: the stream's own, or finer.
 
-    `by_dts` says that packets only say when they are decoded; `at_once` that frames are wanted as they come, with the
-    times they carry, by someone who has a clock of their own.
+    `by_dts` says that packets only say when they are decoded; `at_once` that frames are given as they come, with the
+    times they carry, to a caller that has its own clock.
     """
 
     def __init__(self, stream: VideoStream, rate: Fraction, *, by_dts: bool, at_once: bool) -> None:
@@ -78,13 +78,13 @@ class FrameDecoder:
         self._finer = math.ceil(time_base * _FINEST_NEEDED)
         self.time_base = time_base / self._finer
         self._step = round(1 / (rate * self.time_base))
-        # The container's word goes before the stream's: it may be the only one, or was corrected later.
+        # The container overrides the stream: it may be the only one that says it, or was corrected later.
         self._pixel_aspect = Fraction(stream.sample_aspect_ratio or 1)
-        self._fields = _FIELDS.get(getattr(self._context, "field_order", 0), "none")  # PyAV 17 does not tell
+        self._fields = _FIELDS.get(getattr(self._context, "field_order", 0), "none")  # not in PyAV 17
         self._rotation: int | None = None
-        self.start_anew()
+        self.restart()
 
-    def start_anew(self) -> None:
+    def restart(self) -> None:
         """Forget the times of the frames before: the stream goes on somewhere else."""
         self._times = FrameTimes[Decoded]()
         self._order = DecodingOrder() if self.counts else None
@@ -124,7 +124,7 @@ class FrameDecoder:
         if not isinstance(sent, _Sent):
             return None
         if sent.shift is None:
-            # When it is decoded means nothing. When it is shown may be right all the same, if it says something else.
+            # Its decoding time means nothing. Its presentation time may still be right, if it differs.
             return None if frame.pts is None or frame.pts == sent.dts else self._ticks(frame.pts, self._shift)
         self._shift = sent.shift
         if self._order and sent.dts is not None:
@@ -133,7 +133,6 @@ class FrameDecoder:
         return None if time is None else self._ticks(time, sent.shift)
 
     def _display_of(self, frame: av.VideoFrame) -> Display:
-        # A frame whose side data was looked at is not freed before Python looks for circles: only as often as needed.
         if frame.rotation != self._rotation:
             self._rotation = frame.rotation
             self._display = Display.of(frame, self._pixel_aspect, self._fields)

@@ -13,8 +13,8 @@ MOST_WAITING = 16
 class FrameTimes(Generic[Item]):
     """Gives frames, which come in the order they are shown, times that increase. Times are in ticks of any unit.
 
-    A frame whose time lies between its neighbours' keeps it. The others, those without a time among them, are spread
-    between the frames around them: they cost no other frame its time. So a frame waits for the next one.
+    A frame whose time lies between its neighbours' keeps it. The others, and those without a time, are spread between
+    the frames around them, which keep their times. So a frame waits for the next one.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class FrameTimes(Generic[Item]):
         self._counting = self._counting and time is None
         if self._counting or len(self._waiting) > MOST_WAITING:
             self._counting = self._timed() is None and not late
-            if late:  # and so were all that wait: they pass at once, until the others have caught up
+            if late:  # and so did all that wait: they are yielded at once, until the others have caught up
                 self._step = 1
             yield from self.end()
 
@@ -58,7 +58,7 @@ class FrameTimes(Generic[Item]):
         return next((index for index, (_, time, _) in enumerate(self._waiting) if time is not None), None)
 
     def _is_nearer(self, at: int, known: int, time: int) -> bool:
-        """Return whether the waiting frame's time is nearer to where it should be than the new frame's is."""
+        """Return whether the waiting frame's time is nearer to the expected one than the new frame's."""
         if self._last is None:
             return False
         expected = [self._last + self._step * (place + 1) for place in (at, len(self._waiting))]
@@ -97,9 +97,9 @@ class DecodingOrder:
         heappush(self._times, time)
 
     def shown(self, own: int, key: bool) -> int:
-        """Return when the next frame is shown; its packet had the time `own`. `key` says that it needs no other frame.
+        """Return when the next frame is shown; its packet had the time `own`. `key` says that it is a key frame.
 
-        No frame before a key frame is shown after it: times of packets that were lost are forgotten there.
+        No frame before a key frame is shown after it: the times of lost packets are forgotten there.
         """
         while key and len(self._times) > 1 and self._times[0] < own:
             heappop(self._times)

@@ -13,21 +13,21 @@ from segdata.video.track_file import TrackFile
 HUNDREDTH = Fraction(1, 100)
 """The unit of a GIF's times, in seconds."""
 
-# A dither that stands still from picture to picture: others boil where nothing moves, and the file grows.
+# A dither that is the same in every picture: with others, still areas flicker and the file grows.
 _DITHER = "bayer:bayer_scale=5"
 
 
 class GifWriter(TrackFile):
-    """Writes RGB pictures of one size as a GIF that repeats without an end; holds one picture at a time."""
+    """Writes RGB pictures of one size as a GIF that loops forever; holds one picture at a time."""
 
     def __init__(self, path: Path, height: int, width: int, rate: Fraction, shown_as: Path) -> None:
         """Open `path`; raise InputError if it cannot be written. `rate` is pictures a second, about.
 
-        Errors speak of `shown_as`: `path` may be only temporary.
+        Errors name `shown_as`: `path` may be only temporary.
         """
         super().__init__(shown_as)
         with self._one_line_errors():
-            # Flushed after each picture, so that it is known which are on the disk when it is full.
+            # Flushed after each picture, to know which are on the disk when it is full.
             self._container = av.open(
                 str(path.absolute()), "w", format="gif", options={"loop": "0", "flush_packets": "1"}
             )
@@ -51,12 +51,12 @@ class GifWriter(TrackFile):
     @property
     def usable(self) -> bool:
         """Whether the file shows anything; to be asked after `close`."""
-        # FFmpeg holds a picture back until it knows from the next one how long it is shown.
+        # FFmpeg holds a picture back until the next one says how long it is shown.
         return self.frames_written > (1 if self._failed else 0)
 
 
 def _best_colours(height: int, width: int) -> Graph:
-    """Return a graph that gives each RGB picture back with a palette of its own."""
+    """Return a filter graph that gives each RGB picture its own palette."""
     graph = Graph()
     source = graph.add_buffer(
         width=width, height=height, format=av.VideoFormat("rgb24", width, height), time_base=HUNDREDTH

@@ -1,6 +1,6 @@
 """Labels as a video: FFV1, lossless, in grey, a class id a pixel, with the times of the frames, in Matroska.
 
-Any tool that reads video has them as numbers: `ffmpeg -i NAME.labels.mkv -f rawvideo -` gives a byte a pixel.
+Any tool that reads video gets them as numbers: `ffmpeg -i NAME.labels.mkv -f rawvideo -` gives a byte a pixel.
 """
 
 import json
@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 
 import av
 import numpy as np
-import numpy.typing as npt
 
 from segdata.errors import InputError
-from segdata.video.reader import reason
+from segdata.labels import LabelMap
+from segdata.video.container import reason
 from segdata.video.track_file import TrackFile
 
 SUFFIX = ".labels.mkv"
@@ -29,11 +28,11 @@ class TimedLabels:
     """The labels of one frame, uint8 [H, W], shown at `seconds`."""
 
     seconds: float
-    labels: npt.NDArray[np.uint8]
+    labels: LabelMap
 
 
 class LabelVideoWriter(TrackFile):
-    """Writes labels of one size. Use it in a `with` block, or close it."""
+    """Writes labels of one size, until it is closed."""
 
     def __init__(
         self, path: Path, rate: Fraction, time_base: Fraction, classes: tuple[str, ...], shown_as: Path | None = None
@@ -41,7 +40,7 @@ class LabelVideoWriter(TrackFile):
         """Open `path`; raise InputError if it cannot be written.
 
         `rate` is frames a second, about, `time_base` the unit of their times in seconds (Matroska rounds to a
-        thousandth), `classes` what the ids stand for. Errors speak of `shown_as` where `path` is only temporary.
+        thousandth), `classes` what the ids stand for. Errors name `shown_as` where `path` is only temporary.
         """
         super().__init__(shown_as or path)
         self._time_base = time_base
@@ -50,17 +49,9 @@ class LabelVideoWriter(TrackFile):
             self._container.metadata[_CLASSES] = json.dumps(classes)
             self._stream = self._container.add_stream("ffv1", rate=rate, options=_OPTIONS)
         self._stream.pix_fmt = "gray"
-        self._stream.time_base = time_base
+        self._stream.time_base = self._stream.codec_context.time_base = time_base  # the encoder's own is a frame long
 
-    def __enter__(self) -> "LabelVideoWriter":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def write(self, labels: npt.NDArray[np.uint8], pts: int) -> None:
+    def write(self, labels: LabelMap, pts: int) -> None:
         """Write labels, uint8 [H, W], shown at `pts` of the time base; raise InputError if FFmpeg cannot."""
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(labels), format="gray")
         frame.pts, frame.time_base = pts, self._time_base
@@ -74,7 +65,7 @@ class LabelVideoWriter(TrackFile):
 def read_labels(path: Path) -> Iterator[TimedLabels]:
     """Yield the labels of each frame of a file that seg-run wrote as NAME.labels.mkv.
 
-    Raises InputError if it is none, or is broken.
+    Raises InputError if it is not a label video, or is broken.
     """
     classes = len(label_classes(path))
     try:
@@ -91,7 +82,7 @@ def read_labels(path: Path) -> Iterator[TimedLabels]:
 
 
 def label_classes(path: Path) -> tuple[str, ...]:
-    """Return what the ids in a video of labels stand for; raise InputError if `path` is no such video."""
+    """Return what the ids in a video of labels stand for; raise InputError if `path` is not such a video."""
     try:
         with av.open(str(path.absolute())) as container:
             names = json.loads(container.metadata[_CLASSES])
@@ -100,5 +91,5 @@ def label_classes(path: Path) -> tuple[str, ...]:
     except (av.FFmpegError, OSError, KeyError, IndexError, ValueError):
         names, fits = None, False
     if not fits or not isinstance(names, list) or not 1 <= len(names) <= 254:
-        raise InputError(f"{path}: no video of labels; need a NAME{SUFFIX} that seg-run wrote")
+        raise InputError(f"{path}: not a video of labels; need a NAME{SUFFIX} that seg-run wrote")
     return tuple(map(str, names))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from av.video.plane import VideoPlane
 from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
 
-from segdata.resize import resize_frame
+from segdata.images.resize import resize_frame
 from segdata.video.display import UPRIGHT, Display
 from segdata.video.frame_coding import COLORSPACES, coding_of, is_rgb
 from segdata.video.scaler import Scaler, is_grey
@@ -32,8 +32,8 @@ _STRIP = 64  # rows
 class Picture:
     """One upright picture: `y` uint8 [H, W], `u` and `v` uint8 [ceil(H/2), ceil(W/2)], coded as `coding` says.
 
-    `frame` is FFmpeg's own, for the encoder; it says what light its colours stand for, too. `display` is how it is
-    shown. Who draws makes a `blank` one: a decoder may still need its frame.
+    `frame` is FFmpeg's own, for the encoder; it also names the light that its colours stand for. `display` is how it is
+    shown. To draw, make a `blank` one: the decoder may still need its frame.
     """
 
     def __init__(self, frame: av.VideoFrame, coding: ColourCoding, display: Display = UPRIGHT) -> None:
@@ -62,7 +62,7 @@ class Picture:
         return Picture.blank(height, width, self.coding).shown_as(self.frame, self.display)
 
     def shown_as(self, frame: av.VideoFrame, display: Display) -> "Picture":
-        """Have the picture say that it is shown so, and that its colours stand for light as those of `frame` do."""
+        """Set how the picture is shown, and that its colours stand for the same light as those of `frame`."""
         self.frame.color_primaries, self.frame.color_trc = frame.color_primaries, frame.color_trc
         self.display = display
         return self
@@ -132,8 +132,8 @@ class Reformatter:
         """Return `frame`, of any format, upright, as a network sees it: RGB uint8 [height, width, 3].
 
         Each pixel is the mean of its area; chroma is interpolated. Small frames, and those that were RGB, are what
-        `resize_frame` makes of the whole image, to the last bit. Of others luma and chroma are averaged first, which
-        takes a tenth of the time; they are within 1 of arithmetic that never rounds. Without `height` and `width`, the
+        `resize_frame` makes of the whole image, to the last bit. In others luma and chroma are averaged first, which
+        takes a tenth of the time; they are within 1 of exact arithmetic. Without `height` and `width`, the
         image has its own size.
         """
         size = (frame.width, frame.height) if display.lies_down else (frame.height, frame.width)
@@ -170,7 +170,7 @@ class Reformatter:
         return image
 
     def _interleaved(self, frame: av.VideoFrame) -> Plane:
-        """Return what is RGB as uint8 [H, W, 3], but blue first where `frame` has it so: a view of it then."""
+        """Return an RGB `frame` as uint8 [H, W, 3]; with blue first, as a view, where `frame` has it so."""
         if frame.format.name not in ("rgb24", "bgr24"):
             frame = self._whole(frame, "rgb24")
         return _view(frame.planes[0], 3).reshape(frame.height, frame.width, 3)
@@ -183,7 +183,7 @@ def _red_first(frame: av.VideoFrame, image: Plane) -> Plane:
 
 
 def _strips(height: int) -> Iterator[slice]:
-    """Yield rows that belong together: what is made of a few fits into a core's cache, in a third of the time."""
+    """Yield ranges of a few rows: their results fit into a core's cache, which takes a third of the time."""
     return (slice(top, top + _STRIP) for top in range(0, height, _STRIP))
 
 
@@ -192,7 +192,7 @@ def _fine(image: cv2.typing.MatLike) -> npt.NDArray[np.uint16]:
 
 
 def _mixed(fine: cv2.typing.MatLike, affine: Affine) -> npt.NDArray[np.uint16]:
-    """Return what `affine` makes of [H, W, 3]: OpenCV would round its coefficients if the numbers had 8 bits."""
+    """Return `affine` applied to [H, W, 3]: on 8-bit numbers, OpenCV would round its coefficients."""
     return np.asarray(cv2.transform(fine, affine * [1, 1, 1, _FINER]), np.uint16)
 
 
@@ -201,6 +201,6 @@ def _rounded(fine: cv2.typing.MatLike) -> npt.NDArray[np.uint8]:
 
 
 def _view(plane: VideoPlane, bytes_a_pixel: int = 1) -> Plane:
-    """Return the bytes of a plane's lines, without those that only fill them up."""
+    """Return the bytes of a plane's lines, without their padding."""
     memory = cast("memoryview", plane)  # a buffer, which PyAV's types do not say
     return np.frombuffer(memory, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width * bytes_a_pixel]

@@ -11,40 +11,22 @@ import av
 import numpy as np
 import numpy.typing as npt
 from av.audio.stream import AudioStream
-from av.stream import Disposition
-from av.video.stream import VideoStream
 
-from segdata.addresses import without_passwords
 from segdata.errors import InputError
+from segdata.video.container import MICROSECONDS, expected_frames, has_no_end, open_video, reason, recorded
 from segdata.video.frame_coding import unreadable
 from segdata.video.frame_decoder import Decoded as Decoded  # what a reader yields, for those that import it
 from segdata.video.frame_decoder import FrameDecoder
 from segdata.video.frame_times import FrameTimes
 from segdata.video.picture import Reformatter
-from segdata.video.recorded import recorded
 from segdata.video.sound import AnyPacket
 from segdata.video.sound import AudioPacket as AudioPacket
 from segdata.video.sound import SoundStream as SoundStream
 from segdata.video.timeline import Placed, Timeline
 
 FALLBACK_RATE = Fraction(25)
-"""Frames a second of a video that does not say."""
+"""Frames a second of a video that does not say its rate."""
 
-LARGEST_PICTURE = 8192 * 4352
-"""How many pixels a frame may have: those of 8K video. FFmpeg itself would take 2 GB for one frame of a broken file."""
-
-TIMED_OUT = "nothing came in time"
-"""What `reason` says where FFmpeg waited for as long as it was allowed to."""
-
-# A file, and what is piped, is read by itself: formats that list other files and addresses are for addresses alone.
-_LISTS = {"concat", "dash", "hls", "image2", "imf", "rtsp", "sdp", "vobsub", "webm_dash_manifest"}
-_ONE_FILE = {"format_whitelist": ",".join(sorted(av.formats_available - _LISTS)), "protocol_whitelist": "file"}
-
-_PLAYLISTS = {"hls", "dash"}
-_BROADCAST = {"aac", "flv", "h264", "hevc", "mjpeg", "mp3", "mpeg", "mpegts", "mpegvideo", "mpjpeg", "ogg"}
-"""Formats that cameras and broadcasts send; of a server that names no size they have no end."""
-
-_MICROSECONDS = 1_000_000  # the unit of a container's duration, AV_TIME_BASE
 _NO_TIMESTAMPS = 0x80  # FFmpeg's AVFMT_NOTIMESTAMPS
 _MAY_JUMP = 0x200  # FFmpeg's AVFMT_TS_DISCONT: formats whose clock may start again within a file
 
@@ -63,9 +45,9 @@ class VideoReader:
 
     `rate` is frames a second; `expected_frames` is what the file declares or its duration implies, None if neither, as
     for a stream without an end. `starts_at` is the time of the first frame in seconds. `corrupt_packets` counts what
-    could not be decoded so far; the frames around it are still read. `broke_off` is why FFmpeg read no further, None
+    could not be decoded so far; the frames around it are still read. `broke_off` is why FFmpeg stopped early, None
     if it came to the end. `timed` says that the frames carry times; else they are counted by the rate. `endless` says
-    that there is no end by nature, as of a camera. `recorded` is when and where it was (`segdata.video.recorded`).
+    that there is no end, as with a camera. `recorded` is when and where it was recorded (`segdata.video.container`).
     """
 
     live, bursts = False, 0
@@ -79,55 +61,25 @@ class VideoReader:
         options: Mapping[str, str] | None = None,
         shown_as: str | None = None,
     ) -> None:
-        """Open a file (a Path), an address FFmpeg knows (a str), or what an open file holds.
+        """Open a file (a Path), an address FFmpeg knows (a str), or the content of an open file.
 
         `timeout` is how many seconds opening, and each read, may take; `format` and `options` are FFmpeg's, for what
-        cannot be told from the content. `shown_as` is what errors call it. Raises InputError if it is no
-        video.
+        the content does not say. `shown_as` is its name in errors. Raises InputError if it is not a video.
         """
         self.name = shown_as or str(video if isinstance(video, Path | str) else getattr(video, "name", "the pipe"))
         if isinstance(video, Path) and not video.is_file():
             raise InputError(f"{video}: no such file; need a video")
         self._busy, self._closed = threading.Lock(), False
-        try:
-            # Absolute: FFmpeg takes what stands before a colon, as in 12:30.mp4, for the kind of an address.
-            opened = str(video.absolute()) if isinstance(video, Path) else video
-            allowed = {} if isinstance(video, str) else _ONE_FILE
-            self._container = av.open(
-                opened, "r", format=format, options={**allowed, **(options or {})}, timeout=timeout
-            )
-        except av.ProtocolNotFoundError:
-            raise InputError(f"{self.name}: FFmpeg here reads no such addresses; try rtsp:// or http://") from None
-        except (av.FFmpegError, ValueError, OSError) as error:
-            why = "no video comes from there" if isinstance(video, str) else "not a video FFmpeg can read"
-            raise InputError(f"{self.name}: {why} ({reason(error)}); need one") from None
-        stream = self._container.streams.best("video")
-        if isinstance(stream, VideoStream) and stream.codec_context is None:
-            self.close()
-            raise InputError(f"{self.name}: its video is in no format FFmpeg here can decode; need another")
-        if isinstance(stream, VideoStream) and stream.disposition & Disposition.attached_pic:
-            self.close()  # FFmpeg takes one of these last
-            raise InputError(f"{self.name}: has a cover picture but no video; need a file with a video stream")
-        if not isinstance(stream, VideoStream):
-            kinds = ", ".join(sorted({other.type for other in self._container.streams})) or "no streams"
-            self.close()
-            raise InputError(f"{self.name}: has {kinds} but no video; need a file with a video stream")
+        self._container, stream = open_video(video, self.name, timeout, format, options or {})
         self._stream = stream
-        context = stream.codec_context
-        if context.width * context.height > LARGEST_PICTURE:
-            self.close()
-            raise InputError(
-                f"{self.name}: says {context.width}x{context.height} pixels, need {LARGEST_PICTURE} or less"
-            )
-        context.options = {"max_pixels": str(LARGEST_PICTURE)}  # the size may change on the way
         audio = self._container.streams.best("audio")
         self.audio = audio if isinstance(audio, AudioStream) else None
         self.rate = Fraction(stream.average_rate or stream.guessed_rate or FALLBACK_RATE)
         self.starts_at = (stream.start_time or 0) * Fraction(stream.time_base or 0)
         self.recorded = recorded(self._container.metadata, stream.metadata)
-        self.expected_frames = self._expected_frames()
-        self.endless = isinstance(video, str) and self.expected_frames is None and self._has_no_end(video)
-        # A thread a frame holds back as many frames as there are threads: too late for what is live.
+        self.expected_frames = expected_frames(self._container, stream, self.rate)
+        self.endless = isinstance(video, str) and self.expected_frames is None and has_no_end(self._container, video)
+        # With a thread a frame, as many frames as threads are held back: too late for live sources.
         self._at_once = self.endless
         stream.thread_type = "SLICE" if self._at_once else "AUTO"
         self.corrupt_packets = 0
@@ -137,10 +89,10 @@ class VideoReader:
         self._decoder = FrameDecoder(stream, self.rate, by_dts=by_dts, at_once=self._at_once)
         self.time_base = self._decoder.time_base
         self._may_jump = bool(self._container.format.flags & _MAY_JUMP)
-        # After a jump within a file nobody knows how often its clock has changed before, and a pipe cannot jump.
+        # After a jump within a file it is unknown how often its clock changed before, and a pipe cannot jump.
         self._seekable = not self._may_jump and (isinstance(video, Path | str) or video.seekable())
         self._skipped: list[Placed[AnyPacket]] = []
-        self._start_anew()
+        self._restart()
 
     def __enter__(self) -> "VideoReader":
         return self
@@ -151,32 +103,32 @@ class VideoReader:
         self.close()
 
     def close(self) -> None:
-        """Close the file: at once, or, if another thread is reading, when what it waits for has come or timed out."""
+        """Close the file: at once, or, if another thread is reading, when its read has ended or timed out."""
         self._closed = True
         if self._busy.acquire(blocking=False):
             self._container.close()
             self._busy.release()
 
     def seek(self, seconds: Fraction) -> bool:
-        """Go on reading at a key frame near `seconds`, in most formats before it; return False if that cannot be.
+        """Go on reading at a key frame near `seconds`, in most formats before it; return False if it cannot.
 
-        Reading then goes on where it was. What cannot jump, or changes its clock on the way, is read up to there but
-        not decoded; it never goes back.
+        Then reading goes on where it was. A source that cannot jump, or changes its clock on the way, is read up to
+        there without decoding; it never goes back.
         """
         if not self.timed or self._decoder.counts:  # the time of a frame is known from all those before it
             return False
         if not self._seekable:
             return self._skip(seconds)
         self.broke_off = None
-        self._start_anew()
+        self._restart()
         try:
-            self._container.seek(int(seconds * _MICROSECONDS))
+            self._container.seek(int(seconds * MICROSECONDS))
         except av.FFmpegError:
             return False
         return True
 
     def read(self) -> Iterator[Decoded | AudioPacket]:
-        """Yield every frame in order of showing, and the packets of the audio stream as they come between them."""
+        """Yield every frame in display order, and the packets of the audio stream as they come between them."""
         skipped, self._skipped = self._skipped, []
         for placed in skipped:
             yield from self._read_placed(placed)
@@ -185,17 +137,17 @@ class VideoReader:
                 yield from self._read_placed(placed)
         yield from self._rest()
 
-    def _start_anew(self) -> None:
+    def _restart(self) -> None:
         """Forget the times of what was read."""
         streams = [self._stream, self.audio] if self.audio else [self._stream]
         self._packets = self._container.demux(*streams)
         self._timeline = Timeline[AnyPacket](len(streams), _JUMP if self._may_jump else _LONGEST_STANDSTILL)
         self._sound_times = FrameTimes[AnyPacket]()
-        self._decoder.start_anew()
+        self._decoder.restart()
         self._skipped.clear()
 
     def _skip(self, seconds: Fraction) -> bool:
-        """Read on to the last key frame before `seconds`, or as near as can be told."""
+        """Read on to the last key frame before `seconds`, or as near as is known."""
         kept: list[Placed[AnyPacket]] = []
         size = 0
         while size < _MOST_KEPT and (placed_packets := self._next_placed()) is not None:
@@ -213,7 +165,7 @@ class VideoReader:
         return True
 
     def _next_placed(self) -> list[Placed[AnyPacket]] | None:
-        """Return the packets whose place is known after the next one was read; None at the end, and after `close`."""
+        """Return the packets whose time is known after reading the next one; None at the end, and after `close`."""
         if self.broke_off:
             return None
         with self._busy:  # FFmpeg crashes if its memory is freed meanwhile
@@ -237,11 +189,11 @@ class VideoReader:
             return list(self._timeline.put(stream, packet, time, (packet.duration or 0) * packet.time_base))
 
     def frames(self) -> Iterator[Decoded]:
-        """Yield every frame in order of showing."""
+        """Yield every frame in display order."""
         return (item for item in self.read() if isinstance(item, Decoded))
 
     def images(self) -> Iterator[npt.NDArray[np.uint8]]:
-        """Yield every frame in order of showing as RGB, uint8 [H, W, 3], upright."""
+        """Yield every frame in display order as RGB, uint8 [H, W, 3], upright."""
         reformatter = Reformatter()
         return (reformatter.image(item.frame, item.display) for item in self.frames())
 
@@ -276,35 +228,6 @@ class VideoReader:
         for item in decoded:
             if coding := unreadable(item.frame):
                 raise InputError(
-                    f"{self.name}: its colours are coded as {coding}, which is not read; convert it to BT.709"
+                    f"{self.name}: its colours are coded as {coding}, which is not supported; convert it to BT.709"
                 )
             yield item
-
-    def _has_no_end(self, address: str) -> bool:
-        """Return whether an address that declares no duration is a camera or a broadcast, and not a file."""
-        if not address.lower().startswith("http"):
-            return True
-        kinds = set(self._container.format.name.split(","))
-        return bool(kinds & _PLAYLISTS) or (self._container.size <= 0 and bool(kinds & _BROADCAST))
-
-    def _expected_frames(self) -> int | None:
-        if self._stream.frames:
-            return self._stream.frames
-        if self._container.duration:
-            return round(self._container.duration * self.rate / _MICROSECONDS)
-        return None
-
-
-def is_pixel_format(name: str) -> bool:
-    """Return whether FFmpeg has pixels laid out as `name` says."""
-    try:
-        return bool(av.VideoFormat(name).components)
-    except ValueError:
-        return False
-
-
-def reason(error: Exception) -> str:
-    """Return what FFmpeg says of an error, without its numbers."""
-    if isinstance(error, av.ExitError):
-        return TIMED_OUT
-    return without_passwords(str(getattr(error, "strerror", None) or error))

@@ -5,15 +5,15 @@ from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from segdata.errors import InputError
 
-_BT709 = 1  # for both sides: the numbers are not to be changed, whatever colours they stand for
+_BT709 = 1  # for both sides: the numbers must not change, whatever colours they stand for
 _MEAN_OF_AREA = Interpolation.AREA | 1 << 18  # SWS_ACCURATE_RND, which PyAV 17 does not name
 
 
 class Scaler:
-    """Changes sizes and layouts, and never what numbers stand for. For one thread; best used for one kind of frames.
+    """Changes sizes and layouts, but never colours. For one thread; best used for one kind of frames.
 
-    Where swscale is asked for another matrix or range, most of its ways round down: pictures come out up to 4 levels
-    too dark, and green. They also know five matrices. So that is done by `segdata.video.yuv`.
+    When swscale converts to another matrix or range, most of its code rounds down: pictures become up to 4 levels too
+    dark, and green. It also knows only five matrices. So `segdata.video.yuv` does that.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Scaler:
 
         Raises InputError for pixels that swscale cannot read, such as a graphics card's own.
         """
-        # Only formats that always have the full range must be told so: it would stretch the luma of some others.
+        # Only for formats that always have the full range: swscale would stretch the luma of some others.
         said = ColorRange.JPEG if has_always_full_range(frame) else ColorRange.MPEG
         try:
             return self._swscale.reformat(
@@ -54,5 +54,5 @@ def is_grey(frame: av.VideoFrame) -> bool:
 
 
 def has_always_full_range(frame: av.VideoFrame) -> bool:
-    """Return whether swscale takes `frame` for one of full range, whatever it says."""
+    """Return whether swscale takes `frame` as full range, whatever its metadata says."""
     return is_grey(frame) or frame.format.name.startswith("yuvj")

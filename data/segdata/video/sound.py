@@ -16,22 +16,22 @@ else:
     AnyPacket = Packet
 
 AudioPolicy = Literal["copy", "encode", "none"]
-"""What becomes of sound: copied or left out; copied or, where that cannot be, encoded anew; always left out."""
+"""What to do with sound: copy it or leave it out; copy it or, if that is impossible, encode it again; leave it out."""
 
 SoundStream = AudioStream
 """The stream that audio packets belong to; a writer copies its parameters."""
 
 GAP = Fraction(1, 50)
-"""Seconds of silence, or of overlap, that may lie between two packets that follow one another."""
+"""Seconds of silence, or of overlap, allowed between two packets that follow each other."""
 
-_ANY = "mpegts"  # a muxer that takes every codec, as long as nothing is written
+_ANY = "mpegts"  # a muxer that accepts every codec, as long as nothing is written
 
 
 @dataclass(frozen=True)
 class AudioPacket:
     """One packet of compressed sound, heard at `pts * time_base` seconds.
 
-    All outputs share it, so nobody changes it: each writes a copy.
+    All outputs share it, so it must not be changed: each writes a copy.
     """
 
     packet: AnyPacket
@@ -52,7 +52,7 @@ class AudioPacket:
         return bytes(self.packet)
 
     def copied(self, shift: Fraction = Fraction(0)) -> AnyPacket:
-        """Return a packet of the caller's own, heard `shift` seconds earlier, with what belongs to it."""
+        """Return a copy of the packet, heard `shift` seconds earlier, with its side data."""
         copy = cast("AnyPacket", Packet(bytes(self.packet)))
         copy.pts = copy.dts = self.pts - round(shift / self.time_base)
         copy.duration, copy.time_base = self.packet.duration, self.time_base

@@ -2,7 +2,7 @@
 
 The clock of a recording may start again (recordings put one after the other, a camera switched off and on), jump in
 either direction, or wrap; single packets may carry a time that means nothing. `Timeline` finds the moments at which the
-clock changed and moves all that follows by one shift, which picture and sound share.
+clock changed and moves everything after it by one shift, which picture and sound share.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ PATIENCE = Fraction(2)
 """Seconds of one stream that wait until it is clear whether the clock changed for the other stream, too."""
 
 MOST_HELD = 1000
-"""Packets of one stream that wait for that, however short they are."""
+"""The most packets of one stream that wait for that, however short they are."""
 
 _STILL_ACTIVE = Fraction(5)  # seconds: a stream further behind than that says nothing about the clock now
 
@@ -50,7 +50,7 @@ class _Stream(Generic[Item]):
 
     @property
     def end(self) -> Fraction | None:
-        """When what came last is over, on the timeline."""
+        """When the latest item ends, on the timeline."""
         return None if self.last is None else self.last + self.length + self.shift
 
 
@@ -58,7 +58,7 @@ class Timeline(Generic[Item]):
     """Gives every packet of several streams the shift between the source's clock and the time it is shown at.
 
     All times are in seconds. A packet follows the one before it in its stream if its time is later, and not by more
-    than `jump` later than the end of everything else. One that does not is held until the next ones show what it means:
+    than `jump` after the end of everything else. Any other is held until the next ones show what it means:
 
     - its time means nothing, because the next packet follows the one before it again;
     - the clock changed: the next packets follow it. Picture and sound then share one shift, the smallest with which
@@ -71,7 +71,7 @@ class Timeline(Generic[Item]):
         self._jump = jump
 
     def put(self, stream: int, item: Item, time: Fraction | None, length: Fraction) -> Iterator[Placed[Item]]:
-        """Take the next item of a stream and yield those whose place is known now, each stream's in order.
+        """Take the next item of a stream and yield those whose shift is known now, each stream's in order.
 
         `time` is by the source's clock, None where there is none; for packets, their dts. `length` is how long the item
         lasts, 0 or more.
@@ -100,25 +100,25 @@ class Timeline(Generic[Item]):
             yield from self._decided(line, at_the_end=True)
 
     def _begin(self, line: _Stream[Item], time: Fraction) -> None:
-        """Have a stream that starts late run with the shift of the one that is nearest."""
+        """Give a stream that starts late the shift of the nearest one."""
         shifts = [
             (abs(time + other.shift - other.end), other.shift) for other in self._streams if other.end is not None
         ]
         line.shift = min(shifts, default=(Fraction(0), Fraction(0)))[1]
 
     def _follows(self, line: _Stream[Item], time: Fraction) -> bool:
-        """Return whether a time goes on where the stream is."""
+        """Return whether a time continues the stream."""
         assert line.last is not None
         furthest = max(other.end for other in self._streams if other.end is not None)
         if line.last < time:
             return time <= max(line.last + line.length, furthest - line.shift) + self._jump
         if line.before is None or time <= line.before:
             return False
-        # It was the last one that was too far ahead, if this one is nearer to where it should be.
+        # If this one is nearer to the expected time, the last one was the one too far ahead.
         return line.last - (line.before + line.length) > abs(time - (line.before + 2 * line.length))
 
     def _joins_another(self, line: _Stream[Item], time: Fraction) -> bool:
-        """Take the shift of another stream, which met the change of the clock before, if the time fits there."""
+        """Take the shift of another stream that met the change of the clock earlier, if the time fits it."""
         assert line.end is not None
         for other in self._streams:
             if other.shift == line.shift or other.end is None:
@@ -157,13 +157,13 @@ class Timeline(Generic[Item]):
             self._hold(line, item, time, length)
 
     def _worthless(self, line: _Stream[Item]) -> Iterator[Placed[Item]]:
-        """Let go of what is held: its times mean nothing."""
+        """Release what is held: its times mean nothing."""
         held, line.held = line.held, []
         for item, _, _ in held:
             yield Placed(line.number, item, None)
 
     def _decided(self, line: _Stream[Item], at_the_end: bool = False) -> Iterator[Placed[Item]]:
-        """Let go of what is held if it is clear what it means, or no more can be learned."""
+        """Release what is held if its meaning is clear, or if nothing more can be learned."""
         if not line.held:
             return
         if len(line.held) < 2 and at_the_end:
@@ -192,7 +192,7 @@ class Timeline(Generic[Item]):
             yield Placed(line.number, item, shift) if time is None else self._placed(line, item, time, length)
 
     def _active_beside(self, line: _Stream[Item]) -> list[_Stream[Item]]:
-        """Return the other streams that were going on when this one's clock changed."""
+        """Return the other streams that were running when this one's clock changed."""
         assert line.end is not None
         return [
             other
@@ -201,7 +201,7 @@ class Timeline(Generic[Item]):
         ]
 
     def _only_out_of_order(self, line: _Stream[Item], others: list[_Stream[Item]]) -> bool:
-        """Return whether the others agree with the held times as they are: it was the times before that were wrong."""
+        """Return whether the others agree with the held times as they are: then the earlier times were wrong."""
         assert line.end is not None
         position = max(other.end for other in others if other.end is not None)
         as_they_are = abs(line.held_to + line.shift - position)

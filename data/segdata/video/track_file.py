@@ -9,11 +9,11 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 from segdata.errors import InputError
-from segdata.video.reader import reason
+from segdata.video.container import reason
 
 
 class TrackFile:
-    """Takes encoded frames until it is closed; `frames_written` counts them. Errors speak of `shown_as`.
+    """Takes encoded frames until it is closed; `frames_written` counts them. Errors name `shown_as`.
 
     A subclass opens `_container` and `_stream`, and writes to them inside `_one_line_errors`.
     """

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -12,44 +13,51 @@ from av.video.stream import VideoStream
 
 from segdata.cores import usable_cores
 from segdata.errors import InputError
-from segdata.video.copied_sound import UNTIMED_SOUND, Copied, longest_packet, reason_not_copied
-from segdata.video.description import FieldMarker, describe
-from segdata.video.encoded_sound import Encoded
+from segdata.video.container import reason
+from segdata.video.copied_sound import UNTIMED_SOUND, longest_packet
+from segdata.video.encoded_sound import sound_track
 from segdata.video.encoder import Encoder
+from segdata.video.h264 import ANYWHERE, SETTINGS, FieldMarker, describe, working_encoder
 from segdata.video.picture import Picture, Reformatter
-from segdata.video.reader import reason
 from segdata.video.sound import AnyPacket, AudioPacket, AudioPolicy, SoundStream, SoundTrack
 
-_OPTIONS = {
-    "libx264": {"preset": "ultrafast", "crf": "23"},
-    "h264_nvenc": {"preset": "p1", "cq": "23"},
-}
-
-_ANYWHERE = ("libx264",)  # encoders that need no graphics card
-
-# A file cut off at any byte plays up to the last second, and one that is finished is like any other.
+# A file cut off at any byte plays up to the last second, and a finished one is like any other.
 _PLAYABLE_WHEN_CUT = {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "1000000"}
 _SECONDS_BETWEEN_KEY_FRAMES = 2
 
 _WAIT_FOR_SOUND = 10  # seconds of pictures that wait for the first packet of sound, which says how it is written
-_FIRST_PACKETS = 8  # of the sound, that are tried before it is written
+_FIRST_PACKETS = 8  # packets of the sound that are tried before it is written
 
 # A source that begins within these seconds of zero keeps its times; any other begins at zero in the file.
 _ABOUT_ZERO = Fraction(-1, 5), Fraction(1, 10)
 
 _FINEST = 1_000_000  # ticks a second: in finer units, MP4 could hold pictures of less than half an hour
-_EVEN_STEPS = UNTIMED_SOUND  # formats whose pictures come in even steps; what has none costs an empty packet a step
+_EVEN_STEPS = UNTIMED_SOUND  # formats whose pictures come in even steps; a step without a picture costs an empty packet
 _MOST_EMPTY = 50_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoSettings:
+    """How a video is written: with which sound and encoder, and `metadata`, what the file says about itself.
+
+    The file begins at `begins_at` seconds of the source: by default at zero, or with the first picture or sound if that
+    is elsewhere.
+    """
+
+    audio: SoundStream | None = None
+    policy: AudioPolicy = "copy"
+    begins_at: Fraction | None = None
+    metadata: Mapping[str, str] | None = None
+    encoder: Encoder = "libx264"
 
 
 class VideoWriter:
     """Writes pictures as H.264 with the audio of a source, if any.
 
     Frames whose size is odd are padded by one repeated row or column: H.264 with halved chroma needs even sizes. The
-    first picture decides size, colours, the shape of pixels and whether there are fields; later ones of others are made
-    to fit. `frames_written` counts them.
-    `audio_left_out` is why the sound is not in the file, None if it is. `failed` says that something could not be
-    written, `usable` that what was written before plays.
+    first picture decides size, colours, the shape of pixels and whether there are fields; later ones are made to fit.
+    `frames_written` counts them. `audio_left_out` is why the sound is not in the file, None if it is. `failed` says
+    that something could not be written, `usable` that what was written before plays.
     """
 
     def __init__(
@@ -57,28 +65,21 @@ class VideoWriter:
         path: Path,
         rate: Fraction,
         time_base: Fraction,
-        *,
-        audio: SoundStream | None = None,
-        policy: AudioPolicy = "copy",
-        begins_at: Fraction | None = None,
-        metadata: Mapping[str, str] | None = None,
-        encoder: Encoder = "libx264",
+        settings: VideoSettings = VideoSettings(),
         shown_as: Path | None = None,
     ) -> None:
         """Open `path`; raise InputError if its suffix names no container FFmpeg can write H.264 into.
 
-        Pictures come with times in units of `time_base`. The file begins at `begins_at` seconds of them: by default at
-        zero, or with the first picture or sound if that is elsewhere. Errors speak of `shown_as`, where `path` is only
-        temporary. `metadata` is what the file says about itself, such as its creation_time.
+        Pictures come with times in units of `time_base`. Errors name `shown_as`, where `path` is only temporary.
         """
         self.path = shown_as or path
-        self.encoder = working_encoder() if encoder == "auto" else encoder
+        self.encoder = working_encoder() if settings.encoder == "auto" else settings.encoder
         try:
             options = _PLAYABLE_WHEN_CUT if path.suffix in {".mp4", ".mov", ".m4v"} else {}
             self._container = av.open(str(path.absolute()), "w", container_options=options)
             # Half of the cores: decoding and the network work at the same time.
             threads = {"threads": str(max(1, usable_cores() // 2))} if self.encoder == "libx264" else {}
-            stream = self._container.add_stream(self.encoder, rate=rate, options={**_OPTIONS[self.encoder], **threads})
+            stream = self._container.add_stream(self.encoder, rate=rate, options={**SETTINGS[self.encoder], **threads})
         except (av.FFmpegError, ValueError) as error:
             raise InputError(
                 f"cannot write {self.path} ({reason(error)}); need a name like out.mp4 or out.mkv"
@@ -92,11 +93,11 @@ class VideoWriter:
         self._stream.pix_fmt = "yuv420p"
         self._stream.time_base = self._time_base
         self._stream.codec_context.time_base = self._time_base
-        self._container.metadata.update(metadata or {})
+        self._container.metadata.update(settings.metadata or {})
         self._stream.codec_context.gop_size = max(1, round(rate * _SECONDS_BETWEEN_KEY_FRAMES))
-        self._source_audio = audio if policy != "none" else None
-        self._policy = policy
-        self._begins_at = begins_at
+        self._source_audio = settings.audio if settings.policy != "none" else None
+        self._policy = settings.policy
+        self._begins_at = settings.begins_at
         self._audio: SoundTrack | None = None
         self.audio_left_out: str | None = None
         self._waiting: list[AudioPacket] = []
@@ -155,7 +156,7 @@ class VideoWriter:
             self._container.close()
 
     def _fill_until(self, ticks: int) -> None:
-        """Show the last picture again where it is to be shown for longer than the container can say."""
+        """Repeat the last picture where it is shown for longer than the container can say."""
         assert self._last is not None
         while ticks - self._last_ticks > self._longest:
             self._encode(self._last, self._last_ticks + self._longest)
@@ -183,11 +184,12 @@ class VideoWriter:
             self.usable = True
 
     def _start(self) -> None:
-        """Begin the file: it is known now when it begins, and what its sound is like."""
+        """Begin the file: its start and its sound are known now."""
         self._origin = self._found_origin()
         self._offset = self._first_ticks - round(self._origin / self._time_base)
         if self._source_audio is not None:
-            self._audio = self._track(self._source_audio)
+            first = self._waiting[:_FIRST_PACKETS]
+            self._audio, self.audio_left_out = sound_track(self._container, self._source_audio, self._policy, first)
         self._started = True
         encoded, self._encoded = self._encoded, []
         self._mux(encoded)
@@ -205,20 +207,6 @@ class VideoWriter:
         about_zero = _ABOUT_ZERO[0] <= first <= _ABOUT_ZERO[1] and picture >= 0
         return Fraction(0) if about_zero else first
 
-    def _track(self, audio: SoundStream) -> SoundTrack | None:
-        """Return what brings the sound into the file, None if nothing can."""
-        first = self._waiting[:_FIRST_PACKETS]
-        why_not = reason_not_copied(self._container.format.name, self._container.container_options, audio, first)
-        if why_not is None:
-            return Copied(self._container, audio, first[0] if first else None)
-        if self._policy == "encode":
-            try:
-                return Encoded(self._container, audio)
-            except (av.FFmpegError, ValueError) as error:
-                why_not = f"{why_not}, and it cannot be encoded anew ({reason(error)})"
-        self.audio_left_out = why_not
-        return None
-
     def _fitted(self, picture: Picture) -> Picture:
         picture = picture.even()
         if self._first is None:
@@ -233,20 +221,9 @@ class VideoWriter:
             yield
         except (av.FFmpegError, ValueError) as error:
             self.failed = True
-            if self.encoder not in _ANYWHERE and not self.frames_written:
+            if self.encoder not in ANYWHERE and not self.frames_written:
                 raise InputError(
                     f"{self.encoder} cannot encode here ({reason(error)}); it needs an NVIDIA card and its driver: "
                     "take --encoder libx264, or auto"
                 ) from error
             raise InputError(f"cannot write {self.path} ({reason(error)}); try another place or format") from error
-
-
-def working_encoder() -> Encoder:
-    """Return the H.264 encoder of the graphics card if it encodes a frame, libx264 else."""
-    try:
-        codec = av.CodecContext.create("h264_nvenc", "w")
-        codec.height, codec.width, codec.pix_fmt, codec.time_base = 256, 256, "yuv420p", Fraction(1, 25)
-        codec.encode(av.VideoFrame(256, 256, "yuv420p"))
-    except (av.FFmpegError, ValueError):
-        return "libx264"
-    return "h264_nvenc"

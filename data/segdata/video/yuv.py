@@ -10,7 +10,7 @@ import numpy.typing as npt
 Matrix = Literal["bt601", "bt709", "fcc", "smpte240m", "bt2020", "ycgco"]
 
 Affine = npt.NDArray[np.float64]
-"""float64 [3, 4]: what is multiplied with (a, b, c, 1)."""
+"""float64 [3, 4], multiplied with (a, b, c, 1)."""
 
 # The weights of red and of blue in luma: ITU-T H.273, table 4, values 6, 1, 4, 7 and 9 (not constant luminance).
 _RED_AND_BLUE: dict[Matrix, tuple[float, float]] = {
@@ -44,11 +44,11 @@ class ColourCoding:
         return coded.round().clip(0, 255).astype(np.uint8)
 
     def from_rgb_affine(self) -> Affine:
-        """Return what makes Y, Cb and Cr of red, green and blue, all 0 to 255."""
+        """Return the transform from red, green and blue to Y, Cb and Cr, all 0 to 255."""
         return _from_rgb(self.matrix, self.full_range, 8)
 
     def to_rgb_affine(self, bits: int = 8) -> Affine:
-        """Return what makes red, green and blue, 0 to 255, of Y, Cb and Cr that had `bits` and were divided to 8."""
+        """Return the transform from Y, Cb and Cr, of `bits` divided to 8, to red, green and blue, 0 to 255."""
         matrix = _from_rgb(self.matrix, self.full_range, bits)
         inverse = np.linalg.inv(matrix[:, :3])
         return np.column_stack([inverse, -inverse @ matrix[:, 3]])

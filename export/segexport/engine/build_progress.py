@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from segdata.command_line.progress import Progress
 from segrun.runners.tensorrt.library import TensorRT
 
 OnProgress = Callable[[str, int, int], None]
@@ -15,11 +16,24 @@ OnProgress = Callable[[str, int, int], None]
 Phases nest, and some end early. It may be called from TensorRT's threads, one call at a time.
 """
 
+_TOP_PHASE = "Building engine"  # what TensorRT calls the outermost phase
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+def build_progress(progress: Progress, note: str) -> OnProgress:
+    """Return a callback that tells `progress` how far TensorRT is, by the steps of its outermost phase."""
+
+    def on_progress(phase: str, step: int, steps: int) -> None:
+        if phase == _TOP_PHASE and step == 0:
+            progress.start(steps)
+        elif phase == _TOP_PHASE:
+            progress.advance(note)
+
+    return on_progress
+
+
 class BuildControl:
-    """Whether a build is to go on, and who is told how far it is.
+    """Whether a build should go on, and what is told of its progress.
 
     What `on_progress` raises must not travel through TensorRT's C++: it stops the build, and `raise_failure` raises it.
     """
@@ -31,7 +45,7 @@ class BuildControl:
         self._lock = threading.RLock()
 
     def report(self, phase: str, step: int, steps: int) -> bool:
-        """Tell `on_progress`; return whether the build is to go on."""
+        """Call `on_progress`; return whether the build should go on."""
         with self._lock:
             if not self.stop:
                 try:
@@ -50,8 +64,8 @@ class BuildControl:
 def interruptible(control: BuildControl) -> Iterator[None]:
     """Hold signals back while the block is in TensorRT, where an exception would kill the process; raise them after.
 
-    Until then `control.stop` is set, which ends the build at its next step. Outside the main thread nothing is held
-    back, nor is a signal that Python leaves to the system.
+    A held signal sets `control.stop`, which ends the build at its next step. Outside the main thread nothing is held
+    back; nor are signals that Python leaves to the system.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

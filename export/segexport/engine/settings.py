@@ -1,5 +1,6 @@
-"""The settings of a TensorRT builder: limits, effort, timing cache, GPU."""
+"""The settings of a TensorRT builder: the GPU an engine is for, limits, effort, timing cache."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,40 @@ from segexport.options import EngineOptions
 from segrun.runners.tensorrt.library import TensorRT
 
 OPTIMIZATION_LEVELS = range(6)
-"""TensorRT takes any number and clamps it in silence."""
+"""TensorRT accepts any number and clamps it silently."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """The GPU an engine is for: in words, and as a compute capability such as "7.5"."""
+
+    description: str
+    compute_capability: str
+
+    @property
+    def tag(self) -> str:
+        """The form in file names: sm75."""
+        return "sm" + self.compute_capability.replace(".", "")
+
+
+def choose_target(library: TensorRT, compute_capability: str) -> Target:
+    """Return what `library` builds for here: any named capability with TensorRT-RTX, else the GPU of this machine.
+
+    Raises InputError if TensorRT-RTX does not know the capability, or if this machine's GPU has another one;
+    MissingDependencyError if TensorRT finds no GPU.
+    """
+    if library.flavour == "tensorrt-rtx":
+        capability_of(library, compute_capability)
+        return Target(f"any GPU of compute capability {compute_capability}", compute_capability)
+    from segrun.runners.tensorrt.driver import first_device
+
+    name, found, _ = first_device()
+    if found != compute_capability:
+        raise InputError(
+            f"got --cc {compute_capability} but this machine's {name} has {found}, and TensorRT builds for the GPU at "
+            f"hand: use --cc {found}, or TensorRT-RTX (--engine rtx)"
+        )
+    return Target(name, found)
 
 
 def check_build_options(library: TensorRT, options: EngineOptions) -> None:
@@ -30,7 +64,7 @@ def check_build_options(library: TensorRT, options: EngineOptions) -> None:
 
 
 def configure(library: TensorRT, config: Any, options: EngineOptions) -> None:  # noqa: ANN401 - of the library
-    """Set on an IBuilderConfig what `options` say, the timing cache excepted."""
+    """Set `options` on an IBuilderConfig, except for the timing cache."""
     trt: Any = library.module
     # The engine then lists every layer's precision and kernel in its inspector, at no cost in speed.
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
@@ -66,8 +100,8 @@ def capability_of(library: TensorRT, compute_capability: str) -> Any:  # noqa: A
 def open_timing_cache(library: TensorRT, config: Any, logger: Any, path: Path) -> Any:  # noqa: ANN401 - of the library
     """Give `config` the timing cache at `path`, an empty one if there is no such file, and return it.
 
-    Keep it until the engine is built. Raises InputError for a file that cannot be read, is no timing cache, or is of
-    another GPU or version of TensorRT.
+    Keep it until the engine is built. Raises InputError for a file that cannot be read, is not a timing cache, or is
+    of another GPU or version of TensorRT.
     """
     try:
         content = path.read_bytes() if path.exists() else b""
@@ -76,7 +110,7 @@ def open_timing_cache(library: TensorRT, config: Any, logger: Any, path: Path) -
         raise InputError(f"timing cache {path} cannot be read: {reason}; name another file") from None
     logger.take_problems()
     cache = config.create_timing_cache(content)
-    # Of bytes it cannot use TensorRT only warns, and makes an empty cache, which would then overwrite the file.
+    # TensorRT only warns of bytes it cannot use, and makes an empty cache, which would then overwrite the file.
     problems = logger.take_problems() if content else []
     if cache is None or problems or not config.set_timing_cache(cache, False):
         reason = printable("; ".join(problems or logger.take_problems())) or "no reason given"

@@ -1,18 +1,17 @@
 """An ONNX file -> a TensorRT engine and its manifest. Needs no PyTorch, and with TensorRT-RTX no GPU."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segdata.errors import EdgeSegError, InputError, MissingDependencyError
+from segdata.errors import EdgeSegError, MissingDependencyError
 from segdata.files import replacing, sha256_of
 from segdata.text import printable
 from segexport.engine.build_progress import BuildControl, OnProgress, interruptible, progress_monitor
 from segexport.engine.settings import (
-    capability_of,
+    Target,
     check_build_options,
     configure,
     open_timing_cache,
@@ -26,33 +25,11 @@ from segrun.runners.tensorrt.library import TensorRT, collecting_logger
 from segrun.runners.tensorrt.manifest import EngineManifest, Verification, manifest_path
 
 NO_GPU = "none (no GPU)"
-"""What a manifest says of the device its engine was verified on, as long as there was none."""
+"""What a manifest names as the device its engine was verified on while there is none."""
 
 
 _TURING = "7.5"
 _NO_GEMM = "FP32 GEMM is not supported"  # what TensorRT-RTX says on Turing
-
-
-@dataclass(frozen=True)
-class Target:
-    """The GPU an engine is for: in words, and as a compute capability such as "7.5"."""
-
-    description: str
-    compute_capability: str
-
-    @property
-    def tag(self) -> str:
-        """How file names say it: sm75."""
-        return "sm" + self.compute_capability.replace(".", "")
-
-
-@dataclass(frozen=True)
-class Built:
-    """An engine: where it is, how many layers its network had before TensorRT fused them, how long the build took."""
-
-    path: Path
-    layers: int
-    seconds: float
 
 
 def engine_path(onnx_file: Path, target: Target) -> Path:
@@ -63,26 +40,6 @@ def engine_path(onnx_file: Path, target: Target) -> Path:
 def log_path(engine_file: Path) -> Path:
     """Return where the build log of an engine goes: NAME.engine.log."""
     return engine_file.with_name(engine_file.name + ".log")
-
-
-def choose_target(library: TensorRT, compute_capability: str) -> Target:
-    """Return what `library` builds for here: any named capability with TensorRT-RTX, else the GPU of this machine.
-
-    Raises InputError if TensorRT-RTX does not know the capability, or if this machine's GPU has another one;
-    MissingDependencyError if TensorRT finds no GPU.
-    """
-    if library.flavour == "tensorrt-rtx":
-        capability_of(library, compute_capability)
-        return Target(f"any GPU of compute capability {compute_capability}", compute_capability)
-    from segrun.runners.tensorrt.device import first_device
-
-    name, found = first_device()
-    if found != compute_capability:
-        raise InputError(
-            f"got --cc {compute_capability} but this machine's {name} has {found}, and TensorRT builds for the GPU at "
-            f"hand: use --cc {found}, or TensorRT-RTX (--engine rtx)"
-        )
-    return Target(name, found)
 
 
 @dataclass(frozen=True)
@@ -106,8 +63,8 @@ def build_engine(
     provenance: Provenance,
     on_progress: OnProgress = lambda phase, step, steps: None,
     log: Path | None = None,
-) -> Built:
-    """Build `source` for `target`, write engine and manifest beside it, and say what was built.
+) -> Path:
+    """Build `source` for `target`, write engine and manifest beside it, and return the engine.
 
     The network is strongly typed: the precision is what the ONNX says. The build log, if there is one, goes to `log`,
     NAME.engine.log beside the engine if that is None. Raises EdgeSegError, naming every node that TensorRT cannot read
@@ -119,10 +76,8 @@ def build_engine(
     path = engine_path(source.path, target)
     logger = collecting_logger(library)
     control = BuildControl(on_progress)
-    start = time.perf_counter()
     with _logged(logger, (log or log_path(path)) if options.build_log else None), interruptible(control):
-        plan, layers = _build_plan(library, logger, source, target, options, control)
-    seconds = time.perf_counter() - start
+        plan = _build_plan(library, logger, source, target, options, control)
     with replacing(path) as temporary:
         temporary.write_bytes(plan)
     contract = source.contract
@@ -145,7 +100,7 @@ def build_engine(
     )
     with replacing(manifest_path(path)) as temporary:
         temporary.write_text(manifest.to_json())
-    return Built(path, layers, seconds)
+    return path
 
 
 def _build_plan(
@@ -155,13 +110,13 @@ def _build_plan(
     target: Target,
     options: EngineOptions,
     control: BuildControl,
-) -> tuple[bytes, int]:
+) -> bytes:
     trt: Any = library.module
-    onnx_file = source.path.name  # its folder is a hidden one while it is proved
+    onnx_file = source.path.name  # until it is proved, it is in a hidden folder
     logger.take_problems()
     try:
         builder = trt.Builder(logger)
-    except TypeError as error:  # how the bindings raise that there is none
+    except TypeError as error:  # the bindings' error when there is none
         raise MissingDependencyError(f"TensorRT cannot start a builder: {logger.take_errors()}, {error}") from None
     if not builder:
         raise MissingDependencyError(f"TensorRT cannot start a builder: {logger.take_errors()}")
@@ -184,7 +139,7 @@ def _build_plan(
         raise EdgeSegError(f"{onnx_file}: TensorRT cannot build it: {reason}; {way}")
     if options.timing_cache:
         save_timing_cache(cache, options.timing_cache)
-    return bytes(plan), network.num_layers
+    return bytes(plan)
 
 
 def _readable(source: OnnxFile, library: TensorRT, target: Target) -> bytes:
@@ -217,7 +172,7 @@ def _logged(logger: Any, path: Path | None) -> Iterator[None]:  # noqa: ANN401 -
         logger.stream = stream
         try:
             yield
-        except EdgeSegError as error:  # the log of a build that failed is the one that is read
+        except EdgeSegError as error:  # the log of a failed build is the one that people read
             failure = error
         finally:
             logger.stream = None

@@ -6,7 +6,7 @@ from segrun.runners.contract import Contract, contract_of
 
 
 def check_contract(model: onnx.ModelProto, origin: str = "the ONNX model") -> Contract:
-    """Return the model's contract; raise ContractError, naming `origin`, if the model is not one of edgeseg's."""
+    """Return the model's contract; raise ContractError, naming `origin`, if the model is not edgeseg's."""
     metadata = {entry.key: str(entry.value) for entry in model.metadata_props}
     return contract_of(metadata, [_describe(value) for value in [*model.graph.input, *model.graph.output]], origin)
 

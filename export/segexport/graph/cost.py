@@ -15,7 +15,7 @@ from segdata.text import short
 _CONVOLUTIONS = ("Conv", "ConvTranspose")
 _LAYERS = (*_CONVOLUTIONS, "MatMul")
 
-# What may stand between a weight and the layer that reads it.
+# What may lie between a weight and the layer that reads it.
 _ON_THE_WAY = ("DequantizeLinear", "QuantizeLinear", "Cast")
 
 _PRECISIONS: dict[int, Precision] = {TensorProto.FLOAT: "fp32", TensorProto.FLOAT16: "fp16"}
@@ -42,7 +42,7 @@ class GraphCost:
     `parameters` counts weights and biases, each once; `macs` the multiply-accumulates of one run; `int8_share` the
     fraction of them, 0 to 1, in int8. `int8_convolutions` names the Conv and ConvTranspose whose inputs are all int8;
     `lone_pairs` each QuantizeLinear and DequantizeLinear whose value reaches no convolution with int8 weights: work
-    that no int8 kernel takes in.
+    that no int8 kernel absorbs.
     """
 
     layers: tuple[LayerCost, ...]
@@ -56,7 +56,7 @@ class GraphCost:
 def cost_of_onnx(model: onnx.ModelProto) -> GraphCost:
     """Count what `model`, which is under the graph contract, costs.
 
-    Raises ContractError, naming it, if an input of a layer is missing, its shape is not static or it computes in
+    Raises ContractError, naming the layer, if an input is missing, its shape is not static or it computes in
     another type than float32, float16 and int8.
     """
     graph = _Graph(model)
@@ -77,7 +77,7 @@ def cost_of_onnx(model: onnx.ModelProto) -> GraphCost:
 
 
 class _Graph:
-    """A graph's nodes, what makes and reads each value, and its inferred types."""
+    """A graph's nodes, the producer and the readers of each value, and its inferred types."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
         try:
@@ -127,7 +127,7 @@ class _Graph:
         )
 
     def parameters(self, node: onnx.NodeProto) -> list[str]:
-        """Return the names of the constants a layer reads beside its data, on whatever way they come."""
+        """Return the names of the constants a layer reads beside its data, directly or through other nodes."""
         origins = [self._origin(name) for name in node.input[1:] if name]
         return [name for name in origins if name in self._constants]
 

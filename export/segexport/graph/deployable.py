@@ -4,9 +4,9 @@ import copy
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from segdata.spec import ModelSpec
+from segtrain.network.folding import fold_batch_norm
 
 
 class DeployableGraph(nn.Module):
@@ -33,15 +33,3 @@ class DeployableGraph(nn.Module):
         logits = self.network(x.to(self.dtype))  # [N, C, H, W]
         labels: Tensor = logits.argmax(dim=1)  # [N, H, W]
         return labels.to(torch.float32).to(torch.uint8)
-
-
-def fold_batch_norm(module: nn.Module) -> nn.Module:
-    """Fold, in place, every batch normalisation that directly follows a convolution in a Sequential."""
-    for child in module.modules():
-        if isinstance(child, nn.Sequential):
-            for index in range(len(child) - 1):
-                convolution, norm = child[index], child[index + 1]
-                if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                    child[index] = fuse_conv_bn_eval(convolution, norm)
-                    child[index + 1] = nn.Identity()
-    return module

@@ -34,7 +34,7 @@ def write_onnx(path: Path, model: onnx.ModelProto) -> OnnxFile:
 def read_onnx(path: Path) -> OnnxFile:
     """Read an ONNX file, which must be under the graph contract; nothing but this one file is read.
 
-    Raises InputError if it cannot be read or is no ONNX file, ContractError if it breaks the graph contract or its
+    Raises InputError if it cannot be read or is not an ONNX file, ContractError if it breaks the graph contract or its
     weights are in another file.
     """
     try:
@@ -44,10 +44,10 @@ def read_onnx(path: Path) -> OnnxFile:
     except (DecodeError, ValueError):
         raise InputError(f"{path}: not an ONNX file, or one cut short; need one written by seg-export") from None
     texts = [*(node.name for node in model.graph.node), *(entry.value for entry in model.metadata_props)]
-    if any(isinstance(text, bytes) for text in texts):  # protobuf's way to say that it is not UTF-8
+    if any(isinstance(text, bytes) for text in texts):  # how protobuf says that it is not UTF-8
         raise InputError(f"{path}: damaged, its names are not text; export it again with seg-export")
     contract = check_contract(model, str(path))
-    elsewhere = sorted({_location(tensor) for tensor in _tensors(model.graph) if _is_elsewhere(tensor)})
+    elsewhere = sorted({_location(tensor) for tensor in tensors_of(model.graph) if _is_elsewhere(tensor)})
     if elsewhere:
         raise ContractError(
             f"{path}: its weights are in {short(', '.join(elsewhere))}, need one file; export it again with seg-export"
@@ -62,7 +62,8 @@ def onnx_of(engine: Path, manifest: EngineManifest) -> Path | None:
     return beside if beside.is_file() and sha256_of(beside) == manifest.onnx_sha256 else None
 
 
-def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+def tensors_of(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    """Yield the constants of a graph: its initializers, and those in attributes of its nodes."""
     yield from graph.initializer
     for node in graph.node:
         yield from (attribute.t for attribute in node.attribute if attribute.HasField("t"))

@@ -8,6 +8,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from segexport.graph.nodes import Nodes
+
 _PRODUCTS = ("MatMul", "Gemm")
 
 
@@ -15,7 +17,7 @@ def without_float32_gemm(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return `model` without MatMul and Gemm in float32; `model` itself if it has none.
 
     A product with constant weights becomes a 1x1 convolution, which computes the same sums in float32; one of two
-    computed values is taken in float16. Shapes must be static, as those of all artefacts are.
+    computed values is computed in float16. Shapes must be static, as those of all artefacts are.
     """
     if not any(node.op_type in _PRODUCTS for node in model.graph.node):
         return model
@@ -31,15 +33,14 @@ class _Rewriting:
         graph = model.graph
         self._types = {value.name: value.type.tensor_type for value in [*graph.input, *graph.output, *graph.value_info]}
         self._constants = {tensor.name: tensor for tensor in graph.initializer}
-        self._nodes: list[onnx.NodeProto] = []
-        self._count = 0
+        self._new = Nodes("without_gemm")
         for node in graph.node:
             if node.op_type in _PRODUCTS and self._is_float32(node):
                 self._replace(node)
             else:
-                self._nodes.append(node)
+                self._new.nodes.append(node)
         del graph.node[:]
-        graph.node.extend(self._nodes)
+        self._new.append_to(graph)
 
     def _is_float32(self, node: onnx.NodeProto) -> bool:
         found = self._types.get(node.output[0])
@@ -65,30 +66,16 @@ class _Rewriting:
         kernel = kernel if transposed else kernel.T  # [M, K]
         shape = [dimension.dim_value for dimension in self._types[node.output[0]].shape.dim]
         places = prod(shape[:-1])
-        flat = self._add("Reshape", node.input[0], self._constant([1, places, kernel.shape[1]], np.int64))
-        channels = self._add("Transpose", flat, perm=[0, 2, 1])
-        image = self._add("Reshape", channels, self._constant([1, kernel.shape[1], places, 1], np.int64))
-        inputs = [image, self._constant(np.ascontiguousarray(kernel[:, :, None, None]), np.float32)]
-        product = self._add("Conv", *inputs, *([bias] if bias else []), kernel_shape=[1, 1])
-        rows = self._add("Reshape", product, self._constant([1, kernel.shape[0], places], np.int64))
-        columns = self._add("Transpose", rows, perm=[0, 2, 1])
-        self._add("Reshape", columns, self._constant(shape, np.int64), output=node.output[0])
+        flat = self._new.add("Reshape", node.input[0], self._new.constant([1, places, kernel.shape[1]], np.int64))
+        channels = self._new.add("Transpose", flat, perm=[0, 2, 1])
+        image = self._new.add("Reshape", channels, self._new.constant([1, kernel.shape[1], places, 1], np.int64))
+        inputs = [image, self._new.constant(np.ascontiguousarray(kernel[:, :, None, None]))]
+        product = self._new.add("Conv", *inputs, *([bias] if bias else []), kernel_shape=[1, 1])
+        rows = self._new.add("Reshape", product, self._new.constant([1, kernel.shape[0], places], np.int64))
+        columns = self._new.add("Transpose", rows, perm=[0, 2, 1])
+        self._new.add("Reshape", columns, self._new.constant(shape, np.int64), output=node.output[0])
 
     def _in_half(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> None:
-        halves = [self._add("Cast", name, to=TensorProto.FLOAT16) for name in node.input if name]
-        product = self._add(node.op_type, *halves, **attributes)
-        self._add("Cast", product, to=TensorProto.FLOAT, output=node.output[0])
-
-    def _add(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:  # noqa: ANN401 - ONNX's
-        name = output or self._name()
-        self._nodes.append(helper.make_node(operator, list(inputs), [name], name=f"node/{name}", **attributes))
-        return name
-
-    def _constant(self, value: Any, dtype: Any) -> str:  # noqa: ANN401 - whatever NumPy takes
-        name = self._name()
-        self.model.graph.initializer.append(numpy_helper.from_array(np.asarray(value, dtype=dtype), name))
-        return name
-
-    def _name(self) -> str:
-        self._count += 1
-        return f"without_gemm_{self._count}"
+        halves = [self._new.add("Cast", name, to=TensorProto.FLOAT16) for name in node.input if name]
+        product = self._new.add(node.op_type, *halves, **attributes)
+        self._new.add("Cast", product, to=TensorProto.FLOAT, output=node.output[0])

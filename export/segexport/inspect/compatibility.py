@@ -5,8 +5,8 @@ import importlib.util
 from dataclasses import dataclass
 
 from segdata.errors import MissingDependencyError
-from segrun.runners.tensorrt.device import first_device
-from segrun.runners.tensorrt.manifest import EngineManifest, Flavour
+from segrun.runners.tensorrt.driver import first_device
+from segrun.runners.tensorrt.manifest import EngineManifest, Flavour, same_release
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Compatibility:
 
 @dataclass(frozen=True)
 class _Library:
-    """`module` is what is imported, `distributions` are the packages that may have brought it."""
+    """`module` is what is imported, `distributions` are the packages that may contain it."""
 
     title: str
     module: str
@@ -46,7 +46,7 @@ _TENSORRT: dict[Flavour, _Library] = {
 
 
 def onnx_compatibility() -> tuple[Compatibility, ...]:
-    """Return what runs an ONNX file here: OpenVINO and ONNX Runtime, either of which is enough."""
+    """Return what runs an ONNX file here: OpenVINO and ONNX Runtime, one of which is enough."""
     return tuple(_of_library(library) for library in (_OPENVINO, _ONNX_RUNTIME))
 
 
@@ -57,7 +57,7 @@ def engine_compatibility(manifest: EngineManifest) -> tuple[Compatibility, ...]:
     if version is None:
         fits, reason = False, _missing(library)
     else:
-        fits = version == manifest.version
+        fits = same_release(version, manifest.version)
         reason = f"{library.title} {version} is installed, " + (
             "which built it" if fits else f"{manifest.version} built it; build it again with: {manifest.rebuild}"
         )
@@ -66,7 +66,7 @@ def engine_compatibility(manifest: EngineManifest) -> tuple[Compatibility, ...]:
 
 
 def checkpoint_compatibility() -> tuple[Compatibility, ...]:
-    """Return that a checkpoint is not run but exported."""
+    """Say that a checkpoint is exported before it is run."""
     return (Compatibility("seg-run", False, ("a checkpoint is trained and exported, not run; give it to seg-export",)),)
 
 
@@ -79,7 +79,7 @@ def _of_library(library: _Library) -> Compatibility:
 
 def _of_gpu(manifest: EngineManifest) -> tuple[bool, str]:
     try:
-        name, found = first_device()
+        name, found, _ = first_device()
     except MissingDependencyError as error:
         return False, f"no GPU found: {error}"
     if found != manifest.compute_capability:

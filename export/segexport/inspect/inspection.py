@@ -31,7 +31,7 @@ class Inspection:
     `size` is in bytes. `macs` are the multiply-accumulates of one run of `batch` frames. `precision` is None for a
     checkpoint, which takes its precision at export. `graph` is the ONNX file's cost, of an engine that of the ONNX file
     it was built from. That, `batch`, `parameters`, `macs` and `calibration_frames` (how many frames calibrated INT8)
-    are None for an engine whose ONNX file is no longer beside it, as is `confidence`: whether it is a second output.
+    are None for an engine whose ONNX file is no longer beside it; so is `confidence`, whether it has that output.
     """
 
     path: Path
@@ -51,7 +51,7 @@ class Inspection:
 
 
 def inspect_file(path: Path) -> Inspection:
-    """Return what `path`, an .onnx, .engine or .safetensors file, is; no weight is run and no engine loaded.
+    """Return what `path`, an .onnx, .engine or .safetensors file, is, without running a network or loading an engine.
 
     Raises InputError if there is no such file, it has another suffix or it is not what its suffix says, ContractError
     if it is not edgeseg's or an engine does not fit its manifest, MissingDependencyError for a checkpoint without
@@ -70,7 +70,7 @@ def inspect_file(path: Path) -> Inspection:
 
 
 def to_json(inspection: Inspection) -> str:
-    """Return the inspection as indented JSON, `format` 1; nothing is left out, what is not known is null.
+    """Return the inspection as indented JSON, `format` 1; every field is present, unknown ones are null.
 
     - `format`: 1; a field may be added to it, none removed or changed
     - `path`, `kind` ("onnx", "engine", "checkpoint"), `size` (bytes), `sha256` (64 hexadecimal digits)
@@ -80,7 +80,7 @@ def to_json(inspection: Inspection) -> str:
     - `graph` (null for a checkpoint): `layers`, each `name`, `operator`, `precision`, `macs`, `values` (read and
       written, weights among them), `parameters`; the totals `parameters` and `macs`; `int8_share` (of the MACs, 0 to
       1); `int8_convolutions` (names); `lone_pairs` (names of QuantizeLinear and DequantizeLinear)
-    - `manifest` (null but for an engine): the engine's manifest without the spec
+    - `manifest` (null except for an engine): the engine's manifest without the spec
     - `compatibility`: for each runner `runner`, `runs` (true or false here) and `reasons` (lines)
     """
     values = asdict(inspection)

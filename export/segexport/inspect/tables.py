@@ -11,16 +11,16 @@ from segexport.inspect.compatibility import Compatibility
 from segrun.runners.tensorrt.manifest import EngineManifest, Verification
 
 Rows = list[tuple[str, str]]
-"""Facts: what each is called, and what it is."""
+"""Facts: the name and the value of each."""
 
 
 def facts_table(title: str, rows: Rows) -> Table:
-    """Return facts below each other; what is too long for its column goes on in the next line."""
+    """Return a row for each fact; long ones wrap."""
     table = Table(show_header=False, box=None, title=Text(title), title_justify="left")
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
     for name, value in rows:
-        table.add_row(name, Text(value))  # Text: brackets in a name are no markup
+        table.add_row(name, Text(value))  # Text: brackets in a name are not markup
     return table
 
 
@@ -98,7 +98,7 @@ def compatibility_table(compatibility: Sequence[Compatibility]) -> Table:
 
 
 def _proof(verification: Verification) -> str:
-    kept = "" if verification.enforced else "; kept whatever came out"
+    kept = "" if verification.enforced else "; kept whatever the result"
     miou = ""
     if verification.miou is not None and verification.miou_change is not None:
         miou = f", mIoU {100 * verification.miou:.2f} ({100 * verification.miou_change:+.2f})"

@@ -15,17 +15,17 @@ from onnxruntime.quantization.calibrate import CalibrationDataReader, Calibratio
 from pydantic import ConfigDict, FiniteFloat, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
-from segdata.dataset import Dataset, SplitArrays
+from segdata.command_line.progress import Progress
+from segdata.dataset.dataset import Dataset, SplitArrays
 from segdata.errors import ContractError, InputError
 from segdata.prepare.calibration_split import hash_of_frames
-from segdata.progress import Progress
 from segdata.spec import frame_id
 from segdata.text import first_problem
 from segexport.options import CalibrationMethodName
 from segrun.runners.contract import FRAMES
 
 SMALLEST_CALIBRATION = 32
-"""Fewer frames than this leave rare classes out and ranges to chance."""
+"""With fewer frames, rare classes are left out and ranges are a matter of chance."""
 
 PERCENTILE = 99.999
 """The share of activations inside the range of the method `percentile`."""
@@ -36,12 +36,12 @@ _INT8_LEVELS = 128  # entropy merges the histogram into as many bins as int8 has
 
 _METHODS: dict[CalibrationMethodName, tuple[CalibrationMethod, dict[str, object]]] = {
     "percentile": (CalibrationMethod.Percentile, {"num_bins": _HISTOGRAM_BINS, "percentile": PERCENTILE}),
-    # With the library's own 128 bins entropy gives the ranges of min-max: it has nothing to choose from.
+    # With the library's own 128 bins entropy gives the ranges of min-max: there is nothing to choose from.
     "entropy": (CalibrationMethod.Entropy, {"num_bins": _HISTOGRAM_BINS, "num_quantized_bins": _INT8_LEVELS}),
     "minmax": (CalibrationMethod.MinMax, {}),
 }
 
-# Whose inputs and outputs get ranges: the convolutions to be quantised, and what lies between them.
+# The operators whose inputs and outputs get ranges: the convolutions to quantise, and those between them.
 CALIBRATED_OPERATORS = ["Conv", "Concat", "MaxPool", "Relu", "Add", "ConvTranspose"]
 
 
@@ -113,7 +113,7 @@ def measure_ranges(
     """Run the float32 `model`, of batch 1, on `frames`, of its size, and return the range of each activation."""
     try:
         found = _ranges(model, frames, method, progress)
-    except ValueError:  # a value that hardly varies has no histogram: as in a branch that a network does not use
+    except ValueError:  # a value that hardly varies has no histogram, as in a branch that a network does not use
         method = "minmax"
         found = _ranges(model, frames, method, progress)
     return CalibrationRanges(
@@ -149,7 +149,7 @@ def _ranges(
 
 
 def method_text(method: CalibrationMethodName) -> str:
-    """Return how files say a method: percentile 99.999, entropy, minmax."""
+    """Return the name of a method in files: percentile 99.999, entropy, minmax."""
     return f"{method} {PERCENTILE}" if method == "percentile" else method
 
 
@@ -168,7 +168,7 @@ class _FrameReader(CalibrationDataReader):  # type: ignore[misc] # onnxruntime s
         self._chunk: Iterator[dict[str, npt.NDArray[np.uint8]]] = iter(())
 
     def next_chunk(self) -> bool:
-        """Go on to the next chunk; return whether there is one."""
+        """Move on to the next chunk; return whether there is one."""
         chunk = self._frames[self._next : self._next + _CHUNK]
         self._next += len(chunk)
         self._chunk = iter([{FRAMES: frame[None]} for frame in chunk])

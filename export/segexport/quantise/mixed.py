@@ -1,6 +1,6 @@
-"""Mixed precision: finds the layers that cost the most mIoU in INT8, and keeps those in float for a budget.
+"""Mixed precision: finds the layers that cost the most mIoU in INT8, and keeps them in float to meet a budget.
 
-Layers are ranked on frames that have labels but prove nothing (the calibration frames): the proof stays unseen.
+Layers are ranked on labelled frames outside the proof (the calibration frames), which so stays unseen.
 """
 
 import csv
@@ -13,11 +13,11 @@ import numpy as np
 import onnx
 from matplotlib.figure import Figure
 
-from segdata.dataset import SplitArrays
+from segdata.command_line.progress import Progress
+from segdata.dataset.dataset import SplitArrays
 from segdata.errors import VerificationError
 from segdata.files import replacing
 from segdata.metrics import accuracy, confusion_matrix
-from segdata.progress import Progress
 from segdata.spec import ModelSpec
 from segexport.graph.contract import check_contract
 from segexport.quantise.calibrate import CalibrationRanges
@@ -29,7 +29,7 @@ from segtrain.report.plots import save
 
 @dataclass(frozen=True)
 class LayerDrop:
-    """What INT8 in this layer alone does: `miou_drop` in points (hundredths), `equal_pixels` a share 0 to 1."""
+    """The effect of INT8 in this layer alone: `miou_drop` in points (hundredths), `equal_pixels` a share 0 to 1."""
 
     layer: str
     miou_drop: float

@@ -1,8 +1,10 @@
 """A float32 ONNX model and its calibration ranges -> the same model with explicit INT8 Q/DQ, for TensorRT and CPUs.
 
 Both sides of every convolution but the last are INT8: symmetric activations a tensor, symmetric weights a channel.
-Q/DQ stands on the inputs of convolutions and nowhere else. So a Concat, which feeds one convolution, gets one scale for
-all it joins, ReLU and the convolution before it stay fused, and TensorRT may move a Q up through Concat and MaxPool.
+Weights are -64 to 64, seven of the eight bits: processors without VNNI add two products of an activation and a weight
+in 16 bits, which larger weights overflow, and the result is then cut off in silence.
+Q/DQ is on the inputs of convolutions and nowhere else. So a Concat, which feeds one convolution, gets one scale for
+all its inputs, ReLU and the convolution before it stay fused, and TensorRT may move a Q up through Concat and MaxPool.
 The transposed convolutions and the 1x1 head stay float, and so does every layer that is asked to.
 """
 
@@ -24,7 +26,7 @@ _OPERATOR = "Conv"
 
 
 def quantisable(model: onnx.ModelProto) -> list[str]:
-    """Return the names of the layers that INT8 takes in, in order: every convolution but the head."""
+    """Return the names of the layers that become INT8, in order: every convolution but the head."""
     return [node.name for node in model.graph.node if node.op_type == _OPERATOR][:-1]
 
 
@@ -45,7 +47,7 @@ def to_int8(
     quantizer = QDQQuantizer(
         copy.deepcopy(model),
         per_channel=True,
-        reduce_range=False,
+        reduce_range=True,  # of the weights
         weight_qType=QuantType.QInt8,
         activation_qType=QuantType.QInt8,
         tensors_range=_tensors_data(ranges),
@@ -60,7 +62,7 @@ def to_int8(
         },
     )
     quantizer.quantize_model()
-    quantizer.model.topological_sort()  # the quantiser appends its nodes behind those that read them
+    quantizer.model.topological_sort()  # the quantiser appends its nodes after those that read them
     quantised: onnx.ModelProto = quantizer.model.model
     set_metadata(quantised, contract.spec, "int8", contract.weights, calibration.frames)
     check_contract(quantised)

@@ -1,30 +1,27 @@
-"""An ONNX file from elsewhere: read whole, sizes fixed, brought to one operator set, batch norm folded."""
+"""An ONNX file from elsewhere: read, with sizes fixed, operators of one set and batch norm folded."""
 
-import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime
 from google.protobuf.message import DecodeError
 from onnx import TensorProto, version_converter
 
 from segdata.errors import ContractError, InputError
-from segdata.size import Size
+from segdata.images.size import Size
 from segdata.text import short
+from segexport.graph.onnx_file import tensors_of
+from segexport.wrap.session import folded, reason
 
 OPSETS = (20, 18, 17, 16, 15, 14, 13)
-"""The operator sets a network is brought to, the first that ONNX's converter can; INT8 a channel needs 13."""
+"""The operator sets to convert a network to, the first that works; INT8 per channel needs 13."""
 
 OLDEST = 7
 """The oldest operator set that ONNX Runtime promises to run."""
 
 LARGEST = 1 << 30
-"""How many bytes a network may have: ONNX holds less than 2 GB in one file, and a wrapped one is a little larger."""
+"""The most bytes of a network: ONNX holds less than 2 GB in one file, and a wrapped network is a little larger."""
 
 _OUTSIDE = {"If", "Loop", "Scan", "SequenceMap"}
 _RESIZED = {"Upsample", "Resize"}
@@ -52,7 +49,7 @@ def read_foreign(path: Path, size: Size | None) -> Foreign:
     """Read the ONNX file `path`; `size` fixes a height and width that it leaves open.
 
     Raises InputError if it cannot be read, weights are missing, or it does not take one picture at a time,
-    ContractError if it has operators that are not run here or that ONNX cannot convert.
+    ContractError if it has operators that do not run here or that ONNX cannot convert.
     """
     original = _read(path)
     _check_operators(path, original)
@@ -67,23 +64,9 @@ def read_foreign(path: Path, size: Size | None) -> Foreign:
     for dimension, length in zip(inputs[0].type.tensor_type.shape.dim, shape, strict=True):
         dimension.dim_value = length
     dtype = onnx.helper.tensor_dtype_to_np_dtype(entry.type.tensor_type.elem_type)
-    converted = _folded(path, _converted(path, model))
+    converted = folded(path, _converted(path, model))
     height, width = shape[2:] if channels_first else shape[1:3]
     return Foreign(path, original, converted, entry.name, channels_first, dtype, Size(height, width))
-
-
-def session_of(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
-    """Return an ONNX Runtime session that computes `model` as it is written; raises what ONNX Runtime does."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-
-
-def reason(error: Exception) -> str:
-    """Return the first line of an error that ONNX or ONNX Runtime raised, short."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return short(lines[0]) if lines else type(error).__name__
 
 
 def _read(path: Path) -> onnx.ModelProto:
@@ -97,14 +80,14 @@ def _read(path: Path) -> onnx.ModelProto:
         raise InputError(f"{path}: not an ONNX file, or one cut short; need an .onnx") from None
     if not model.graph.node:
         raise InputError(f"{path}: not an ONNX file, or an empty one; need an .onnx with a network")
-    for tensor in _tensors(model.graph):
+    for tensor in tensors_of(model.graph):
         if tensor.data_location == TensorProto.EXTERNAL:
             _bring_in(path, tensor)
     return model
 
 
 def _bring_in(path: Path, tensor: TensorProto) -> None:
-    """Fold weights from a file beside `path` into the model; no other place is read."""
+    """Move weights from a file beside `path` into the model; nothing else is read."""
     location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
     file = path.parent / location
     if not location or Path(location).name != location:
@@ -121,16 +104,10 @@ def _bring_in(path: Path, tensor: TensorProto) -> None:
     del tensor.external_data[:]
 
 
-def _tensors(graph: onnx.GraphProto) -> Iterator[TensorProto]:
-    yield from graph.initializer
-    for node in graph.node:
-        yield from (attribute.t for attribute in node.attribute if attribute.HasField("t"))
-
-
 def _check_operators(path: Path, model: onnx.ModelProto) -> None:
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
     if opset < OLDEST:
-        raise ContractError(f"{path}: its operators are of set {opset}, need {OLDEST} or later; export it anew")
+        raise ContractError(f"{path}: it uses operator set {opset}, need {OLDEST} or later; export it again")
     if model.functions or model.graph.sparse_initializer:
         raise ContractError(f"{path}: it has functions of its own or sparse weights, need a plain graph")
     for node in model.graph.node:
@@ -144,7 +121,9 @@ def _check_operators(path: Path, model: onnx.ModelProto) -> None:
                 f"{path}: it has the control flow {node.op_type}, need a plain graph; export it without"
             )
         if not onnx.defs.has(node.op_type):
-            raise ContractError(f"{path}: nobody knows its operator {short(node.op_type)}; need ONNX's own")
+            raise ContractError(
+                f"{path}: unknown operator {short(node.op_type)}; only the standard operators of ONNX run here"
+            )
 
 
 def _the_input(path: Path, model: onnx.ModelProto) -> onnx.ValueInfoProto:
@@ -178,7 +157,7 @@ def _layout(path: Path, entry: onnx.ValueInfoProto, size: Size | None) -> tuple[
 
 
 def _converted(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return `model` in the newest of `OPSETS` that ONNX's converter brings it to."""
+    """Return `model` in the newest of `OPSETS` that ONNX's converter can reach."""
     opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
     # Before set 11 the samples of an enlargement began at the corner; the converter writes "half_pixel" for it.
     corners = {name for node in model.graph.node if opset < 11 and node.op_type in _RESIZED for name in node.output}
@@ -186,14 +165,16 @@ def _converted(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
     for target in OPSETS:
         try:
             found: onnx.ModelProto = model if target == opset else version_converter.convert_version(model, target)
-        except Exception as error:  # the converter raises what comes
+        except Exception as error:  # the converter raises anything
             problem = error
             continue
         for node in found.graph.node:
             if node.op_type == "Resize" and corners.intersection(node.output):
                 _sample_from_the_corner(node)
         return found
-    raise ContractError(f"{path}: ONNX cannot bring it to set {OPSETS[-1]} ({reason(problem)}); export it anew")
+    raise ContractError(
+        f"{path}: ONNX cannot convert it to operator set {OPSETS[-1]} ({reason(problem)}); export it again"
+    )
 
 
 def _sample_from_the_corner(node: onnx.NodeProto) -> None:
@@ -202,32 +183,3 @@ def _sample_from_the_corner(node: onnx.NodeProto) -> None:
     node.attribute.extend(kept)
     node.attribute.append(onnx.helper.make_attribute("coordinate_transformation_mode", "asymmetric"))
     node.attribute.append(onnx.helper.make_attribute("nearest_mode", "floor"))
-
-
-def _folded(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return `model` with constants and batch norm folded, by those of ONNX Runtime's rewrites that keep to ONNX."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "folded.onnx"
-        options.optimized_model_filepath = str(target)
-        try:
-            onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-            found = onnx.load(target)
-        except Exception as error:
-            raise InputError(f"{path}: ONNX Runtime cannot take it ({reason(error)}); try another --size") from None
-    if any(node.domain not in ("", "ai.onnx") for node in found.graph.node):
-        found = model
-    own = [entry for entry in found.opset_import if entry.domain in ("", "ai.onnx")]
-    del found.opset_import[:]
-    found.opset_import.extend(own[:1])
-    return found
-
-
-def example_of(foreign: Foreign, seed: int) -> npt.NDArray[Any]:
-    """Return noise as the network's input, of its shape and type."""
-    height, width = foreign.size
-    shape = (1, 3, height, width) if foreign.channels_first else (1, height, width, 3)
-    low, high = (0, 256) if np.issubdtype(foreign.dtype, np.integer) else (-2, 2)
-    return np.asarray(np.random.default_rng(seed).uniform(low, high, shape), dtype=foreign.dtype)

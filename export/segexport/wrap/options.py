@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from segdata.command_line.option import argument, flag, option
 from segdata.errors import InputError
-from segdata.option import argument, flag, option
-from segdata.size import Size
+from segdata.images.size import Size
 
 Normalise = Literal["imagenet", "unit", "half", "none"]
 
@@ -27,9 +27,9 @@ class WrapOptions:
 
     `classes` is the name of a label space or a file of one, in the order of the network's channels. `mean` and `std`
     are three numbers for values of 0 to 255, in the order in which the network takes the channels: (value - mean) / std
-    is what it sees. `bgr` says that it takes blue first. `take` names one of several outputs. `corners` enlarges as
+    is its input. `bgr` says that it takes blue first. `take` names one of several outputs. `corners` enlarges as
     align_corners does. `confidence` adds the second output. `check` is a picture: the result on it is written beside
-    the output. `licence` stays with every file that is made of the network.
+    the output. `licence` stays with every file made from the network.
     """
 
     network: Path = argument()
@@ -41,16 +41,16 @@ class WrapOptions:
     )
     size: Size | None = option(None, "The size of a picture, where the network leaves it open.", metavar="N|WxH")
     normalise: Normalise | None = option(
-        None, "What it sees: imagenet statistics, unit (x/255), half ((x-127.5)/127.5), or none (0 to 255)."
+        None, "Its input: imagenet statistics, unit (x/255), half ((x-127.5)/127.5), or none (0 to 255)."
     )
     mean: str | None = option(None, "Instead: the means, of 0 to 255.", metavar="A,B,C")
     std: str | None = option(None, "Instead: the standard deviations, of 0 to 255.", metavar="A,B,C")
     bgr: bool = flag("It takes blue first.")
     take: str | None = option(None, "The output to take, of several.", metavar="OUTPUT")
     corners: bool = flag("Enlarge with the corners aligned.")
-    confidence: bool = flag("Give how sure the network is of each pixel, too.")
+    confidence: bool = flag("Also give how sure the network is of each pixel.")
     check: Path | None = option(None, "Write the result on this picture as NAME.check.png.", metavar="IMAGE")
-    licence: str = option("", "The network's licence; every file that is made of it names it.", metavar="NAME")
+    licence: str = option("", "The network's licence, named in every file made from it.", metavar="NAME")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Normalisation:
 
 
 def normalisation_of(options: WrapOptions) -> Normalisation:
-    """Return what the network sees of a pixel; raise InputError if that was not said, or not clearly."""
+    """Return the normalisation; raise InputError if the options do not say it, or not clearly."""
     if (options.mean is None) != (options.std is None):
         raise InputError("got one of --mean and --std, need both: three numbers each, of 0 to 255")
     if options.mean is not None and options.std is not None:

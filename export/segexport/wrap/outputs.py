@@ -8,15 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import InputError
-from segdata.size import Size
+from segdata.images.size import Size
 from segdata.text import short
-from segexport.wrap.foreign import Foreign, example_of, reason, session_of
+from segexport.wrap.foreign import Foreign
+from segexport.wrap.session import reason, session_of
 
 Kind = Literal["scores", "one score", "ids"]
 _EXAMPLES = 3
-_MOST_RATIO = 64  # how many times smaller than the frame a map may be
+_MOST_RATIO = 64  # how many times smaller than the frame an output may be
 
-# Operators that move values and change none, as far as their sign and their range go.
+# Operators that move values without changing their sign and range.
 _MOVES = {"Transpose", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Cast", "Resize", "Flatten", "Slice", "Gather"}
 
 
@@ -25,7 +26,7 @@ class Meaning:
     """The output `name`, what it is, and where its classes are.
 
     `axis` is that of the classes, None where there is none, `channels` their number; `size` is that of the map.
-    `threshold` is what the score of the second class is above, where there is one score; `note` says how it was known.
+    `threshold` is the least score of the second class, where there is one score; `note` says how it was found out.
     `probabilities` says that scores are from 0 to 1 and, of all classes, sum to 1.
     """
 
@@ -40,9 +41,9 @@ class Meaning:
 
 
 def meaning_of(foreign: Foreign, class_count: int, take: str | None) -> Meaning:
-    """Return what the output of `foreign` means, by its shape, its type and what it makes of three pictures of noise.
+    """Return what the output of `foreign` means, by its shape, its type and its values for three pictures of noise.
 
-    Raises InputError for a network that is no segmentation of so many classes, or if one of several outputs must be
+    Raises InputError for a network that does not segment into so many classes, or if one of several outputs must be
     named.
     """
     found = _examples(foreign)
@@ -90,7 +91,7 @@ def _examples(foreign: Foreign) -> dict[str, list[npt.NDArray[Any]]]:
     try:
         session = session_of(foreign.model)
         for seed in range(_EXAMPLES):
-            made = session.run(None, {foreign.input: example_of(foreign, seed)})
+            made = session.run(None, {foreign.input: _example(foreign, seed)})
             for name, value in zip(names, made, strict=True):
                 found[name].append(np.asarray(value))
     except Exception as error:
@@ -98,6 +99,14 @@ def _examples(foreign: Foreign) -> dict[str, list[npt.NDArray[Any]]]:
             f"{foreign.path}: ONNX Runtime cannot run it on {foreign.size} ({reason(error)}); try another --size"
         ) from None
     return found
+
+
+def _example(foreign: Foreign, seed: int) -> npt.NDArray[Any]:
+    """Return noise as the network's input, of its shape and type."""
+    height, width = foreign.size
+    shape = (1, 3, height, width) if foreign.channels_first else (1, height, width, 3)
+    low, high = (0, 256) if np.issubdtype(foreign.dtype, np.integer) else (-2, 2)
+    return np.asarray(np.random.default_rng(seed).uniform(low, high, shape), dtype=foreign.dtype)
 
 
 def _chosen(foreign: Foreign, names: Sequence[str], take: str | None) -> str:
@@ -109,9 +118,9 @@ def _chosen(foreign: Foreign, names: Sequence[str], take: str | None) -> str:
 
 
 def _map_of(shape: tuple[int, ...], frame: Size, class_count: int, *, finished: bool) -> tuple[int | None, Size] | None:
-    """Return the axis of the classes, if there is one, and the map's size; None if the shape is that of no map.
+    """Return the axis of the classes, if there is one, and the map's size; None if the shape is not a map's.
 
-    `finished` says that all values are whole: one channel of them holds ids.
+    `finished` says that all values are whole: a single channel then holds ids.
     """
     if len(shape) == 4 and shape[0] == 1:
         fits = [axis for axis in (1, 3) if _fits(_rest(shape, axis), frame)]
@@ -130,7 +139,7 @@ def _rest(shape: tuple[int, ...], axis: int) -> Size:
 
 
 def _fits(size: Size, frame: Size) -> bool:
-    """Return whether a map has about the frame's proportions: strides round."""
+    """Return whether a map has about the frame's proportions: strides may round."""
     if min(size) < 1:
         return False
     tall, wide = frame.height / size.height, frame.width / size.width
@@ -142,11 +151,11 @@ def _what_it_may_be(shape: tuple[int, ...], frame: Size, class_count: int) -> st
         return "is that of an image classifier, not a map; need a segmentation network"
     if len(shape) == 3:
         return "is that of a detector, not a map; need a segmentation network"
-    return f"is no map of a {frame} picture with {class_count} classes; need [1, C, h, w] or [1, h, w, C]"
+    return f"is not a map of a {frame} picture with {class_count} classes; need [1, C, h, w] or [1, h, w, C]"
 
 
 def _made_by(foreign: Foreign, name: str) -> str:
-    """Return the operator that gives an output its values: what only moves them is passed over."""
+    """Return the operator that gives an output its values, skipping those that only move them."""
     made = {output: node for node in foreign.model.graph.node for output in node.output}
     while name in made and made[name].op_type in _MOVES:
         name = made[name].input[0]

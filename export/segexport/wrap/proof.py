@@ -7,16 +7,17 @@ import numpy.typing as npt
 
 from segdata.errors import InputError, VerificationError
 from segdata.synth import scene
-from segexport.wrap.foreign import Foreign, reason, session_of
+from segexport.wrap.foreign import Foreign
 from segexport.wrap.options import Normalisation
 from segexport.wrap.outputs import Meaning
+from segexport.wrap.session import reason, session_of
 from segrun.runners.onnxruntime import OnnxRuntimeRunner
 
 LEAST_EQUAL = 0.9999
-"""The least share of pixels of which both must say the same."""
+"""The least share of pixels that must have equal labels."""
 
 FRAMES = 6
-_SEED = 3000  # apart from the scenes of other proofs
+_SEED = 3000  # far from the scenes of other proofs
 
 
 def prove(
@@ -24,7 +25,7 @@ def prove(
 ) -> float:
     """Return the share of pixels in which the wrapped `file` and the original network agree, on generated scenes.
 
-    The original is what was read, before any conversion. Raises VerificationError if they agree in fewer than
+    The original is the network before any conversion. Raises VerificationError if they agree in fewer than
     `LEAST_EQUAL`, InputError if the original cannot be run.
     """
     height, width = foreign.size
@@ -52,7 +53,7 @@ def prove(
 def shown(
     frame: npt.NDArray[np.uint8], foreign: Foreign, normalisation: Normalisation, bgr: bool
 ) -> npt.NDArray[np.float32]:
-    """Return what the network sees of `frame`, RGB uint8 [H, W, 3], computed in float64."""
+    """Return the network's input for `frame`, RGB uint8 [H, W, 3], computed in float64."""
     ordered = frame[..., ::-1] if bgr else frame
     values = (ordered.astype(np.float64) - np.array(normalisation.mean)) / np.array(normalisation.std)
     if foreign.channels_first:
@@ -82,7 +83,7 @@ def labels_of(
 
 
 def _enlarged(maps: npt.NDArray[np.float32], axis: int, length: int, corners: bool) -> npt.NDArray[np.float32]:
-    """Return `maps` with `axis` at `length`, linearly between neighbours."""
+    """Return `maps` with `axis` resized to `length`, linearly between neighbours."""
     before = maps.shape[axis]
     if before == length:
         return maps

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from segdata.errors import InputError
 from segdata.files import move_onto, sha256_of, staging
-from segdata.image_file import decode_image
+from segdata.images.image_file import as_png, read_image
+from segdata.images.resize import enlarge_labels, resize_frame
 from segdata.labels import LabelSpace, palette
 from segdata.prepare.label_files import find_label_space
-from segdata.resize import enlarge_labels, resize_frame
 from segdata.spec import ModelSpec
 from segexport.graph.confidence import SCORES, with_confidence
 from segexport.graph.onnx_file import OnnxFile, write_onnx
@@ -46,13 +45,13 @@ class Wrapped:
 def wrap(options: WrapOptions) -> Wrapped:
     """Bring the network that `options` name under the graph contract.
 
-    Raises InputError and ContractError for what cannot be read, is not understood or was not said, VerificationError
-    if the result is not what the network says; nothing is written then.
+    Raises InputError and ContractError if something cannot be read, is not understood or is missing from the options,
+    VerificationError if the result differs from the network's; nothing is written then.
     """
+    foreign = read_foreign(options.network, options.size)
     if options.classes is None:
         raise InputError("what the classes are cannot be seen from the file: give --classes cityscapes-19, or a .toml")
     space, normalisation = find_label_space(options.classes), normalisation_of(options)
-    foreign = read_foreign(options.network, options.size)
     meaning = meaning_of(foreign, space.class_count, options.take)
     spec = _spec_of(foreign, meaning, space, normalisation, options)
     model = wrapped(foreign, meaning, normalisation, spec, bgr=options.bgr, corners=options.corners)
@@ -75,7 +74,7 @@ def wrap(options: WrapOptions) -> Wrapped:
 def _spec_of(
     foreign: Foreign, meaning: Meaning, space: LabelSpace, normalisation: Normalisation, options: WrapOptions
 ) -> ModelSpec:
-    """Return what the file says of itself; means and deviations are in the order of RGB there."""
+    """Return the spec of the file; its means and deviations are in RGB order."""
     order = slice(None, None, -1 if options.bgr else 1)
     return ModelSpec(
         height=foreign.size.height,
@@ -100,23 +99,12 @@ def _scores(meaning: Meaning) -> str:
 
 def _picture(draft: OnnxFile, image: Path, folder: Path) -> Path:
     """Write `image` with the classes' colours over it, at its own size."""
-    frame = _read(image)
+    frame = read_image(image)
     spec = draft.contract.spec
     with OnnxRuntimeRunner(draft.path) as runner:
         labels = runner(resize_frame(frame, spec.height, spec.width)[None])[0]
     colours = palette(spec.colours)[enlarge_labels(labels, *frame.shape[:2])]
     mixed = np.hstack([frame, cv2.addWeighted(frame, 0.4, colours, 0.6, 0)])
     written = folder / "check.png"
-    written.write_bytes(cv2.imencode(".png", mixed[..., ::-1])[1].tobytes())
+    written.write_bytes(as_png(mixed))
     return written
-
-
-def _read(image: Path) -> npt.NDArray[np.uint8]:
-    """Return a picture, RGB uint8 [H, W, 3]; raise InputError if it is none."""
-    try:
-        decoded = decode_image(image.read_bytes(), cv2.IMREAD_COLOR)
-    except OSError as error:
-        raise InputError(f"{image}: cannot be read ({error.strerror or error}); name a picture") from None
-    if decoded is None:
-        raise InputError(f"{image}: not a whole picture; need a JPEG or PNG")
-    return np.ascontiguousarray(decoded[..., ::-1])

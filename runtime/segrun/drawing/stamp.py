@@ -49,7 +49,7 @@ class Sketch:
         covered, box = (self._shrunk(mask)[..., None] / 255 for mask in (self._covered, self._box))
         under = (1 - covered) * box * BOX_OPACITY
         opacity = covered + under
-        # The ink was drawn on black, which is to say that it is multiplied with what it covers already.
+        # The ink was drawn on black, so it is already multiplied by its coverage.
         colour = (self._shrunk(self._ink) + under * np.array(BOX)) / np.maximum(opacity, 1 / 255)
         coded = coding.from_rgb(colour.round().clip(0, 255).astype(np.uint8))
         planes = (_blend(opacity[..., 0], coded[..., channel], shrink) for channel, shrink in enumerate((1, 2, 2)))
@@ -62,7 +62,7 @@ class Sketch:
 
 @dataclass(frozen=True)
 class _Blend:
-    """What becomes of one plane: value * `kept` / 256 + `added` / 256."""
+    """How one plane changes: value * `kept` / 256 + `added` / 256."""
 
     kept: _Plane
     added: _Plane
@@ -85,14 +85,14 @@ def _blend(opacity: npt.NDArray[np.float64], values: npt.NDArray[np.uint8], shri
 
 @dataclass(frozen=True)
 class Stamp:
-    """A drawing ready to be put into pictures, in a tenth of a millisecond each."""
+    """A drawing that is blended into a picture in a tenth of a millisecond."""
 
     top: int
     left: int
     planes: tuple[_Blend, ...]
 
     def draw(self, picture: Picture) -> None:
-        """Blend the drawing into `picture`, which it must fit into."""
+        """Blend the drawing into `picture`, which must be large enough."""
         for blend, plane, shrink in zip(self.planes, picture.planes, (1, 2, 2), strict=True):
             blend.apply(plane, self.top // shrink, self.left // shrink)
 
@@ -109,7 +109,7 @@ def _font(size: float) -> tuple[float, int]:
 
 
 def _round_rectangle(mask: npt.NDArray[np.uint8], corner: int) -> None:
-    """Fill all of `mask` but its corners, which are quarters of circles."""
+    """Fill `mask` except for its corners, which are quarters of circles."""
     bottom, right = mask.shape[0] - 1, mask.shape[1] - 1
     cv2.rectangle(mask, (corner, 0), (right - corner, bottom), 255, cv2.FILLED)
     cv2.rectangle(mask, (0, corner), (right, bottom - corner), 255, cv2.FILLED)

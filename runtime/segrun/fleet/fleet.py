@@ -1,34 +1,40 @@
-"""A list of videos with a receipt for each: what is done stays done, what failed is named."""
+"""A list of videos with a receipt for each: finished videos are not done again, failed ones are named."""
 
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from queue import Empty, Queue
+from threading import Event, Lock, Thread
 
-from segdata.errors import InputError
-from segdata.progress import SILENT, Progress
-from segrun.fleet.job import Job, done, targets_of
-from segrun.fleet.receipt import Receipt, Receipts, key_of
+from segdata.command_line.interrupt import Interrupts
+from segdata.command_line.progress import SILENT, Progress
+from segrun.fleet.job import Job, done
+from segrun.fleet.places import check_places, checked_outputs, targets_of
+from segrun.fleet.receipt import Deciding, Receipt, Receipts, key_of
 from segrun.fleet.shard import Shard
 from segrun.fleet.staging import published, staging, sweep, written
-from segrun.fleet.videos import ROOT, Video, VideoList, twins
-from segrun.interrupt import Interrupts
+from segrun.fleet.videos import ROOT, Video, VideoList
 from segrun.options import RunOptions
+from segrun.pipeline.threads import kept_threads
 from segrun.runners.base import Runner
 
 FAILED = "failed.txt"
-"""In the folder of receipts: the videos that failed, a path a line; `--from` reads it."""
+"""The file in the folder of receipts that lists the videos that failed, one path per line; `--from` reads it."""
+
+_SHORT = 0.1  # seconds: signals are not handled during a long wait
 
 Crew = Callable[[Iterator[Job]], Generator[Receipt, None, None]]
-"""Who does the videos: takes one whenever there is room for it, and yields the receipts as they come."""
+"""Does videos: takes one whenever it has a free place, and yields the receipts as they come."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fleet:
-    """What is to be done: the videos of `listed` that are in `shard`, as `options` say, by the model of this SHA-256.
+    """The videos to do: those of `listed` that are in `shard`, with these `options` and the model of this SHA-256.
 
-    Raises InputError for outputs that all videos would share, and if two videos would have one result.
+    Raises InputError for outputs that all videos would share, and if a result would replace another or a video.
     """
 
     options: RunOptions
@@ -39,12 +45,15 @@ class Fleet:
 
     def __post_init__(self) -> None:
         checked_outputs(self.options.outputs)
-        for one, other in twins(self.listed.videos):
-            raise InputError(f"got {one.path} and {other.path}, whose results would have one name; rename one of them")
+        check_places(self.listed, self.options)
 
     def key(self, video: Video) -> str:
         """Return the key of a video's receipt."""
-        return key_of(video, self.model, self.options)
+        return key_of(video, self._deciding)
+
+    @cached_property
+    def _deciding(self) -> Deciding:
+        return Deciding.of(self.model, self.options)
 
     def places(self) -> set[Path]:
         """Return the folders that are written to."""
@@ -55,25 +64,13 @@ class Fleet:
 
 @dataclass
 class Tally:
-    """What became of the videos of a run: `skipped` had a receipt, `failed` are those that have none that says done."""
+    """The outcome of the videos of a run: `skipped` had a valid receipt, `failed` ended in an error."""
 
     done: int = 0
     skipped: int = 0
     frames: int = 0
     seconds: float = 0.0
     failed: dict[str, str] = field(default_factory=dict)
-
-
-def checked_outputs(outputs: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the outputs for a list of videos; raise InputError for one that all of them would share."""
-    for output in outputs:
-        if output == "-" or "{frame}" in output:
-            raise InputError(
-                f"got -o {output}, which has no receipt; need files or folders as 'out/{{path}}.mp4', or none"
-            )
-        if output != "none" and "{path}" not in output:
-            raise InputError(f"got -o {output} for many videos; put {{path}} into it, as 'out/{{path}}.mp4'")
-    return outputs
 
 
 def one_by_one(options: RunOptions, runner: Runner, interrupts: Interrupts | None = None) -> Crew:
@@ -86,13 +83,61 @@ def one_by_one(options: RunOptions, runner: Runner, interrupts: Interrupts | Non
     return crew
 
 
+def side_by_side(options: RunOptions, runners: Sequence[Runner], interrupts: Interrupts) -> Crew:
+    """Return the crew of this process where there are several GPUs: each of `runners` does one video at a time."""
+
+    def crew(jobs: Iterator[Job]) -> Generator[Receipt, None, None]:
+        made: Queue[Receipt | BaseException | None] = Queue()
+        heard = [Interrupts() for _ in runners]
+        taking, over = Lock(), Event()
+
+        def work(runner: Runner, own: Interrupts) -> None:
+            try:
+                while not over.is_set():
+                    with taking:
+                        job = next(jobs, None)
+                    if job is None:
+                        break
+                    made.put(done(job, options, runner, own))
+            except BaseException as error:
+                made.put(error)
+            made.put(None)
+
+        def stop() -> None:
+            over.set()
+            for own in heard:
+                own.pass_on()
+
+        threads = [Thread(target=work, args=pair, daemon=True) for pair in zip(runners, heard, strict=True)]
+        with interrupts.held():
+            for thread in threads:
+                thread.start()
+            interrupts.take(stop, stop)
+            at_work, failure = len(threads), None
+            while at_work:
+                with suppress(Empty):
+                    found = made.get(timeout=_SHORT)
+                    if isinstance(found, Receipt):
+                        yield found
+                    elif found is None:
+                        at_work -= 1
+                    else:
+                        failure = failure or found
+                        over.set()
+        if failure:
+            raise failure
+
+    return crew
+
+
 def run_fleet(
     fleet: Fleet, crew: Crew, progress: Progress = SILENT, on_failure: Callable[[str], None] = lambda _: None
 ) -> Tally:
-    """Have `crew` do the videos of a share that have no valid receipt yet, and leave a receipt for each.
+    """Have `crew` do the videos of a share that have no valid receipt yet, and write a receipt for each.
 
-    A result has its name only when it is whole. A video that fails is told to `on_failure` in one line, gets a receipt
-    that says so, and is listed in `FAILED`; the next has its turn. Raises InputError if the receipts cannot be written.
+    A result gets its name only when it is complete. A failing video is reported to `on_failure` in one line, gets a
+    receipt that says so and is listed in `FAILED`; the next video follows. Raises InputError if the receipts cannot be
+    written.
     """
     mine, tally, places = fleet.shard.of(fleet.listed.videos), Tally(), fleet.places()
     paths = {}
@@ -119,7 +164,7 @@ def run_fleet(
     sweep(places)
     progress.start(len(mine))
     try:
-        with closing(crew(jobs())) as made:
+        with kept_threads(), closing(crew(jobs())) as made:
             for receipt in made:
                 fleet.receipts.write(receipt)
                 tally.frames += receipt.frames_shown
@@ -133,7 +178,7 @@ def run_fleet(
 
 
 def _list_failed(fleet: Fleet) -> None:
-    """Write the list of those of all videos whose receipt says failed: shares that end later complete it."""
+    """List the videos whose receipts say failed, of all shares: each share that ends updates the list."""
     failed = []
     for video in fleet.listed.videos:
         receipt = fleet.receipts.read(fleet.key(video))
@@ -146,4 +191,5 @@ def _list_failed(fleet: Fleet) -> None:
             (folder / FAILED).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
             published(folder / FAILED, path)
     else:
-        path.unlink(missing_ok=True)
+        with written(path):
+            path.unlink(missing_ok=True)

@@ -1,11 +1,12 @@
-"""The receipt of a video that was done or failed: the last thing written.
+"""The receipt of a video that was done or failed; it is written last.
 
-Who finds a receipt whose outputs are there need not do the video again; no lock is needed between machines.
+A video that has a receipt and its outputs need not be done again; no lock is needed between machines.
 """
 
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,18 +16,24 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from segdata.errors import InputError
+from segdata.files import sha256_of
 from segdata.text import first_problem
 from segrun.fleet.staging import published, staging, written
 from segrun.fleet.videos import Video
 from segrun.options import RunOptions
 
-_DECIDE = ("view", "alpha", "legend", "show_fps", "mask_values", "encoder", "audio", "start", "duration", "every")
-"""The options that decide what a result is; how fast it comes is not among them."""
+DECIDE_NOTHING = (
+    *("inputs", "listed", "receipts", "shard", "ray", "cpus_per_video", "together", "timeout", "reconnect", "raw"),
+    *("model", "outputs", "trust", "runner", "arithmetic", "device", "window", "serve", "metrics", "token"),
+)
+"""The options that do not change a result: they say which videos, where to and how fast. The key has the model's
+SHA-256 in place of `model`. All other options change the result.
+"""
 
 
 @checked_dataclass(frozen=True)
 class Made:
-    """A file, or a folder, that was written: its name, bytes, and SHA-256; of a folder, of its files in order."""
+    """A file or folder that was written: its name, its bytes, and the SHA-256 of the file, or of all files in order."""
 
     path: str
     size: int
@@ -35,7 +42,7 @@ class Made:
 
 @checked_dataclass(frozen=True)
 class Receipt:
-    """A video as it was done. `seconds` is wall time, `error` the line of what went wrong, "" if nothing did."""
+    """How a video was done. `seconds` is wall time; `error` is the error line, "" if nothing went wrong."""
 
     video: str
     key: str
@@ -51,11 +58,11 @@ class Receipt:
     format: Literal[1] = 1
 
     def still_holds(self) -> bool:
-        """Return whether it says "done" and all that was written is there, as large as it was."""
+        """Return whether it says "done" and everything that was written is still there, with the same size."""
         return self.state == "done" and all(size_of(Path(made.path)) == made.size for made in self.outputs)
 
 
-_RECEIPT = TypeAdapter(Receipt)  # once: to make one takes longer than to read a receipt
+_RECEIPT = TypeAdapter(Receipt)  # once: making one takes longer than reading a receipt
 
 
 @dataclass(frozen=True)
@@ -69,17 +76,19 @@ class Receipts:
         return self.folder / f"{key}.json"
 
     def read(self, key: str) -> Receipt | None:
-        """Return the receipt of `key`, None if there is none; raise InputError if a file is there that is none."""
+        """Return the receipt of `key`, None if there is none; raise InputError if the file there is not a receipt."""
         path = self.file(key)
-        if not path.exists():
-            return None
         try:
             return _RECEIPT.validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror or error}); move it away") from None
         except ValidationError as error:
             raise InputError(f"{path}: not a receipt of seg-run ({first_problem(error)}); move it away") from None
 
     def write(self, receipt: Receipt) -> None:
-        """Write a receipt, whole or not at all; raise InputError if it cannot be."""
+        """Write a receipt, completely or not at all; raise InputError if it cannot be written."""
         path = self.file(receipt.key)
         with written(path), staging(path) as folder:
             staged = folder / path.name
@@ -88,21 +97,42 @@ class Receipts:
             published(staged, path)
 
 
-def key_of(video: Video, model_sha256: str, options: RunOptions) -> str:
-    """Return what a result depends on, hashed: the video's path below the root, size and time, the model, the options.
+@dataclass(frozen=True)
+class Deciding:
+    """What determines the results of all videos of a run: the model's identity, the outputs, and the options.
 
-    A video that is missing has a key, too: it gets a receipt that says so.
+    `classes_sha256` is the hash of the file that `--classes` names, None without one.
     """
-    facts: list[object] = [video.below, video.path.suffix, model_sha256, options.outputs]
+
+    model: str
+    outputs: tuple[str, ...]
+    options: Mapping[str, object]
+    classes_sha256: str | None
+
+    @classmethod
+    def of(cls, model: str, options: RunOptions) -> "Deciding":
+        """Return it for a run with these options; the file of classes is read."""
+        deciding = {name: value for name, value in vars(options).items() if name not in DECIDE_NOTHING}
+        file = Path(options.classes) if options.classes is not None else None
+        return cls(model, options.outputs, deciding, sha256_of(file) if file and file.is_file() else None)
+
+
+def key_of(video: Video, deciding: Deciding) -> str:
+    """Return the hash of what a result depends on: the video's path below the root, size and time, and the options.
+
+    A missing video also has a key: it gets a receipt that says so.
+    """
+    facts: list[object] = [video.below, video.path.suffix, deciding.model, deciding.outputs]
     with suppress(OSError):
         status = video.path.stat()
         facts += [status.st_size, status.st_mtime_ns]
-    decide = {name: getattr(options, name) for name in _DECIDE}
-    return hashlib.sha256(json.dumps([facts, decide]).encode()).hexdigest()[:32]
+    if deciding.classes_sha256 is not None:
+        facts.append(deciding.classes_sha256)
+    return hashlib.sha256(json.dumps([facts, deciding.options]).encode()).hexdigest()[:32]
 
 
 def made_of(path: Path) -> Made:
-    """Return what a receipt says of a file or a folder."""
+    """Return the entry of a receipt for a file or a folder."""
     digest = hashlib.sha256()
     for file in _files(path):
         if path.is_dir():
@@ -122,7 +152,7 @@ def size_of(path: Path) -> int:
 
 
 def synced(path: Path) -> None:
-    """Have a file, or each in a folder, on the disk and not only on its way there."""
+    """Sync a file, or each file in a folder, to the disk."""
     for file in _files(path):
         with file.open("rb") as stream:
             os.fsync(stream.fileno())

@@ -9,11 +9,12 @@ from segdata.errors import InputError
 from segrun.fleet.videos import Video
 
 _NUMBERS = {"JOB_COMPLETION_INDEX": "JOB_COMPLETIONS", "SLURM_ARRAY_TASK_ID": "SLURM_ARRAY_TASK_COUNT"}
-"""Where Kubernetes' indexed Jobs and SLURM's arrays say which one this is, and where how many there are.
+"""The variables in which Kubernetes' indexed Jobs and SLURM's arrays give the index and the count.
 
 Kubernetes sets no count: a manifest gives it as JOB_COMPLETIONS.
 """
 _FIRST = {"SLURM_ARRAY_TASK_ID": "SLURM_ARRAY_TASK_MIN"}  # an array may be numbered from any number
+_STEP = {"SLURM_ARRAY_TASK_ID": "SLURM_ARRAY_TASK_STEP"}  # and in steps, as 0-12:4
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,8 @@ class Shard:
     def of(self, videos: Sequence[Video]) -> list[Video]:
         """Return this share of `videos`, in their order.
 
-        The shares are about equal in bytes: the largest video goes to the share that has least, then the next. They
-        depend on the list alone, so every machine finds the same.
+        The shares are about equal in bytes: each video, the largest first, goes to the share that is smallest so far.
+        They depend on the list alone, so every machine finds the same.
         """
         loads = [0] * self.count
         mine = set()
@@ -45,7 +46,7 @@ class Shard:
 def parse_shard(text: str | None, environment: Mapping[str, str] = os.environ) -> Shard:
     """Return the share that `text` ("3/16") names; without it the one that the scheduler names, or all.
 
-    Raises InputError for a share that cannot be.
+    Raises InputError for an invalid share.
     """
     if text is not None:
         parts = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
@@ -56,9 +57,11 @@ def parse_shard(text: str | None, environment: Mapping[str, str] = os.environ) -
         if index_name not in environment:
             continue
         first = environment.get(_FIRST.get(index_name, ""), "0")
+        step = environment.get(_STEP.get(index_name, ""), "1")
         try:
-            shard = Shard(int(environment[index_name]) - int(first), int(environment[count_name]))
-        except (KeyError, ValueError):
+            index = (int(environment[index_name]) - int(first)) // int(step)
+            shard = Shard(index, int(environment[count_name]))
+        except (KeyError, ValueError, ZeroDivisionError):
             raise InputError(
                 f"{index_name} is set but {count_name} is not a number; set it, or give --shard K/N"
             ) from None

@@ -1,4 +1,4 @@
-"""Hidden folders in which results grow until they are complete, and the cleaning up after killed processes."""
+"""Hidden folders in which results are written until they are complete, and cleaning up after killed processes."""
 
 import os
 import secrets
@@ -15,12 +15,12 @@ from segdata.files import move_onto
 
 _PREFIX = ".seg-run-"
 _LOCK = ".lock"
-_FORGOTTEN = 24 * 3600  # seconds after which what another machine left is taken for dead
+_FORGOTTEN = 24 * 3600  # seconds after which folders of other machines are taken for dead
 
 
 @contextmanager
 def written(target: Path) -> Iterator[None]:
-    """Turn an OSError of the block, which writes under a hidden name, into an InputError that names `target`."""
+    """Turn an OSError raised in the block, which writes under a hidden name, into an InputError that names `target`."""
     try:
         yield
     except OSError as error:
@@ -29,10 +29,10 @@ def written(target: Path) -> Iterator[None]:
 
 @contextmanager
 def staging(beside: Path) -> Iterator[Path]:
-    """Give a new hidden folder next to `beside`, on the same disk, which is removed after the block.
+    """Yield a new hidden folder next to `beside`, on the same disk, which is removed after the block.
 
-    Its name is unique to machine, process and try, and a lock says that its process lives. Raises InputError if the
-    disk does not take it.
+    Its name is unique to machine, process and try, and a lock says that its process lives. Raises InputError if it
+    cannot be made.
     """
     with written(beside):
         folder, lock = _claimed(beside.parent)
@@ -44,7 +44,7 @@ def staging(beside: Path) -> Iterator[Path]:
 
 
 def _claimed(parent: Path) -> tuple[Path, BinaryIO]:
-    """Make a hidden folder, and lock it; another if one is swept away before it is locked."""
+    """Make a hidden folder and lock it; try again if it is removed before it is locked."""
     while True:
         folder = parent / f"{_PREFIX}{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(8)}"
         folder.mkdir(parents=True)
@@ -56,7 +56,7 @@ def _claimed(parent: Path) -> tuple[Path, BinaryIO]:
 
 
 def sweep(folders: Iterable[Path]) -> None:
-    """Remove the hidden folders in `folders` whose process is dead; for other machines', a day old is dead."""
+    """Remove the hidden folders in `folders` whose process is dead; on other machines, a day old counts as dead."""
     own = f"{_PREFIX}{socket.gethostname()}-"
     for folder in set(folders):
         for left in folder.glob(f"{_PREFIX}*"):
@@ -72,17 +72,17 @@ def _age(path: Path) -> float:
 
 
 def _remove_if_dead(folder: Path) -> None:
-    """Remove a folder that nobody locks: unlike a process number, that holds from one container to another.
+    """Remove a folder that nobody locks: unlike process numbers, locks hold across containers.
 
-    The lock is held until the folder is gone, so that a process that was about to take it notices.
+    The lock is held until the folder is gone, so that a process that is about to take it notices.
     """
     try:
         with (folder / _LOCK).open("rb") as lock:
             if _locked(lock.fileno()):
                 shutil.rmtree(folder, ignore_errors=True)
-    except FileNotFoundError:  # killed before there was one, or just made
+    except FileNotFoundError:  # killed before there was a lock, or just made
         if _age(folder) > 1:
-            folder.rmdir()  # which leaves it if there is one by now
+            folder.rmdir()  # rmdir leaves the folder if there is a lock by now
 
 
 def _locked(descriptor: int) -> bool | None:
@@ -101,11 +101,11 @@ def _locked(descriptor: int) -> bool | None:
 
 
 def published(staged: Path, target: Path) -> None:
-    """Move a whole file or folder to `target`; raise InputError if that cannot be done."""
+    """Move a complete file or folder to `target`; raise InputError if that cannot be done."""
     with written(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     move_onto(target, staged)
-    with suppress(OSError):  # not every disk can say that a name is on it
+    with suppress(OSError):  # not every file system can sync a folder
         descriptor = os.open(target.parent, os.O_RDONLY)
         try:
             os.fsync(descriptor)

@@ -2,7 +2,6 @@
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +10,12 @@ from segrun.sources.image import natural_order
 from segrun.sources.video_file import SUFFIXES
 
 ROOT = "# root: "
-"""How a list may begin: the folder that `{path}` is below, where it is not the one that the paths share."""
+"""The first line of a list may name the root that `{path}` is relative to."""
 
 
 @dataclass(frozen=True)
 class Video:
-    """A video to be done: where it is, its path below the root without a suffix, its size in bytes (0 if missing)."""
+    """A video to do: its path, its path below the root without suffix, and its size in bytes (0 if missing)."""
 
     path: Path
     below: str
@@ -25,10 +24,11 @@ class Video:
 
 @dataclass(frozen=True)
 class VideoList:
-    """Videos, and the folder that all of them are below."""
+    """Videos and the root above them; `named` if a list names each of them, not a folder or a pattern."""
 
     root: Path
     videos: tuple[Video, ...]
+    named: bool = False
 
 
 def find_videos(named: str) -> VideoList:
@@ -37,7 +37,7 @@ def find_videos(named: str) -> VideoList:
     A folder stands for all videos below it, a pattern (`clips/**/*.mp4`) for the files that match; any other file is a
     list, a path a line, from the list's folder where it is relative; empty lines and those that begin with # are left
     out. The root is the folder, the part of the pattern before its first wildcard, or what a line `# root: FOLDER` of
-    the list says; without one the list's folder if all are below it, else the innermost folder that has all.
+    the list says; without one the list's folder if all are below it, else the innermost folder above all.
 
     Raises InputError if there is no such list, or no video in it.
     """
@@ -54,8 +54,11 @@ def find_videos(named: str) -> VideoList:
         raise InputError(f"{named}: no such list, folder or pattern; need a file of paths, a folder, or 'clips/*.mp4'")
     if not paths:
         raise InputError(f"{named}: no videos there; need names that end in {', '.join(s[1:] for s in SUFFIXES)}")
+    for path in paths:
+        _check_name(path)
     ordered = sorted(set(paths), key=lambda path: natural_order(str(path)))
-    return VideoList(root, tuple(Video(path, _name(path, root), _size(path)) for path in ordered))
+    videos = tuple(Video(path, _name(path, root), _size(path)) for path in ordered)
+    return VideoList(root, videos, named=place.is_file())
 
 
 def _below(folder: Path) -> list[Path]:
@@ -64,7 +67,7 @@ def _below(folder: Path) -> list[Path]:
 
 def _listed(file: Path) -> tuple[Path, list[Path]]:
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").split("\n")  # splitlines would also part names at U+2028
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: cannot be read as a list ({error}); need a text file with a path a line") from None
     paths = [file.parent / line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
@@ -73,7 +76,7 @@ def _listed(file: Path) -> tuple[Path, list[Path]]:
     elif all(_is_below(path, file.parent) for path in paths):
         root = file.parent
     else:
-        root = Path(os.path.commonpath([path.absolute().parent for path in paths]))
+        root = Path(os.path.commonpath([_absolute(path).parent for path in paths]))
     for path in paths:
         if not _is_below(path, root):
             raise InputError(f"{file}: {path} is not below its root {root}; correct the line that begins with {ROOT!r}")
@@ -81,11 +84,29 @@ def _listed(file: Path) -> tuple[Path, list[Path]]:
 
 
 def _is_below(path: Path, folder: Path) -> bool:
-    return path.absolute().is_relative_to(folder.absolute())
+    return _absolute(path).is_relative_to(_absolute(folder))
 
 
 def _name(path: Path, root: Path) -> str:
-    return path.absolute().relative_to(root.absolute()).with_suffix("").as_posix()
+    return _absolute(path).relative_to(_absolute(root)).with_suffix("").as_posix()
+
+
+def _absolute(path: Path) -> Path:
+    """Return an absolute path without "..", which would lead a result out of its folder."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 - Path.absolute keeps ".."
+
+
+def _check_name(path: Path) -> None:
+    """Raise InputError for a name that no list of those that failed can hold, or no receipt."""
+    name = str(path)
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"the name {name!r} is not UTF-8, which receipts are written in; rename it") from None
+    if not {"\n", "\r", "\0"}.isdisjoint(name):
+        raise InputError(
+            f"the name {name!r:.200} has a line break or a zero byte in it, which no list holds; rename it"
+        )
 
 
 def _size(path: Path) -> int:
@@ -93,12 +114,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def twins(videos: Sequence[Video]) -> Iterator[tuple[Video, Video]]:
-    """Yield each pair of videos whose results would have one name."""
-    seen: dict[str, Video] = {}
-    for video in videos:
-        if video.below in seen:
-            yield seen[video.below], video
-        seen.setdefault(video.below, video)

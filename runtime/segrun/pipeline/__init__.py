@@ -1,1 +1,1 @@
-"""Reading, inference, drawing and writing at the same time."""
+"""Reads, runs the network, draws and writes at the same time."""

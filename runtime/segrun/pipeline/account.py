@@ -10,11 +10,11 @@ from segrun.pipeline.stage_clock import Span
 class RunReport:
     """The account of one run: `frames_read` is always `frames_shown` + `frames_dropped` + `frames_lost`.
 
-    Shown is what every sink took; dropped what a live source gave while no stage was free; lost what was on its way
-    when an error ended the run, 0 if none did. `corrupt_packets` is what could not be decoded. `seconds` is wall time
-    from the start to the closed files. `latencies` are the seconds from each frame's decoding to the last sink, the
-    latest thousands of them. `stage_seconds` is how long each stage worked; stages work at the same time. `timeline`
-    has the last spans of that.
+    Shown are frames that every sink took; dropped those that a live source gave while no stage was free; lost those on
+    their way when an error ended the run, 0 if none did. `corrupt_packets` is what could not be decoded. `seconds` is
+    wall time from the start to the closed files. `latencies` are the seconds from each frame's decoding to the last
+    sink, the latest thousands of them. `stage_seconds` is how long each stage worked; stages work at the same time.
+    `timeline` has the last spans of that.
     """
 
     outputs: tuple[Path, ...]
@@ -36,5 +36,5 @@ class RunReport:
 
     @property
     def fps(self) -> float:
-        """Frames shown a second of wall time, decoding and encoding among it."""
+        """Frames shown a second of wall time, decoding and encoding included."""
         return self.frames_shown / self.seconds

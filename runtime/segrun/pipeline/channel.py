@@ -12,14 +12,15 @@ Item = TypeVar("Item")
 
 _SHORT = 0.1  # seconds
 _BURST_LASTS = 1.0  # seconds
+_JITTER = 4  # items by which a shrinking queue may grow for a moment
 
 
 class ChannelClosedError(EdgeSegError):
-    """A channel has been closed, and all its items were taken."""
+    """A channel is closed, and all its items were taken."""
 
 
 class ChannelCancelledError(EdgeSegError):
-    """The other side of a channel has given up; what is left in it will not be used."""
+    """The other side of a channel has given up; its remaining items will not be used."""
 
 
 class Channel(Generic[Item]):
@@ -27,7 +28,7 @@ class Channel(Generic[Item]):
 
     `taken` counts what `get` has returned. With `drop_oldest` more items may wait for a while, see `expect_burst`.
 
-    Every wait is a loop of short ones: on Windows, Ctrl-C is not heard within a long one.
+    Every wait is a loop of short ones: on Windows, a long one cannot be interrupted by Ctrl-C.
     """
 
     def __init__(self, capacity: int, drop_oldest: bool = False) -> None:
@@ -42,6 +43,7 @@ class Channel(Generic[Item]):
     def put(self, item: Item) -> None:
         """Add an item, after there is room for it; raise ChannelCancelledError once cancelled."""
         with self._changed:
+            self._end_growth()
             while len(self._items) >= max(self._capacity, self._burst) and not self._cancelled:
                 if self._drop_oldest:
                     self._burst = 0
@@ -55,7 +57,7 @@ class Channel(Generic[Item]):
             self._changed.notify_all()
 
     def get(self) -> Item | None:
-        """Return the next item, or None if none came within a short time, so that the caller can look up.
+        """Return the next item, or None if none came within a short time, so that the caller can do other checks.
 
         Raises ChannelClosedError when it is closed and empty, ChannelCancelledError once cancelled.
         """
@@ -76,9 +78,20 @@ class Channel(Generic[Item]):
             return None
 
     def expect_burst(self, most: int) -> None:
-        """Let `most` items wait for a second, and until all are taken or no more fit; then it is `capacity` again."""
+        """Let up to `most` items come in the next second, and wait until they are taken.
+
+        If more wait later than after that second, items come faster than they are taken. Then the limit is `capacity`
+        again, as it is once all were taken, so that no later item waits behind a burst for long.
+        """
         with self._changed:
             self._burst, self._burst_until = most, time.perf_counter() + _BURST_LASTS
+
+    def _end_growth(self) -> None:
+        """After a burst, leave room only for its items that still wait."""
+        if not self._burst or time.perf_counter() <= self._burst_until:
+            return
+        waiting = len(self._items)
+        self._burst = min(self._burst, waiting + _JITTER) if waiting >= self._capacity else 0
 
     def __len__(self) -> int:
         return len(self._items)
@@ -94,7 +107,7 @@ class Channel(Generic[Item]):
                 yield item
 
     def close(self) -> None:
-        """Say that no more items will come; those that are there can still be taken."""
+        """Say that no more items will come; those in the channel can still be taken."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

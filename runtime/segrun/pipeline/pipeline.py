@@ -1,13 +1,9 @@
-"""Reading, inference and writing at the same time, each in a thread of its own, every frame accounted for."""
+"""Reading, inference and writing at the same time, each in its own thread, with every frame accounted for."""
 
-import math
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-
-import numpy as np
 
 from segdata.errors import EdgeSegError, InputError
 from segdata.video.reader import AudioPacket, Decoded
@@ -16,19 +12,21 @@ from segrun.drawing.drawing import Drawing
 from segrun.frame import Frame, FrameMaker, Segmented
 from segrun.pipeline.account import RunReport
 from segrun.pipeline.channel import Channel, ChannelCancelledError, ChannelClosedError
+from segrun.pipeline.inference import Inference
 from segrun.pipeline.stage_clock import StageClock
-from segrun.runners.base import Frames, Inferred, Runner
+from segrun.pipeline.threads import join, stage
+from segrun.runners.base import Runner
 from segrun.sinks.base import Sink
 from segrun.sources.base import Source
 
 IN_FLIGHT = 4
 """Frames that wait before the network, and after it, where none may be dropped."""
 
-_LONGEST_BURST = 100  # frames that a camera may send at once when it is called, without any being dropped
+_LONGEST_BURST = 100  # frames that a camera may send at once when it is opened, before any is dropped
 _LARGEST_BURST = 1 << 28  # bytes of them
 
 _PATIENCE = 1.0  # seconds that a stopped run waits for a source that says nothing
-_TO_CLEAR_UP = 5.0  # seconds that an abandoned run waits for what removes its files
+_TO_CLEAR_UP = 5.0  # seconds that an abandoned run waits for its files to be removed
 _LATENCIES_KEPT = 10_000
 
 
@@ -41,7 +39,7 @@ class Pipeline:
 
     A thread decodes and shrinks, the thread that calls `run` runs the network, a third draws and writes: the run is
     as fast as its slowest stage, or as the cores allow. A file waits for the stages after it; of a live source, the
-    newest frame is taken and those before it are dropped, but for those that it sends at once when it begins. `run` may
+    newest frame is taken and older ones are dropped, except for those that it sends at once when it begins. `run` may
     be called once.
     """
 
@@ -52,26 +50,28 @@ class Pipeline:
         sinks: Sequence[Sink],
         drawing: Drawing | None = None,
         items: Iterable[Decoded | AudioPacket] | None = None,
-        min_confidence: float = 0.0,
+        refine: Callable[[Iterator[Segmented]], Iterator[Segmented]] = iter,
+        one_by_one: bool = False,
     ) -> None:
         """Join the parts. `items` are what is taken of the source, all if None. Sinks that show need a drawing.
 
-        Labels of a probability below `min_confidence` become 255; the runner must give a confidence then.
+        `refine` changes the segmented frames: it yields as many, in their order. `one_by_one`, each frame
+        is shown before the network waits for the next, as it always is with a live source.
         """
         self._source = source
         self._items = source.read() if items is None else items
         self._runner = runner
         self._sinks = sinks
         self._drawing = drawing
-        self._min_confidence = min_confidence
+        self._refine = refine
         self._decoded = Channel[Frame](1 if source.live else IN_FLIGHT, drop_oldest=source.live)
         self._results = Channel[Segmented | AudioPacket](IN_FLIGHT)
         self._clock = StageClock()
+        self._inference = Inference(runner, self._clock, one_by_one or source.live)
         self._stopping = self._interrupted = self._discarding = self._completed = False
         self._errors: list[BaseException] = []
         self._latencies: deque[float] = deque(maxlen=_LATENCIES_KEPT)
         self._shown = 0
-        self._waited = 0.0
         self._started = self._ended = time.perf_counter()
 
     def run(self, on_frame: Callable[[], None] = lambda: None) -> RunReport:
@@ -82,8 +82,8 @@ class Pipeline:
         complete by then. A KeyboardInterrupt leaves no files.
         """
         self._started = time.perf_counter()
-        reader = threading.Thread(target=self._read_frames, name="segrun-read", daemon=True)
-        writer = threading.Thread(target=self._write_frames, args=(on_frame,), name="segrun-write", daemon=True)
+        reader = stage(self._read_frames, "segrun-read")
+        writer = stage(lambda: self._write_frames(on_frame), "segrun-write")
         try:
             reader.start()
             writer.start()
@@ -95,16 +95,16 @@ class Pipeline:
                 self._errors.append(error)
             self._decoded.cancel()
             self._results.close()
-            _join(writer, lambda: self._discarding)
-            _join(writer, patience=_TO_CLEAR_UP)
-            _join(reader, lambda: self._stopping)
-            _join(reader, patience=_PATIENCE)
+            join(writer, lambda: self._discarding)
+            join(writer, patience=_TO_CLEAR_UP)
+            join(reader, lambda: self._stopping)
+            join(reader, patience=_PATIENCE)
         except BaseException:  # Ctrl-C without a handler
             self._discarding = True
             self._decoded.cancel()
             self._results.cancel()
-            _join(writer, patience=_TO_CLEAR_UP)
-            _join(reader, patience=_PATIENCE)
+            join(writer, patience=_TO_CLEAR_UP)
+            join(reader, patience=_PATIENCE)
             raise
         finally:
             self._ended = time.perf_counter()
@@ -120,11 +120,11 @@ class Pipeline:
         return report
 
     def stop(self) -> None:
-        """Have the run end after the frames that are on their way. May be called from a signal handler."""
+        """End the run after the frames that are on their way. May be called from a signal handler."""
         self._stopping = self._interrupted = True
 
     def abandon(self) -> None:
-        """Have the run end at once and leave no files that are not whole. May be called from a signal handler."""
+        """End the run at once and leave no incomplete files. May be called from a signal handler."""
         self._stopping = self._interrupted = self._discarding = True
 
     def report(self) -> RunReport:
@@ -132,7 +132,8 @@ class Pipeline:
         return RunReport(
             outputs=tuple(sink.path for sink in self._sinks if sink.path),
             remarks=tuple(remark for sink in self._sinks for remark in sink.remarks),
-            frames_read=self._decoded.taken + self._decoded.dropped,  # what a stop left there was never in the run
+            # Frames that a stop left there were never in the run.
+            frames_read=self._decoded.taken + self._decoded.dropped,
             frames_shown=self._shown,
             frames_dropped=self._decoded.dropped,
             corrupt_packets=self._source.corrupt_packets,
@@ -144,7 +145,7 @@ class Pipeline:
         )
 
     def counters(self) -> Counters:
-        """Return how far the run is; from any thread."""
+        """Return the progress of the run; from any thread."""
         return Counters(
             frames_read=self._decoded.taken + self._decoded.dropped,
             frames_shown=self._shown,
@@ -182,52 +183,19 @@ class Pipeline:
             self._decoded.close()
 
     def _infer_frames(self) -> None:
-        """The calling thread: a GPU's context belongs to the thread that opened the runner."""
-        waiting: deque[list[Frame]] = deque()
-        batches = self._batches(waiting)
-        one_by_one = (self._runner.infer(frames) for frames in batches)
-        stream = one_by_one if self._source.live else self._runner.infer_stream(batches)
-        with closing(stream):  # the device is done with its frames then
-            while True:
-                self._waited = 0.0
-                start = time.perf_counter()
-                found = next(stream, None)
-                if found is None:
-                    return
-                self._clock.add("network", start + self._waited, time.perf_counter())
-                self._put(waiting.popleft(), found)
-
-    def _put(self, frames: list[Frame], found: Inferred) -> None:
-        now = time.perf_counter()
-        for index, frame in enumerate(frames):  # the last batch may be padded
-            confidence = None if found.confidence is None else found.confidence[index]
-            segmented = Segmented(frame, found.labels[index], self._runner.spec.class_names, now, confidence)
-            self._results.put(segmented.unsure_below(self._min_confidence) if self._min_confidence else segmented)
-
-    def _batches(self, waiting: deque[list[Frame]]) -> Iterator[Frames]:
-        """Yield what the runner takes at once, and leave the frames of each in `waiting`."""
-        frames: list[Frame] = []
-        for frame in self._arriving():
-            frames.append(frame)
-            if len(frames) == self._runner.batch:
-                waiting.append(frames)
-                yield _stacked(frames, self._runner.batch)
-                frames = []
-        if frames:
-            waiting.append(frames)
-            yield _stacked(frames, self._runner.batch)
+        """The calling thread: run the network."""
+        with closing(self._inference.segmented(self._arriving())) as frames:
+            for segmented in self._refine(frames):
+                self._results.put(segmented)
 
     def _arriving(self) -> Iterator[Frame]:
         """Yield the frames as they come, until the source ends, or has been silent for long after `stop`."""
         silent_since = time.perf_counter()
         while not (self._stopping and (self._discarding or time.perf_counter() - silent_since > _PATIENCE)):
-            start = time.perf_counter()
             try:
                 frame = self._decoded.get()
             except ChannelClosedError:
                 return
-            finally:
-                self._waited += time.perf_counter() - start
             self._stopping |= any(sink.closed for sink in self._sinks)
             if frame is not None:
                 yield frame
@@ -250,7 +218,7 @@ class Pipeline:
         except Exception as error:
             self._errors.append(error)
         finally:
-            # Nobody takes frames any more: the stages before would wait forever.
+            # Nobody takes frames any more: the earlier stages would wait forever.
             self._results.cancel()
             self._decoded.cancel()
             self._end_sinks()
@@ -282,15 +250,3 @@ class Pipeline:
 def _bytes(frame: Frame) -> int:
     """Return about how much memory a frame takes: its luma, and its chroma at a quarter of the size each."""
     return frame.picture.height * frame.picture.width * 3 // 2 + frame.small.nbytes
-
-
-def _stacked(frames: list[Frame], batch: int) -> Frames:
-    padded = frames + [frames[-1]] * (batch - len(frames))
-    return np.stack([frame.small for frame in padded])
-
-
-def _join(thread: threading.Thread, until: Callable[[], bool] = lambda: False, patience: float = math.inf) -> None:
-    """Wait for a thread, or until `until`; at most `patience` seconds if it may be stuck."""
-    give_up = time.perf_counter() + patience
-    while thread.is_alive() and not until() and time.perf_counter() < give_up:
-        thread.join(0.1)

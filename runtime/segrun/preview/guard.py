@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -13,10 +14,10 @@ _LOOPBACK_HOST = re.compile(r"(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])
 
 
 def guard(token: str | None) -> Middleware:
-    """Return what turns away every request that has not the `token`, in its query or as a Bearer.
+    """Return a middleware that rejects every request without the `token`, in its query or as a Bearer.
 
-    Without a token, only requests to a loopback name pass: a page of the web can point its own name at this machine
-    (DNS rebinding), and would then read what the browser of this machine's user gets here.
+    Without a token, only requests to a loopback name pass: a page on the web can point its own name at this machine
+    (DNS rebinding), and could then read what the browser of this machine's user gets here.
     """
 
     @web.middleware
@@ -34,10 +35,16 @@ def guard(token: str | None) -> Middleware:
     return check
 
 
-def security_headers(page: str) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
-    """Return what adds the headers that keep everything here, to every response. `page` has one style and one script.
+def of_this_page(request: web.Request) -> bool:
+    """Return whether a request comes from a page of this server, or from no page at all: browsers say the origin."""
+    origin = request.headers.get("Origin")
+    return origin is None or urlsplit(origin).netloc == request.host
 
-    They are named by their hashes, so that nothing that got into the page another way would run.
+
+def security_headers(page: str) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """Return a hook that adds the headers of a strict policy to every response. `page` has one style and one script.
+
+    The policy names their hashes, so that nothing else in the page can run.
     """
     headers = {
         "Content-Security-Policy": (
@@ -60,7 +67,7 @@ def security_headers(page: str) -> Callable[[web.Request, web.StreamResponse], A
 def _carries(request: web.Request, token: str) -> bool:
     scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
     given = bearer.strip() if scheme.lower() == "bearer" else request.query.get("token", "")
-    # Bytes, of whatever came: compare_digest takes no other text than ASCII.
+    # As bytes, whatever came: compare_digest takes only ASCII text.
     return hmac.compare_digest(given.encode(errors="surrogatepass"), token.encode())
 
 

@@ -1,30 +1,38 @@
-"""The newest picture as a JPEG: encoded once for all viewers, and not at all without one."""
+"""The newest picture as a JPEG: encoded once for all viewers, and only if there are any."""
 
 import asyncio
 from contextlib import suppress
+from typing import Protocol
 
 import cv2
-
-from segdata.video.picture import Picture
+import numpy as np
+import numpy.typing as npt
 
 _QUALITY = 80  # of 100
+
+
+class Shown(Protocol):
+    """Anything that can be shown, such as a `Picture`."""
+
+    def to_rgb(self) -> npt.NDArray[np.uint8]:
+        """Return it as RGB, uint8 [H, W, 3]."""
 
 
 class LiveJpeg:
     """Takes pictures from one thread, and gives the newest to coroutines of one event loop in another.
 
-    Nothing queues up: a picture that nobody asked for before the next one came is skipped.
+    Nothing queues up: a picture is skipped if the next one comes before anyone asks for it.
     """
 
     def __init__(self) -> None:
-        self._newest: tuple[int, Picture | None] = (0, None)  # its number, counted from 1
+        self._newest: tuple[int, Shown | None] = (0, None)  # its number, counted from 1
         self._jpeg = (0, b"")
         self._encoding = asyncio.Lock()
         self._waiting: asyncio.AbstractEventLoop | None = None  # where someone may wait for the next picture
         self._news = asyncio.Event()
         self._ended = False
 
-    def show(self, picture: Picture) -> None:
+    def show(self, picture: Shown) -> None:
         """Make `picture` the newest; it must not change any more. After the end it does nothing."""
         if self._ended:
             return
@@ -37,7 +45,7 @@ class LiveJpeg:
     async def after(self, seen: int) -> tuple[int, bytes] | None:
         """Wait for a picture later than number `seen`; return its number and JPEG, None once there will be no more."""
         while True:
-            # Said before the look: a picture that comes after the look then wakes us.
+            # Registered before looking: a picture that comes after the look then wakes us.
             self._waiting = asyncio.get_running_loop()
             if self._newest[0] > seen:
                 return await self._encoded(seen)
@@ -68,7 +76,7 @@ class LiveJpeg:
         self._news = asyncio.Event()
 
 
-def _jpeg_of(picture: Picture) -> bytes:
+def _jpeg_of(picture: Shown) -> bytes:
     _, jpeg = cv2.imencode(
         ".jpg", cv2.cvtColor(picture.to_rgb(), cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
     )

@@ -25,7 +25,7 @@ Confidence = npt.NDArray[np.uint8]
 
 
 class Inferred(NamedTuple):
-    """What a network says of frames; `confidence` is None where the artefact gives none."""
+    """A network's output for frames; `confidence` is None where the artefact gives none."""
 
     labels: Labels
     confidence: Confidence | None = None
@@ -37,8 +37,9 @@ class Runner(ABC):
     `spec` is the artefact's ModelSpec, `precision` what its graph says it computes in, `computes` what the runner
     computes the float part of it in here, `calibration_frames` the `frame_id` of each frame that calibrated its INT8,
     `weights` the SHA-256 of the checkpoint it was exported from ("" in artefacts of edgeseg 0.1), `device` what it runs
-    on, in words, `batch` how many frames it takes. `chosen` says what was measured where this was the fastest of
-    several ways, "" where there was one. `has_confidence` says whether the artefact gives a confidence.
+    on, in words, `batch` how many frames it takes. `chosen` gives the measurement if this was the fastest of several
+    ways, "" if there was only one. `has_confidence` says whether the artefact gives a confidence. `in_flight` is
+    how many calls of several threads it works on at once.
     """
 
     name: str
@@ -51,25 +52,29 @@ class Runner(ABC):
     weights = ""
     chosen = ""
     has_confidence = False
+    in_flight = 1
     _closed = False
 
     @classmethod
-    def opened(cls, path: Path, *, trust: bool, throughput: bool, arithmetic: str | None) -> "Runner":
+    def opened(cls, path: Path, *, trust: bool, throughput: bool, arithmetic: str | None, gpu: int = 0) -> "Runner":
         """Return the runner of an artefact; see `segrun.runners.open.open_runner`, whose options these are.
 
-        `arithmetic` is one of `arithmetics`, None where it has none.
+        `arithmetic` is one of `arithmetics`, None where it has none, `gpu` the number of the GPU of what runs on one.
         """
         raise NotImplementedError
 
     @classmethod
     def arithmetics(cls) -> tuple[str, ...]:
-        """Return what the float part of a network can be computed in here; empty if that is not for us to say."""
+        """Return what the float part of a network can be computed in here; empty if that is fixed in the artefact."""
         return ()
 
     @classmethod
     def platform(cls) -> str:
-        """Return what runs the network here, processor and library with its version, in words."""
-        return cls.name
+        """Return what runs the network here, processor or GPU and library with its version, in words.
+
+        Raises MissingDependencyError if the library, the driver or the GPU is missing.
+        """
+        raise NotImplementedError
 
     def __call__(self, frames: Frames) -> Labels:
         """Return the labels of `frames`; the result belongs to the caller.
@@ -87,8 +92,8 @@ class Runner(ABC):
         """Return the labels of each item of `frames`, one after the other, in the same order.
 
         A runner may take several items before it gives the first labels: for a live source, call it frame by frame.
-        An item may be changed once the next is asked for; each result belongs to the caller. What `frames` raises is
-        raised here, after the device is done with the items before it.
+        An item may be changed once the next is requested; each result belongs to the caller. An exception of `frames`
+        is raised here, after the device is done with the items before it.
         """
         return _labels_of(self.infer_stream(frames))
 
@@ -137,7 +142,7 @@ class Runner(ABC):
                 yield self._known(found)
 
     def _known(self, found: Inferred) -> Inferred:
-        """Return `found`; raise ContractError for labels of another shape, or without a class: they have no name."""
+        """Return `found`; raise ContractError for labels of another shape, or ids without a class."""
         labels = found.labels
         wanted = (self.batch, self.spec.height, self.spec.width)
         if labels.shape != wanted:
@@ -155,7 +160,7 @@ class Runner(ABC):
             raise EdgeSegError(f"this {self.name} runner is closed; open the artefact again")
 
     def _take(self, contract: Contract) -> None:
-        """Be the runner of an ONNX file with this contract."""
+        """Set the attributes of a runner of an ONNX file with this contract."""
         self.spec = contract.spec
         self.precision = contract.precision
         self.batch = contract.batch

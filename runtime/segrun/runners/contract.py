@@ -16,12 +16,12 @@ LABELS = "labels"
 CONFIDENCE = "confidence"
 
 LARGEST_RUN = 1 << 24
-"""How many pixels a runner takes at once: 256 frames of 256x256. A file that says more is damaged, or hostile."""
+"""How many pixels a runner takes at once: 256 frames of 256x256. A file that says more is damaged or malicious."""
 
 
 @dataclass(frozen=True)
 class Contract:
-    """What an ONNX file says of itself: spec, precision, how many frames it takes at once, whether it gives confidence.
+    """The contract of an ONNX file: spec, precision, how many frames it takes at once, whether it gives confidence.
 
     `calibration_frames` has the `frame_id` of each frame that calibrated its INT8; `weights` is the SHA-256 of the
     checkpoint it was exported from, "" in a file of edgeseg 0.1.

@@ -1,7 +1,7 @@
 """Finds the fastest of several ways to run a network on this machine: measured once, then remembered.
 
-Nobody can know the order by name: on one processor bfloat16 takes a third of float32's time, on the next one and a half
-times as long. What was found is kept in the user's cache folder; where that cannot be read or written, it is measured
+The order cannot be known from names: on one processor bfloat16 takes a third of float32's time, on the next one and a
+half times as long. The result is kept in the user's cache folder; where that cannot be read or written, it is measured
 again.
 """
 
@@ -26,7 +26,7 @@ Clock = Callable[[], float]
 
 _ROUNDS = 3
 _ROUND_SECONDS = 0.06
-_HOPELESS = 3.0  # a way that takes so many times the best one's time is not measured any further
+_HOPELESS = 3.0  # a way that takes this many times the best one's time is not measured further
 
 
 @dataclass(frozen=True)
@@ -46,16 +46,16 @@ class Found:
 def open_fastest(
     ways: Mapping[str, Opener], key: Sequence[str], clock: Clock = time.perf_counter
 ) -> tuple[Runner, Found | None]:
-    """Return a runner opened in the fastest of `ways`, by their names, and what was found; None if there is but one.
+    """Return a runner opened in the fastest of `ways`, by their names, and what was found; None if there is only one.
 
     `key` says what the order depends on: the processor, the library, the files, the threads. Raises what the first way
-    does if none can be opened; one that cannot run is no way.
+    raises if none can be opened; ways that cannot run are left out.
     """
     if len(ways) == 1:
         return next(iter(ways.values()))(), None
     digest = hashlib.sha256("\0".join([*key, *ways]).encode()).hexdigest()
     found = _recall(digest)
-    if found is not None and found.name in ways:
+    if found is not None and found.name in ways and found.name in found.rates:
         with suppress(EdgeSegError):  # the machine may have changed in a way that the key does not say
             return ways[found.name](), found
     with ExitStack() as stack:
@@ -72,7 +72,9 @@ def open_fastest(
         found = Found(max(rates, key=rates.__getitem__), rates) if rates else None
         if found is not None:
             _remember(digest, found)
-        chosen = runners.pop(found.name if found else next(iter(runners)))  # where none runs, who runs it is told
+        chosen = runners.pop(
+            found.name if found else next(iter(runners))
+        )  # if none runs, the error comes when it is used
         stack.pop_all()
         for runner in runners.values():
             runner.close()
@@ -83,19 +85,19 @@ def _rates(runners: Mapping[str, Runner], clock: Clock) -> dict[str, float]:
     """Return the frames a second of each, the best of a few short rounds in turns: a busy machine only slows."""
     seconds = {}
     for name, runner in runners.items():
-        with suppress(EdgeSegError):  # it cannot run: a way fewer
-            seconds[name] = min(_seconds(runner, 1, clock) for _ in range(2))
+        with suppress(EdgeSegError):  # it cannot run, so it is left out
+            seconds[name] = min(seconds_an_item(runner, 1, clock) for _ in range(2))
     best = min(seconds.values(), default=0.0)
     hopeful = [name for name in seconds if seconds[name] <= _HOPELESS * best]
     for _ in range(_ROUNDS if len(hopeful) > 1 else 0):
         for name in hopeful:
             count = max(2, round(_ROUND_SECONDS / best))
-            seconds[name] = min(seconds[name], _seconds(runners[name], count, clock))
+            seconds[name] = min(seconds[name], seconds_an_item(runners[name], count, clock))
     return {name: runners[name].batch / each for name, each in seconds.items()}
 
 
-def _seconds(runner: Runner, count: int, clock: Clock) -> float:
-    """Return the seconds an item that a stream of `count` takes; they are noise, on which no kernel's speed depends."""
+def seconds_an_item(runner: Runner, count: int, clock: Clock) -> float:
+    """Return the seconds that each of `count` items of a stream takes: noise, since no kernel's speed depends on it."""
     shape = (runner.batch, runner.spec.height, runner.spec.width, 3)
     frames = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     start = clock()
@@ -119,4 +121,11 @@ def _remember(digest: str, found: Found) -> None:
 
 
 def _file(digest: str) -> Path:
-    return user_cache_path("edgeseg", appauthor=False) / "fastest" / f"{digest}.json"
+    """Return the file of a result; raise OSError for a user without a home, such as a container's number."""
+    try:
+        folder = user_cache_path("edgeseg", appauthor=False)
+    except RuntimeError as error:  # of platformdirs; older ones return "~/.cache", a folder in the current one
+        raise FileNotFoundError(str(error)) from None
+    if not folder.is_absolute():
+        raise FileNotFoundError(f"{folder}: no cache folder")
+    return folder / "fastest" / f"{digest}.json"

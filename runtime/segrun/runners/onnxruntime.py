@@ -1,4 +1,4 @@
-"""Runs ONNX artefacts on the CPU with ONNX Runtime: float32 stays float32, so it is the reference."""
+"""Runs ONNX artefacts on the CPU with ONNX Runtime: float32 stays float32, which makes it the reference."""
 
 import platform
 from pathlib import Path
@@ -20,7 +20,7 @@ class OnnxRuntimeRunner(Runner):
     name = "ONNX Runtime"
 
     def __init__(self, path: Path) -> None:
-        """Load `path`; raise InputError if it is no ONNX file, ContractError if it breaks the graph contract."""
+        """Load `path`; raise InputError if it is not an ONNX file, ContractError if it breaks the graph contract."""
         check_onnx(path)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = usable_cores()
@@ -37,7 +37,9 @@ class OnnxRuntimeRunner(Runner):
         self.device = "CPU"
 
     @classmethod
-    def opened(cls, path: Path, *, trust: bool, throughput: bool, arithmetic: str | None) -> "OnnxRuntimeRunner":
+    def opened(
+        cls, path: Path, *, trust: bool, throughput: bool, arithmetic: str | None, gpu: int = 0
+    ) -> "OnnxRuntimeRunner":
         """Return the runner of an ONNX file."""
         return cls(path)
 

@@ -15,35 +15,40 @@ from segrun.runners.contract import contract_of
 from segrun.runners.onnx_check import check_onnx
 from segrun.runners.ring import Ring
 
-# At import OpenVINO reports to its makers over the network, and keeps an identifier in the home folder, unless the
-# module for that is missing.
+# At import OpenVINO sends telemetry and keeps an identifier in the home folder, unless the module for that is missing.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type] # Python's way to say so
 
 import openvino as ov  # noqa: E402
 from openvino import opset13 as operators  # noqa: E402
 from openvino.frontend import FrontEndManager  # noqa: E402
 
+from segrun.runners.coarse_argmax import find_classes_before_enlarging  # noqa: E402
+
 _LATENCY = {"PERFORMANCE_HINT": "LATENCY"}
-_ARITHMETICS = {"FP32": "f32", "BF16": "bf16", "FP16": "f16"}  # OpenVINO's word for what a CPU is good at, and for it
+_ARITHMETICS = {
+    "FP32": "f32",
+    "BF16": "bf16",
+    "FP16": "f16",
+}  # OpenVINO's names for a CPU's capabilities, and for bfloat16
 
 
 class OpenVINORunner(Runner):
     """The default runner on a machine without a GPU. Reads the ONNX file as it is.
 
-    What the float part is computed in is not what the artefact's precision says; `computes` does.
+    `computes`, not the artefact's precision, says what the float part is computed in.
     """
 
     name = "OpenVINO"
 
     def __init__(self, path: Path, arithmetic: str | None = None, throughput: bool = False) -> None:
-        """Load `path`; raise InputError if it is no ONNX file, ContractError if it breaks the graph contract.
+        """Load `path`; raise InputError if it is not an ONNX file, ContractError if it breaks the graph contract.
 
         `arithmetic` ("f32", "bf16", "f16") is what floats are computed in; None leaves it to OpenVINO. `throughput` is
         for files: `stream` then keeps as many frames in flight as OpenVINO finds best here, each on a part of the
         cores. Without it, for live sources, one frame at a time has all of them.
         """
         check_onnx(path)
-        # Only the ONNX reader is asked: the others print what they think of a file that is not theirs.
+        # Only the ONNX reader: the others print messages about files that are not theirs.
         try:
             frontend = FrontEndManager().load_by_framework("onnx")
             model = frontend.convert(frontend.load(str(path)))
@@ -53,16 +58,17 @@ class OpenVINORunner(Runner):
         self._take(contract_of(metadata, signature, str(path)))
         _keep_scales_of_concats(model)
         core = ov.Core()
-        # Beside a decoder and an encoder, threads that are bound to a core wait for it while another is free.
+        # Beside a decoder and an encoder, pinned threads would wait for their core while another is free.
         hint = {"PERFORMANCE_HINT": "THROUGHPUT", "ENABLE_CPU_PINNING": False} if throughput else _LATENCY
         pinned = {"INFERENCE_PRECISION_HINT": arithmetic} if arithmetic else {}
+        find_classes_before_enlarging(model, pixel_by_pixel=arithmetic == "f32")
         if arithmetic == "f32":
             _find_classes_pixel_by_pixel(model)
         try:
             compiled = core.compile_model(model, "CPU", {**hint, **pinned, "INFERENCE_NUM_THREADS": usable_cores()})
             # Two for latency: while one runs on all cores, another thread's frame is copied and waits its turn.
-            in_flight = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") if throughput else 2
-            requests = [compiled.create_infer_request() for _ in range(in_flight)]
+            self.in_flight = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") if throughput else 2
+            requests = [compiled.create_infer_request() for _ in range(self.in_flight)]
         except RuntimeError as error:
             raise ContractError(f"{path}: OpenVINO cannot run it ({_reason(error)}); export it again") from None
         self._ring = Ring([_Request(request, path) for request in requests])
@@ -71,7 +77,9 @@ class OpenVINORunner(Runner):
         self.device = str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
 
     @classmethod
-    def opened(cls, path: Path, *, trust: bool, throughput: bool, arithmetic: str | None) -> "OpenVINORunner":
+    def opened(
+        cls, path: Path, *, trust: bool, throughput: bool, arithmetic: str | None, gpu: int = 0
+    ) -> "OpenVINORunner":
         """Return the runner of an ONNX file."""
         return cls(path, arithmetic, throughput)
 
@@ -139,7 +147,7 @@ def _find_classes_pixel_by_pixel(model: ov.Model) -> None:
 
     OpenVINO (2026.4) looks for the largest across planes that do not lie so in memory, which took 8 of the 14.7 ms of
     unet-256 in INT8 on a Xeon core; along the last axis it takes 1.5. The labels are the same to the last pixel. In
-    bfloat16 the planes are put in order on the way, and it would be slower.
+    bfloat16 the planes are reordered anyway, and this would be slower.
     """
     for topk in model.get_ops():
         if topk.get_type_name() != "TopK" or topk.get_attributes()["axis"] != 1:

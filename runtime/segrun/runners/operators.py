@@ -1,7 +1,7 @@
-"""The ONNX operators that runtimes are given, and how many inputs each takes.
+"""The ONNX operators that runtimes may be given, and how many inputs each takes.
 
-They are those of the standard's own domain that compute a picture's classes: without control flow, chance, text,
-sequences and recurrent networks. https://onnx.ai/onnx/operators/
+They are those of the standard's own domain that a segmentation network may use: no control flow, random numbers, text,
+sequences or recurrent networks. https://onnx.ai/onnx/operators/
 """
 
 _MANY = 1024
@@ -44,4 +44,4 @@ SEVERAL_OUTPUTS = frozenset({"Split", "TopK", "Dropout", "MaxPool", "LayerNormal
 """Operators that may make more than one value."""
 
 SHAPED_BY = {"ConstantOfShape": 0, "Expand": 1, "Pad": 1, "Reshape": 1, "Resize": 3, "Tile": 1}
-"""Which input says how large the result is, or how many times larger: a few numbers that may ask for any memory."""
+"""Which input gives the size of the result, or its scale: a few numbers can ask for any amount of memory."""

@@ -11,7 +11,7 @@ from segrun.runners.base import Frames, Inferred
 
 
 class Slot(Protocol):
-    """What one frame in flight needs of the device."""
+    """The resources of the device for one frame in flight."""
 
     def submit(self, frames: Frames) -> None:
         """Start on `frames`, which the caller may change as soon as this returns."""
@@ -20,21 +20,21 @@ class Slot(Protocol):
         """Wait for what was submitted, and return its labels in arrays of the caller's own."""
 
     def drain(self) -> None:
-        """Wait until the device is done with this slot, and forget what came of it. Raises nothing."""
+        """Wait until the device is done with this slot, and discard the result. Raises nothing."""
 
 
 class Ring:
     """Hands out slots, so that each is used for one frame at a time. Any number of threads may use it.
 
     A call waits for a free slot. Whenever the caller of a stream has control, at least one slot is free: a stream gives
-    one back before it yields, whatever other streams hold. So no call and no stream waits for one that is not running.
+    one back before it yields, whatever other streams hold. So calls and streams only wait for ones that are running.
     """
 
     def __init__(self, slots: Sequence[Slot]) -> None:
         self._free = deque(slots)
         self._closed = False
         self._given_back = threading.Condition()
-        self._at_work = 0  # threads that have the device do something
+        self._at_work = 0  # threads with work on the device
 
     def call(self, frames: Frames) -> Inferred:
         """Return the labels of `frames`."""
@@ -76,7 +76,7 @@ class Ring:
                 self._give_back(slot)
 
     def close(self, free: Callable[[], None] = lambda: None) -> None:
-        """Stop the streams that are under way: their next item is an error, and they leave the slots alone.
+        """Stop the running streams: their next item is an error, and they leave the slots alone.
 
         `free` frees what the slots need, once no call in another thread is at work any more.
         """
@@ -95,7 +95,7 @@ class Ring:
         return found
 
     def _take(self, wait: bool = True) -> Slot | None:
-        """Return a free slot; None if there is none and it is not to be waited for."""
+        """Return a free slot; None if there is none and the caller does not wait."""
         with self._given_back:
             while not self._free and wait and not self._closed:
                 self._given_back.wait()
@@ -108,7 +108,7 @@ class Ring:
             self._given_back.notify_all()
 
     def _drain(self, slot: Slot) -> None:
-        with suppress(EdgeSegError), self._working():  # of a closed runner, nothing is left to wait for
+        with suppress(EdgeSegError), self._working():  # nothing of a closed runner is left to wait for
             slot.drain()
 
     @contextmanager

@@ -1,17 +1,20 @@
 """The interface of every sink."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from segdata.spec import ModelSpec
 from segdata.video.picture import Picture
-from segdata.video.reader import AudioPacket
+from segdata.video.reader import AudioPacket, Decoded
 from segrun.counters import Counters
 from segrun.frame import Segmented
 from segrun.options import RunOptions
 from segrun.sources.base import Source
+
+Items = Iterable[Decoded | AudioPacket]
+"""The items of a source."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +30,10 @@ class Output:
 class Sink(ABC):
     """Takes segmented frames, one after the other, all from one thread that is not the one that opened it.
 
-    `shows` says that it wants the drawn picture, which is made once for all sinks. `path` is what was written, for the
-    user to be told, None if nothing was. `closed` becomes True when its window was closed or its reader went away: the
-    run ends then, after the frames on their way. `address` is where a browser sees it. `remarks` are lines the user
-    should read at the end.
+    `shows` says that it wants the drawn picture, which is made once for all sinks. `path` is what was written, to be
+    shown to the user, None if nothing was. `closed` becomes True when its window was closed or its reader went away:
+    then the run ends, after the frames on their way. `address` is for a browser. `remarks` are lines for the user at
+    the end.
     """
 
     shows = False
@@ -54,18 +57,25 @@ class Sink(ABC):
         """
 
     def follow(self, counters: Callable[[], Counters]) -> None:  # noqa: B027 - most sinks do not ask
-        """Take what tells the run's counters at any moment, from any thread; called once, before the first frame."""
+        """Take a function that returns the run's counters, from any thread; called once, before the first frame."""
+
+    def played(self, items: Items, again: Callable[[], Items], stays: bool) -> Items:
+        """Return the items of a file, `items` and then those of `again()`, as its viewers want to see them.
+
+        Called for the sinks of a file without other outputs. `stays` says that its end waits for the viewers.
+        """
+        return items
 
     def write_audio(self, packet: AudioPacket) -> None:  # noqa: B027 - most sinks are silent
         """Take one packet of the source's sound."""
 
     @abstractmethod
     def finish(self) -> None:
-        """Complete what was written, however many frames came and whatever stopped them, and let go of everything.
+        """Complete what was written, however the run ended, and release everything.
 
-        Called once. Nothing is left behind where no frame came. Raises EdgeSegError if it cannot be completed.
+        Called once. Leaves nothing if no frame came. Raises EdgeSegError if it cannot be completed.
         """
 
     @abstractmethod
     def discard(self) -> None:
-        """Let go of everything at once, and leave nothing that is not whole: Ctrl-C came twice. Raises nothing."""
+        """Release everything at once and leave no incomplete file: Ctrl-C came twice. Raises nothing."""

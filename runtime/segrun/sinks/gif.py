@@ -11,11 +11,11 @@ from segrun.sinks.base import Output
 from segrun.sinks.track import TrackSink
 
 MOST_WIDTH = 640  # pixels: a GIF of more is tens of megabytes within seconds
-LEAST_STEP = 2  # hundredths of a second between pictures: players show what is faster at a tenth of its speed
+LEAST_STEP = 2  # hundredths of a second between pictures: players show faster ones at a tenth of the speed
 
 
 class GifSink(TrackSink):
-    """Writes a GIF that repeats without an end, at most 640 pixels wide and at most 50 pictures a second.
+    """Writes a GIF that loops forever, at most 640 pixels wide and at most 50 pictures a second.
 
     The first picture is shown at once, the others as long after it as in the source.
     """
@@ -57,7 +57,7 @@ class GifSink(TrackSink):
         super().finish()
         if self._left_out:
             self.remarks.append(
-                f"{self._target}: {self._left_out} frames left out, as a GIF shows 50 a second at most; a video has all"
+                f"{self._target}: {self._left_out} frames left out: a GIF shows at most 50 a second; a video has all"
             )
 
     def _open(self, picture: Picture) -> GifWriter:
@@ -65,7 +65,7 @@ class GifSink(TrackSink):
         height = max(1, round(picture.height * width / picture.width))
         self._size = height, width
         if width < picture.width:
-            self.remarks.append(f"{self._target}: shrunk to {width}x{height}, as a GIF of more is too big to share")
+            self.remarks.append(f"{self._target}: shrunk to {width}x{height}: a larger GIF would be too big to share")
         with on_disk(self._target):
             self._target.parent.mkdir(parents=True, exist_ok=True)
         return GifWriter(self._temporary, height, width, self._rate, self._target)

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 
 from segdata.errors import InputError
-from segdata.files import move_onto, on_disk, remove, temporary_beside
+from segdata.files import replacing
 from segdata.video.picture import Picture
 from segrun.frame import Segmented
 from segrun.sinks.base import Output, Sink
@@ -23,7 +23,7 @@ class ImageSink(Sink):
     """Writes one image a frame, of the frame's size and of the kind that the name's suffix says.
 
     `{frame}` in the name stands for each frame's name, `{suffix}` for the suffix of the image that the frame came
-    from. Each file appears when it is whole.
+    from. Each file appears when it is complete.
     """
 
     shows = True
@@ -47,26 +47,20 @@ class ImageSink(Sink):
         """Write one picture; raise InputError if it cannot be written, or another frame has its name."""
         assert picture is not None, "an image shows the drawn picture"
         target = self._target(segmented.frame.name)
-        temporary = temporary_beside(target)
         try:
             suffix = target.suffix.lower()
             _, encoded = cv2.imencode(suffix, picture.to_rgb()[..., ::-1], _QUALITY.get(suffix, []))
         except cv2.error:
             raise InputError(f"{target}: no {target.suffix} can be {picture.width}x{picture.height} pixels") from None
-        try:
-            with on_disk(target):
-                target.parent.mkdir(parents=True, exist_ok=True)
-                temporary.write_bytes(encoded.data)
-                move_onto(target, temporary)
-        finally:
-            remove(temporary)
+        with replacing(target) as temporary:
+            temporary.write_bytes(encoded.data)
         self.path = target if "{frame}" not in self._name else target.parent
 
     def finish(self) -> None:
         """Do nothing: each file was complete when it was written."""
 
     def discard(self) -> None:
-        """Do nothing: the files that are there are whole."""
+        """Do nothing: the existing files are complete."""
 
     def _target(self, frame: str) -> Path:
         file = self._files.get(frame, Path(f"{safe_name(frame)}.png"))
@@ -76,6 +70,6 @@ class ImageSink(Sink):
             raise InputError(f"got another frame for {target}; put {{frame}} into the name, or name a video")
         if target.resolve() in self._inputs:
             raise InputError(f"got {target} as input and as output; name another output with -o")
-        if not frame.isdecimal() or "{frame}" not in self._name:  # a camera has no end of numbers
+        if not frame.isdecimal() or "{frame}" not in self._name:  # a camera's numbers are endless
             self._written.add(target)
         return target

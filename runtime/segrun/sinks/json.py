@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 
 from segdata.files import on_disk
+from segdata.labels import LabelMap
 from segdata.video.picture import Picture
 from segrun.frame import Segmented
-from segrun.runners.base import Labels
 from segrun.sinks.base import Output, Sink
 
 
 class JsonSink(Sink):
     """Writes one JSON object a frame, a line each, in UTF-8. Its times are the source's.
 
-    Unlike other files it is written in its place from the first frame on and not under another name: each line is whole
-    by itself, and so the file can be followed while it grows (`tail -f`).
+    Unlike other files it is written under its own name from the first frame on: each line is complete in itself, so the
+    file can be followed while it grows (`tail -f`).
     """
 
     def __init__(self, target: Path) -> None:
@@ -27,7 +27,7 @@ class JsonSink(Sink):
         super().__init__()
         self._target = target
         self._stream: io.FileIO | None = None
-        self._before: Labels | None = None
+        self._before: LabelMap | None = None
         self._starts_at: float | None = None
 
     @classmethod
@@ -36,7 +36,7 @@ class JsonSink(Sink):
         return cls(output.path)
 
     def write(self, segmented: Segmented, picture: Picture | None) -> None:
-        """Write one frame's line; raise InputError if it cannot be written. No part of a line stays then."""
+        """Write one frame's line; raise InputError if it cannot be written. No part of it stays."""
         if self._starts_at is None:
             self._starts_at = segmented.frame.seconds
         line = json.dumps(facts(segmented, self._before, self._starts_at, time.perf_counter()), allow_nan=False)
@@ -49,27 +49,27 @@ class JsonSink(Sink):
             _write_whole(self._stream, f"{line}\n".encode())
 
     def finish(self) -> None:
-        """Close the file; raise InputError if its disk says only now that it could not be written."""
+        """Close the file; raise InputError if the disk reports only now that it could not be written."""
         if self._stream is not None:
             with on_disk(self._target):
                 self._stream.close()
 
     def discard(self) -> None:
-        """Close the file. Its lines stay: the file that was there before them went with the first."""
+        """Close the file. Its lines stay: the first one already replaced the file before it."""
         if self._stream is not None:
             with suppress(OSError):
                 self._stream.close()
 
 
-def facts(segmented: Segmented, before: Labels | None, starts_at: float, now: float) -> dict[str, object]:
-    """Return what a line says: times in seconds, shares of the picture 0 to 1, size in pixels.
+def facts(segmented: Segmented, before: LabelMap | None, starts_at: float, now: float) -> dict[str, object]:
+    """Return the content of a line: times in seconds, shares of the picture 0 to 1, size in pixels.
 
     A model with a confidence adds its mean, "confidence", and the share of pixels below --min-confidence, "unsure".
 
     "seconds" is the source's own time, wherever its clock begins or jumps; "shown" is how long after the first frame,
     which is shown at `starts_at`, the frame is shown in a video. `before` are the labels of the frame before, None for
-    the first. Of the milliseconds, "decode" and "shrink" are work; "to_labels" and "total" pass from when the frame was
-    decoded until its labels and this line are there, waiting included. `now` is by `time.perf_counter`, in seconds.
+    the first. Of the milliseconds, "decode" and "shrink" are work; "to_labels" and "total" count from when the frame
+    was decoded until its labels and this line are there, waiting included. `now` is by `time.perf_counter`, in seconds.
     """
     frame, labels = segmented.frame, segmented.labels
     shares = sorted(segmented.shares.items(), key=lambda item: -item[1])
@@ -102,12 +102,12 @@ def _milliseconds(seconds: float) -> float:
 
 
 def _write_whole(stream: io.FileIO, line: bytes) -> None:
-    """Write all of `line` at once, with no buffer between, or cut off again what of it fitted on a full disk."""
+    """Write all of `line` at once, without a buffer, or cut off again the part that fitted on a full disk."""
     written = 0
     try:
         while written < len(line):
             written += stream.write(line[written:])
     except OSError:
-        with suppress(OSError):  # a pipe takes nothing back
+        with suppress(OSError):  # a pipe cannot be truncated
             stream.truncate(stream.tell() - written)
         raise

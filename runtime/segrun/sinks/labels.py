@@ -26,7 +26,7 @@ class LabelSink(TrackSink):
         return cls(output.path, output.source.rate, output.source.time_base)
 
     def write(self, segmented: Segmented, picture: Picture | None) -> None:
-        """Write one frame's labels; raise InputError if they cannot be."""
+        """Write one frame's labels; raise InputError if they cannot be written."""
         if self._writer is None:
             self._writer = LabelVideoWriter(
                 self._temporary, self._rate, self._time_base, segmented.classes, self._target

@@ -7,14 +7,14 @@ import cv2
 import numpy as np
 
 from segdata.errors import InputError
-from segdata.files import move_onto, on_disk, remove, temporary_beside
+from segdata.files import replacing
 from segdata.labels import Colour, palette
 from segdata.video.picture import Picture
 from segrun.frame import Segmented
 from segrun.options import MaskValues
 from segrun.sinks.base import Output, Sink
 
-# What a file's name cannot have, on Windows either: control characters and these.
+# Not allowed in a file's name on Windows: control characters and these.
 _UNUSABLE = re.compile(r'[\x00-\x1f<>:"|?*]')
 
 
@@ -31,8 +31,7 @@ class PngSink(Sink):
         super().__init__()
         self._folder, self._values = folder, values
         self._table = palette(colours)[:, ::-1] if values == "colours" else None  # OpenCV writes BGR
-        self._temporary: Path | None = None
-        self._taken: set[str] = set()
+        self._names = TakenNames(folder)
 
     @classmethod
     def opened(cls, output: Output) -> "PngSink":
@@ -46,37 +45,39 @@ class PngSink(Sink):
             assert segmented.confidence is not None, "the model has a confidence: it was asked for"
             labels = segmented.confidence
         small = labels if self._table is None else self._table[labels]
-        # No class lies between two others: the pixel that is nearest by its centre, and no mean of several.
+        # Classes cannot be averaged: the pixel that is nearest by its centre.
         size = frame.picture.width, frame.picture.height
         mask = cv2.resize(np.ascontiguousarray(small), size, interpolation=cv2.INTER_NEAREST_EXACT)
         _, encoded = cv2.imencode(".png", mask)
-        target = self._folder / f"{self._name_of(frame.name)}.png"
-        self._temporary = temporary_beside(target)
-        try:
-            with on_disk(target):
-                self._folder.mkdir(parents=True, exist_ok=True)
-                self._temporary.write_bytes(encoded.data)
-                move_onto(target, self._temporary)
-        finally:
-            remove(self._temporary)
+        name = safe_name(frame.name)
+        self._names.take(name, frame.name, f"mask {name}.png")
+        with replacing(self._folder / f"{name}.png") as temporary:
+            temporary.write_bytes(encoded.data)
         self.path = self._folder
-
-    def _name_of(self, name: str) -> str:
-        safe = safe_name(name)
-        if safe in self._taken:
-            raise InputError(f"{self._folder}: two images would have the mask {safe}.png; rename one of them")
-        if not name.isdecimal():  # those of videos are numbers, which never come twice: a camera has no end of them
-            self._taken.add(safe)
-        return safe
 
     def finish(self) -> None:
         """Do nothing: each file was complete when it was written."""
 
     def discard(self) -> None:
-        """Do nothing: the files that are there are whole, and to remove thousands of them takes its time."""
+        """Do nothing: the existing files are complete, and removing thousands of them would take time."""
+
+
+class TakenNames:
+    """The names of the files of a folder: two frames with one name are an error."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._names: set[str] = set()
+
+    def take(self, name: str, frame: str, shown: str) -> None:
+        """Take `name` for a frame's file, `shown` to the user; raise InputError if another frame has it."""
+        if name in self._names:
+            raise InputError(f"{self._folder}: two images would have the {shown}; rename one of them")
+        if not frame.isdecimal():  # a video's frames have numbers, which never repeat, and a camera's are endless
+            self._names.add(name)
 
 
 def safe_name(name: str) -> str:
-    """Return `name` as one that can only be of a file in the folder it is used in."""
+    """Return `name` as one that can only name a file in its folder."""
     last = _UNUSABLE.sub("_", re.split(r"[/\\]", name)[-1])
     return last if last.strip(". ") else "frame"

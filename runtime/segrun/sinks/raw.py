@@ -16,15 +16,17 @@ from segrun.sinks.base import Output, Sink
 class RawSink(Sink):
     """Writes each frame's labels to an open stream: h * w bytes, row by row, no header, at the network's size.
 
-    `closed` says that the reader went away (`| head -c 4096`): the run should end as if
-    the source had. Frames that come later are taken and forgotten. Who opened the stream closes it.
+    `closed` says that the reader went away (`| head -c 4096`): the run should end as if the source had. Later frames
+    are ignored. The stream is closed by its opener.
     """
 
     def __init__(self, stream: BinaryIO, name: str = "standard output") -> None:
         """Write to `stream`, called `name` in messages; raise InputError if it is a terminal."""
         super().__init__()
         if stream.isatty():
-            raise InputError(f"{name} is a terminal, which raw labels would upset; send them on: seg-run ... | program")
+            raise InputError(
+                f"{name} is a terminal, which raw labels would garble; send them on: seg-run ... | program"
+            )
         self._stream, self._name = stream, name
         self._frames = 0
         self.closed = False
@@ -52,13 +54,13 @@ class RawSink(Sink):
             self._frames += 1
 
     def finish(self) -> None:
-        """Do nothing: each frame was sent off when it came."""
+        """Do nothing: each frame was sent when it came."""
 
     def discard(self) -> None:
-        """Do nothing: what was sent cannot be taken back."""
+        """Do nothing: sent data cannot be taken back."""
 
     def _write_no_more(self) -> None:
-        """Point the stream at nothing: Python would try to write the rest when it exits, and complain."""
+        """Point the stream at the null device: Python would try to write the rest when it exits, and complain."""
         with suppress(OSError):
             nothing = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nothing, self._stream.fileno())

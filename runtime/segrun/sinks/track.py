@@ -1,4 +1,4 @@
-"""What sinks share that write one track of pictures without sound."""
+"""Shared by sinks that write one track of pictures without sound."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +10,7 @@ from segrun.sinks.base import Sink
 
 
 class TrackSink(Sink):
-    """A sink whose file appears when it is finished, with all that came until then.
+    """A sink whose file appears when it is finished, with everything that came until then.
 
     A subclass writes to `_writer`, which it opens on `_temporary` when the first frame comes.
     """

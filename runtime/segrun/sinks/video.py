@@ -10,7 +10,7 @@ from segdata.files import move_onto, on_disk, remove, temporary_beside
 from segdata.video.encoder import Encoder
 from segdata.video.picture import Picture
 from segdata.video.sound import AudioPacket, AudioPolicy
-from segdata.video.writer import VideoWriter
+from segdata.video.writer import VideoSettings, VideoWriter
 from segrun.frame import Segmented
 from segrun.sinks.base import Output, Sink
 from segrun.sources.base import Source
@@ -34,17 +34,14 @@ class VideoSink(Sink):
         with on_disk(target):
             target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._writer = VideoWriter(
-                self._temporary,
-                source.rate,
-                source.time_base,
+            settings = VideoSettings(
                 audio=source.audio,
                 policy=audio,
                 begins_at=source.starts_at + Fraction(str(shift)) if shift else None,
                 metadata=source.recorded,
                 encoder=encoder,
-                shown_as=target,
             )
+            self._writer = VideoWriter(self._temporary, source.rate, source.time_base, settings, shown_as=target)
         except BaseException:
             remove(self._temporary)
             raise
@@ -65,9 +62,9 @@ class VideoSink(Sink):
         self._writer.write_audio(packet)
 
     def finish(self) -> None:
-        """Move the file into place, complete or, if the disk is full, as far as it came: it plays to there.
+        """Move the file into place, complete or, if the disk is full, as far as it came: that part plays.
 
-        What failed takes no other file's place: it goes beside it then.
+        A failed file never replaces another one: it is put beside it.
         """
         try:
             self._writer.close()
@@ -90,6 +87,6 @@ class VideoSink(Sink):
 
 
 def _unused(target: Path) -> Path:
-    """Return `target`, or a name like it that no file has."""
+    """Return `target`, or a similar name that is free."""
     names = (target.with_name(f"{target.stem}.part{number}{target.suffix}") for number in count(1))
     return next(path for path in chain([target], names) if not path.exists())

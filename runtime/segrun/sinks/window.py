@@ -13,7 +13,7 @@ from segrun.frame import Segmented
 from segrun.sinks.base import Output, Sink
 from segrun.sinks.window_process import READY, SIZE
 
-MOST = (1080, 1920)  # height and width of what is sent to the window, in pixels: screens of more enlarge it
+MOST = (1080, 1920)  # height and width of the picture for the window, in pixels: larger screens enlarge it
 SECONDS_TO_OPEN = 30
 SECONDS_TO_CLOSE = 5
 
@@ -23,14 +23,14 @@ _INSTEAD = "leave out --window, or watch in a browser with --serve"
 class WindowSink(Sink):
     """Shows each picture in a window called `title`; q, Esc and its close button close it.
 
-    `closed` says that the user closed it, also while no frame comes: the run should end as if the source had. Frames
-    that come later are taken and forgotten. The window is in a process of its own, see `segrun.sinks.window_process`.
+    `closed` says that the user closed it, also while no frame comes: the run should end as if the source had. Later
+    frames are ignored. The window is in a process of its own, see `segrun.sinks.window_process`.
     """
 
     shows = True
 
     def __init__(self, title: str) -> None:
-        """Open the window, empty until the first frame comes; raise InputError if there cannot be one."""
+        """Open the window, empty until the first frame comes; raise InputError if it cannot be opened."""
         super().__init__()
         if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             raise InputError(f"there is no display for a window (DISPLAY is not set); {_INSTEAD}")
@@ -113,13 +113,13 @@ class WindowSink(Sink):
         raise InputError(f"OpenCV cannot open a window here ({reason}); {_INSTEAD}")
 
     def _check(self) -> None:
-        """Raise InputError, once, if the process that has the window failed."""
+        """Raise InputError, once, if the window's process failed."""
         if self._process.wait() != 0 and not self._told:
             self._told = True
             raise InputError(f"the window failed ({self._reason()}); {_INSTEAD}")
 
     def _reason(self) -> str:
-        """Return the line in which the process says why it ended: Python says it last, Qt first."""
+        """Return the line in which the process says why it ended: Python's last one, Qt's first one."""
         self._process.wait()
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").strip().splitlines() or ["it does not say why"]

@@ -1,8 +1,8 @@
-"""The process that has the window: takes pictures on standard input and shows them until the user closes the window.
+"""The window's process: takes pictures on standard input and shows them until the user closes the window.
 
-It is a process of its own because PyAV and OpenCV bring a libxcb each: in one process, OpenCV's first window hangs for
-ever if PyAV was imported before it (PyAV-Org/PyAV#978). So it imports nothing of edgeseg. Where there can be no window
-Qt ends the process, which is this one then; and windows want the main thread, which a sink is not called from.
+It is a separate process because PyAV and OpenCV each bring a libxcb: in one process, OpenCV's first window hangs
+forever if PyAV was imported before it (PyAV-Org/PyAV#978). So it imports nothing of edgeseg. Where a window is
+impossible, Qt aborts the process, so only this one; and windows need the main thread, which does not call sinks.
 """
 
 import os
@@ -23,13 +23,13 @@ SIZE = struct.Struct("<II")
 Image = npt.NDArray[np.uint8]
 
 ESCAPE = 27
-LOOK_UP = 10  # milliseconds that the window waits for a key before it looks for a picture
-FIRST_SIZE = (720, 1280)  # height and width that the window starts within, in pixels; the user may enlarge it
+LOOK_UP = 10  # milliseconds to wait for a key before looking for a picture
+FIRST_SIZE = (720, 1280)  # the largest height and width that the window starts with, in pixels; the user may enlarge it
 
 
 def main() -> None:
-    """Open a window called like the first argument, say READY, and show what comes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who sends, who then closes standard input
+    """Open a window titled by the first argument, print READY, and show the pictures that come."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the sender, which then closes standard input
     title = sys.argv[1]
     cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
     sys.stdout.buffer.write(READY)
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def _receive(pictures: "queue.Queue[Image | None]") -> None:
-    """Take pictures from standard input, in a thread: keys must be heard while none comes; None is the end."""
+    """Take pictures from standard input, in a thread: keys must work while none comes; None is the end."""
     while len(head := _read(SIZE.size)) == SIZE.size:
         height, width = SIZE.unpack(head)
         pixels = _read(height * width * 3)
@@ -77,7 +77,7 @@ def _read(count: int) -> bytes:
 def _visible(title: str) -> bool:
     try:
         return cv2.getWindowProperty(title, cv2.WND_PROP_VISIBLE) > 0
-    except cv2.error:  # what some of OpenCV's window systems say of a window that is gone
+    except cv2.error:  # raised by some of OpenCV's window systems for a closed window
         return False
 
 

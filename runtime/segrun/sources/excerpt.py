@@ -7,7 +7,7 @@ from itertools import chain
 from segdata.video.reader import AudioPacket, Decoded
 from segrun.sources.base import Source
 
-_SOUND_LATE = 1  # seconds that the sound of a moment may lie behind its picture in a file
+_SOUND_LATE = 1  # seconds by which sound may follow the picture of its moment in a file
 _RUN_UP = 2  # seconds; in some formats, frames right after a seek are missing or have the times of others
 
 
@@ -17,7 +17,7 @@ def excerpt(source: Source, start: float, duration: float | None, every: int) ->
     `start`, 0 or more, and `duration`, more than 0, None for all that follows, are in seconds; zero is the source's
     first frame. Nothing is yielded where `start` lies beyond the end.
     """
-    # By way of what the user typed: 0.2 is 1/5, and not a little more, which would leave out the frame shown then.
+    # As typed: 0.2 is exactly 1/5, since a little more would leave out the frame shown then.
     begin = source.starts_at + Fraction(str(start))
     end = None if duration is None else begin + Fraction(str(duration))
     frames = 0
@@ -39,8 +39,8 @@ def excerpt(source: Source, start: float, duration: float | None, every: int) ->
 def _reading_near(source: Source, begin: Fraction) -> Iterator[Decoded | AudioPacket]:
     """Read from some time before `begin`.
 
-    Some formats, MPEG-TS among them, only find the key frame after the time they were asked for: earlier ones are
-    tried then, the last from the very beginning.
+    Some formats, MPEG-TS among them, only find the key frame after the requested time: then earlier times are tried,
+    and in the end the beginning.
     """
     step = _RUN_UP
     items, before = source.read(), list[Decoded | AudioPacket]()

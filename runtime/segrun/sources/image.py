@@ -10,23 +10,23 @@ from types import MappingProxyType
 import cv2
 
 from segdata.errors import InputError
-from segdata.image_file import IMAGE_SUFFIXES, decode_image
+from segdata.images.image_file import IMAGE_SUFFIXES, decode_image
 from segdata.video.reader import Decoded, SoundStream
 from segrun.sources.base import SourceKind
 
 SUFFIXES = IMAGE_SUFFIXES
 """What names of images end in, in lower case."""
 
-_OWN_RESULT = ".seg"  # what the stem of a result ends in where the user named none: such files are no inputs
+_OWN_RESULT = ".seg"  # the end of a default result's stem: such files are not inputs
 _RATE = Fraction(25)
 
 
 class ImageSource:
     """Images, 25 a second, each under its file's name; turned upright where their EXIF data says so.
 
-    A name is without its suffix, unless that would make it another image's, too.
+    A name has no suffix, unless two images would then have the same name.
 
-    Transparency is left out, grey is made coloured, 16 bits are made 8. `corrupt_packets` counts the images that cannot
+    Transparency is removed, grey becomes colour, 16 bits become 8. `corrupt_packets` counts the images that cannot
     be read; they are skipped.
     """
 
@@ -61,7 +61,7 @@ class ImageSource:
             path, pts = self._paths[self._next], self._next
             self._next += 1
             try:
-                # Read by Python: OpenCV cannot open every name there is on Windows.
+                # Read by Python: OpenCV cannot open all file names on Windows.
                 image = decode_image(path.read_bytes(), cv2.IMREAD_COLOR) if path.is_file() else None
             except OSError:
                 image = None
@@ -87,7 +87,7 @@ class ImageSource:
 
 
 def files_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
-    """Return the files of a folder whose names end so, in `natural_order`, without hidden ones and own results."""
+    """Return the files of a folder with these suffixes, in `natural_order`, without hidden ones and own results."""
     found = [
         path
         for path in folder.iterdir()
@@ -107,9 +107,11 @@ FOLDER = SourceKind(
     takes=lambda word: Path(word).is_dir(),
     open=lambda word, _: ImageSource.of_folder(Path(word)),
     name=lambda word: Path(word).resolve().name,
+    repeatable=True,
 )
 FILE = SourceKind(
     takes=lambda word: Path(word).suffix.lower() in SUFFIXES and Path(word).is_file(),
     open=lambda word, _: ImageSource(word, [Path(word)]),
     name=lambda word: Path(word).stem,
+    repeatable=True,
 )

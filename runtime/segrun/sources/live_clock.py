@@ -1,4 +1,4 @@
-"""Monotonic times for live sources, whatever cameras and networks do."""
+"""Monotonic times for live sources, whatever cameras and networks send."""
 
 import time
 from fractions import Fraction
@@ -6,14 +6,14 @@ from fractions import Fraction
 TIME_BASE = Fraction(1, 90_000)
 """The unit of the times of live sources, in seconds: that of RTP and of MPEG-TS."""
 
-_JUMP = 10  # seconds; a stream whose times leap further than that has started again
+_JUMP = 10  # seconds; a stream whose times jump further has started again
 
 
 class LiveClock:
     """Counts from zero at the first frame, in units of TIME_BASE, each frame later than the one before.
 
-    Times that the frames carry are kept while they make sense. Where they go back, or leap, as after a camera was
-    switched off and on, or where there are none, the clock on the wall says how long it was.
+    Times that the frames carry are kept while they make sense. Where they go back, or jump, as after a camera was
+    switched off and on, or where there are none, wall time is used.
     """
 
     def __init__(self) -> None:
@@ -22,12 +22,12 @@ class LiveClock:
         self._came_at = Fraction(0)
         self._pts = -1
 
-    def begin_anew(self) -> None:
+    def restart(self) -> None:
         """Expect times unrelated to those before."""
         self._shift = None
 
     def pts(self, seconds: Fraction | None) -> int:
-        """Return when the frame that has just come is shown; `seconds` is what it says itself, None if nothing."""
+        """Return the time of the frame that has just come; `seconds` is its own time, None if it has none."""
         came_at = Fraction(time.perf_counter())
         if seconds is None:
             seconds = came_at

@@ -9,38 +9,39 @@ from fractions import Fraction
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from segdata.addresses import without_password
 from segdata.errors import InputError
-from segdata.video.reader import TIMED_OUT, AudioPacket, Decoded, VideoReader
+from segdata.text import without_password
+from segdata.video.container import TIMED_OUT
+from segdata.video.reader import AudioPacket, Decoded, VideoReader
 from segrun.sources.base import SourceKind
 from segrun.sources.live_clock import TIME_BASE, LiveClock
 
 SCHEMES = ("rtsp", "rtsps", "rtp", "rtmp", "rtmps", "srt", "http", "https", "udp", "tcp")
-"""What addresses begin with that are read."""
+"""The schemes of supported addresses."""
 
 _OPTIONS = {
     "rtsp": {"rtsp_transport": "tcp"},  # a packet lost over UDP is a grey picture until the next key frame
-    "http": {"reconnect": "1"},  # a file goes on where its connection was lost
-    "udp": {"overrun_nonfatal": "1"},  # who reads late loses frames, not the stream
+    "http": {"reconnect": "1"},  # a file continues where its connection was lost
+    "udp": {"overrun_nonfatal": "1"},  # a late reader loses frames, not the stream
 }
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 2.0  # seconds between two tries
 
 
 class NetworkSource:
-    """A video at an address: `live` if it has no end by nature, else like a file, with its sound.
+    """A video at an address: `live` if it has no end, else like a file, with its sound.
 
-    A live one that breaks off, ends or says nothing for `timeout` seconds is opened again, for `reconnect` seconds at
-    most; `reconnects` counts how often that succeeded. Its times begin at zero and go on through that. Its sound is
-    left out. `corrupt_packets` counts what could not be decoded so far.
+    A live one that breaks off, ends or is silent for `timeout` seconds is opened again, for at most `reconnect`
+    seconds; `reconnects` counts how often that succeeded. Its times begin at zero and continue across that. Its sound
+    is left out. `corrupt_packets` counts what could not be decoded so far.
     """
 
     def __init__(self, address: str, timeout: float, reconnect: float) -> None:
-        """Open `address`; raise InputError if no video comes from there within `timeout` seconds, or none ever can."""
+        """Open `address`; raise InputError if it is invalid, or no video comes from it within `timeout` seconds."""
         scheme = address.partition("://")[0]
         if scheme.lower() not in SCHEMES:
             known = ", ".join(f"{known}://" for known in SCHEMES)
             shown = without_password(address)
-            raise InputError(f"{shown}: {scheme}:// is not read; need {known} or the name of a file")
+            raise InputError(f"{shown}: {scheme}:// is not supported; need {known} or the name of a file")
         self.name = without_password(address)
         self._address = address
         self._timeout, self._reconnect = timeout, reconnect
@@ -54,13 +55,13 @@ class NetworkSource:
         self.recorded: Mapping[str, str] = {} if self.live else reader.recorded
         self.audio = None if self.live else reader.audio
         self.corrupt_packets = self.reconnects = 0
-        self.bursts = 1  # cameras first send, all at once, what they have kept since the last key frame
+        self.bursts = 1  # cameras first send everything since the last key frame at once
 
     def read(self) -> Iterator[Decoded | AudioPacket]:
-        """Yield every frame in order of showing, and the packets of a file's sound.
+        """Yield every frame in display order, and the packets of a file's sound.
 
-        Raises InputError, after the last frame that came, if the connection was lost for good. Where `reconnect` is 0,
-        a live source that hangs up has ended; one that says nothing is lost.
+        Raises InputError, after the last frame that came, if the connection was lost for good. If `reconnect` is 0, a
+        live source that hangs up has ended; a silent one is lost.
         """
         return self._read_live() if self.live else self._read_file()
 
@@ -70,13 +71,13 @@ class NetworkSource:
             return False
         if seconds > self.starts_at:
             self._reader.seek(seconds)
-        else:  # FFmpeg cannot go back in what a server sends only from its beginning
+        else:  # FFmpeg cannot go back if the server sends only from the beginning
             self._reader.close()
             self._reader = self._opened()
         return True
 
     def close(self) -> None:
-        """Let go of the connection. While another thread reads, it ends `read`: at the latest after `timeout`."""
+        """Release the connection. If another thread is reading, its `read` ends, at the latest after `timeout`."""
         self._closed.set()
         self._reader.close()
 
@@ -100,14 +101,14 @@ class NetworkSource:
             for item in reader.read():
                 self.corrupt_packets = corrupt_before + _undecodable(reader)
                 if isinstance(item, Decoded):
-                    if not reader.broke_off:  # else it had only waited in the decoder
+                    if not reader.broke_off:  # otherwise it had only waited in the decoder
                         lost_at = None
                     pts = clock.pts(item.seconds if reader.timed else None)
                     yield replace(item, pts=pts, time_base=self.time_base)
             reader.close()
             corrupt_before = self.corrupt_packets
             lost_at = lost_at or time.perf_counter()
-            if not self._opened_anew(lost_at + self._reconnect):
+            if not self._reopened(lost_at + self._reconnect):
                 timed_out = reader.broke_off == TIMED_OUT
                 if self._closed.is_set() or not (self._reconnect or timed_out):
                     return
@@ -116,10 +117,10 @@ class NetworkSource:
                 raise InputError(f"{self.name}: silent for {silence:.0f} seconds ({reason}); is it on and connected?")
             self.reconnects += 1
             self.bursts += 1
-            clock.begin_anew()
+            clock.restart()
         self._reader.close()  # one that was opened while this was closed
 
-    def _opened_anew(self, give_up_at: float) -> bool:
+    def _reopened(self, give_up_at: float) -> bool:
         """Open the address again; return False if it is too late, or the source was closed meanwhile."""
         pause = _FIRST_PAUSE
         while time.perf_counter() < give_up_at and not self._closed.wait(pause):
@@ -133,17 +134,17 @@ class NetworkSource:
 
 
 def _undecodable(reader: VideoReader) -> int:
-    """Return how many packets could not be decoded, less the one that never came."""
+    """Return how many packets could not be decoded, without the one that never came."""
     return reader.corrupt_packets - (reader.broke_off is not None)
 
 
 def is_address(word: str) -> bool:
-    """Return whether a word is an address, of whatever kind; one letter is a disk of Windows."""
+    """Return whether a word is an address of any kind; one letter is a drive of Windows."""
     return re.match(r"[a-z][a-z0-9+.-]+://", word, re.IGNORECASE) is not None
 
 
 def name_of_address(word: str) -> str:
-    """Return what the results of an address are named for; raise InputError if it is no address."""
+    """Return what the results of an address are named after; raise InputError if it is not an address."""
     shown = without_password(word)
     try:
         address = urlsplit(shown)

@@ -1,4 +1,4 @@
-"""Reads what another program writes: standard input, a named pipe, and the shell's `<(...)`."""
+"""Reads another program's output: standard input, a named pipe, and the shell's `<(...)`."""
 
 import io
 import os
@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from segdata.errors import InputError
-from segdata.video.reader import VideoReader, is_pixel_format
+from segdata.video.container import is_pixel_format
+from segdata.video.reader import VideoReader
 from segrun.options import RunOptions
 from segrun.sources.base import Source, SourceKind
 
@@ -19,13 +20,13 @@ _STANDARD = ("-", "/dev/stdin", "/dev/fd/0")
 
 # Boxes of an MP4 or a MOV that may come before its index, "moov", or its pictures, "mdat" (ISO/IEC 14496-12).
 _BEFORE = (b"ftyp", b"free", b"skip", b"wide", b"uuid", b"pnot", b"styp")
-_FURTHEST = 1 << 20  # bytes that are looked through for them
+_FURTHEST = 1 << 20  # bytes that are searched for them
 
 
 def open_pipe(word: str, options: RunOptions) -> Source:
-    """Open a pipe; raise InputError if nothing is piped, or what comes is no video, or its index comes last."""
+    """Open a pipe; raise InputError if nothing is piped, or it is not a video, or its index comes last."""
     name = "standard input" if word in _STANDARD else word
-    # Unbuffered: a buffer waits until it is full, and its lock stops Python from leaving while a read waits.
+    # Unbuffered: a buffer waits until it is full, and its lock keeps Python from exiting while a read waits.
     pipe = _standard_input() if word in _STANDARD else _opened(word)
     if options.raw is not None:
         return VideoReader(pipe, format="rawvideo", options=_raw_options(options.raw), shown_as=name)
@@ -89,7 +90,7 @@ def _standard_input() -> BinaryIO:
 
 
 def _opened(word: str) -> BinaryIO:
-    """Open a named pipe, which waits for the one who writes."""
+    """Open a named pipe, which waits for its writer."""
     try:
         pipe = io.FileIO(word)
     except OSError as error:
@@ -101,7 +102,7 @@ def _opened(word: str) -> BinaryIO:
 
 
 def _raw_options(raw: str) -> dict[str, str]:
-    """Return what FFmpeg's rawvideo demuxer is to be told."""
+    """Return the options of FFmpeg's rawvideo demuxer."""
     matched = _RAW.fullmatch(raw)
     pixels = (matched[3] or "rgb24") if matched else ""
     if not matched or not is_pixel_format(pixels):

@@ -1,4 +1,4 @@
-"""A video file: every input that is nothing else."""
+"""A video file: any input that is not of another kind."""
 
 from glob import has_magic
 from pathlib import Path
@@ -12,11 +12,11 @@ SUFFIXES = (
     ".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts",
     ".vob", ".webm", ".wmv",
 )  # fmt: skip
-"""What names of videos in a folder end in. A video that is named itself may have any name."""
+"""The suffixes of videos in a folder. A video that the user names may have any name."""
 
 
 def open_video_file(word: str, _: RunOptions) -> Source:
-    """Open the file; raise InputError if there is none, or it is no video."""
+    """Open the file; raise InputError if it is missing or not a video."""
     path = Path(word)
     if not path.is_file():
         if has_magic(word):
@@ -27,4 +27,4 @@ def open_video_file(word: str, _: RunOptions) -> Source:
     return VideoReader(path)
 
 
-KIND = SourceKind(takes=lambda _: True, open=open_video_file, name=lambda word: Path(word).stem)
+KIND = SourceKind(takes=lambda _: True, open=open_video_file, name=lambda word: Path(word).stem, repeatable=True)

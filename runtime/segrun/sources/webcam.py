@@ -29,7 +29,7 @@ class WebcamSource:
     def __init__(self, device: int | str) -> None:
         """Open a camera by its number, or anything else that OpenCV opens; raise InputError if there is none."""
         self.name = f"webcam {device}"
-        level = logging.setLogLevel(logging.LOG_LEVEL_SILENT)  # it would tell of every driver that it tried
+        level = logging.setLogLevel(logging.LOG_LEVEL_SILENT)  # it would report every driver that it tried
         try:
             self._capture = cv2.VideoCapture(device)
         finally:
@@ -46,7 +46,7 @@ class WebcamSource:
     def read(self) -> Iterator[Decoded]:
         """Yield frames until the camera stops."""
         while True:
-            with self._busy:  # a camera must not be let go of while it is asked for a frame
+            with self._busy:  # a camera must not be released during a read
                 if self._closed:
                     self._capture.release()
                     return
@@ -56,11 +56,11 @@ class WebcamSource:
             yield Decoded.from_bgr(np.asarray(image, np.uint8), self._clock.pts(None), self.time_base)
 
     def seek(self, _: Fraction) -> bool:
-        """Return False: what was is gone."""
+        """Return False: a camera cannot go back."""
         return False
 
     def close(self) -> None:
-        """Let go of the camera: at once, or, if another thread is reading, before it would read the next frame."""
+        """Release the camera: at once, or, if another thread is reading, before its next frame."""
         self._closed = True
         if self._busy.acquire(blocking=False):
             self._capture.release()

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from segdata.dataset import SplitArrays
+from segdata.dataset.dataset import SplitArrays
 from segdata.spec import ModelSpec
 
 Indices = npt.NDArray[np.int64]

@@ -8,7 +8,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from segdata.dataset import SplitArrays
+from segdata.dataset.dataset import SplitArrays
 from segdata.spec import ModelSpec
 from segtrain.frames.augment import Augment
 from segtrain.frames.batches import Indices, batches, load, normalise, resized

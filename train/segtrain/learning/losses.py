@@ -7,21 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segdata.labels import IGNORE_INDEX
+from segtrain.learning.balance import class_weights
 from segtrain.options import RegionLoss
-
-RAREST_SHARE = 1e-4
-"""Classes with a smaller share of the pixels weigh no more than this one: else a few pixels would dominate."""
-
-
-def class_weights(class_pixels: Sequence[int], exponent: float) -> Tensor:
-    """Return a weight per class, float32 [C]: (1 / share of pixels) ** `exponent`, of mean 1 over all pixels.
-
-    An exponent of 0 weighs every pixel alike, 1 every class.
-    """
-    pixels = torch.tensor(class_pixels, dtype=torch.float64)
-    share = pixels / pixels.sum().clamp(min=1)
-    weights = share.clamp(min=RAREST_SHARE) ** -exponent
-    return (weights / (weights * share).sum().clamp(min=1e-12)).float()
 
 
 def dice_loss(probabilities: Tensor, labels: Tensor) -> Tensor:

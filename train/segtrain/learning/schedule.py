@@ -1,13 +1,10 @@
-"""The learning rate at each step, and how many epochs fit into a given time."""
+"""Which part of the training each epoch is, and how many epochs fit into a given time."""
 
 import math
 from dataclasses import dataclass
 from time import perf_counter
 
 from segdata.errors import InputError
-
-WARM_UP_SHARE = 0.15  # of all steps
-LOWEST_SHARE = 1e-3  # of the peak, where the schedule begins and ends
 
 
 @dataclass(frozen=True)
@@ -25,19 +22,6 @@ class Stretch:
 def next_stretch(done: float, epochs_left: int) -> Stretch:
     """Return what the next epoch covers when the share `done` is behind it and so many epochs are left."""
     return Stretch(done, 1.0 if epochs_left == 1 else done + (1 - done) / epochs_left)
-
-
-def learning_rate(position: float, peak: float) -> float:
-    """Return the learning rate at a share of the training, 0 to 1: one cycle (Smith 2018, arXiv 1803.09820).
-
-    Linear warm-up over the first `WARM_UP_SHARE`, then half a cosine down. It depends on the position alone, so a
-    resumed run continues where it stopped.
-    """
-    if position < WARM_UP_SHARE:
-        share = position / WARM_UP_SHARE
-    else:
-        share = 0.5 * (1 + math.cos(math.pi * (position - WARM_UP_SHARE) / (1 - WARM_UP_SHARE)))
-    return peak * max(share, LOWEST_SHARE)
 
 
 class Clock:

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from segdata.errors import InputError
 from segdata.spec import ModelSpec
 from segtrain.frames.batches import resized
+from segtrain.learning.balance import UNDONE
+from segtrain.learning.cpu_speed import PROBE_FRAMES, faster_format
 from segtrain.network.checkpoint import load_checkpoint
-
-UNDONE = "undone_balance"
-"""The metric that records by which share of the class balance a checkpoint's head was shifted."""
+from segtrain.network.folding import fold_batch_norm
 
 
 class Teacher(nn.Module):
@@ -33,17 +33,24 @@ class Teacher(nn.Module):
                 f"{path}: a teacher of {self.spec.label_space} ({self.spec.class_count} classes), the dataset is of "
                 f"{spec.label_space} ({spec.class_count}); take a teacher of the same label space"
             )
-        self.network = network.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        folded = fold_batch_norm(network.eval()).requires_grad_(False)
+        self.network = folded.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # not in torch's types
         # The balanced loss treats rare classes as common, the finished teacher does not: what `undo_balance` took
         # from its head is put back.
         undone = (self.spec.metrics or {}).get(UNDONE, 0.0)
         self.register_buffer("shift", undone * class_weights.log().view(1, -1, 1, 1), persistent=False)
 
+    def settle_on_cpu(self) -> None:
+        """Compute in float32 or bfloat16 from now on, in whichever is faster on this CPU."""
+        frames = torch.randn(PROBE_FRAMES, 3, self.spec.height, self.spec.width)
+        self.network.to(faster_format(self.network, frames.to(memory_format=torch.channels_last)))
+
     @torch.no_grad()
     def forward(self, frames: Tensor, height: int, width: int) -> Tensor:
         """Return logits float32 [N, C, height, width] of frames normalised and of the teacher's own size."""
         assert isinstance(self.shift, Tensor)
-        logits = self.network.eval()(frames, coarse=True).float() + self.shift
+        weight = next(self.network.parameters())
+        logits = self.network.eval()(frames.to(weight.dtype), coarse=True).float() + self.shift
         return resized(logits, height, width)
 
 

@@ -13,18 +13,22 @@ from torch import Tensor
 from segdata.errors import ContractError, InputError
 from segdata.files import replacing
 from segdata.spec import SPEC_KEY, ModelSpec
-from segdata.text import first_problem, short
+from segdata.text import first_problem
 from segtrain.network.base import Network
 from segtrain.network.lite_unet import LiteUNet
 from segtrain.network.presets import Architecture, LiteArchitecture
 from segtrain.network.unet import UNet
 
+NETWORKS: dict[type[Architecture] | type[LiteArchitecture], type[Network]] = {
+    Architecture: UNet,
+    LiteArchitecture: LiteUNet,
+}
+"""The networks by the class of their options. A new one is a file, its options in `presets`, and a line here."""
+
 
 def build_network(spec: ModelSpec) -> Network:
     """Return an untrained network of the architecture `spec` names; raise ContractError if it is unknown."""
-    kinds: dict[str, type[Architecture] | type[LiteArchitecture]] = {
-        kind.name: kind for kind in (Architecture, LiteArchitecture)
-    }
+    kinds = {kind.name: kind for kind in NETWORKS}
     if spec.architecture not in kinds:
         raise ContractError(f"got architecture {spec.architecture[:80]!r}, need {' or '.join(map(repr, kinds))}")
     try:
@@ -37,9 +41,7 @@ def build_network(spec: ModelSpec) -> Network:
         raise ContractError(
             f"got a UNet of frames {spec.width}x{spec.height}, need sides divisible by {architecture.multiple}"
         )
-    if isinstance(architecture, LiteArchitecture):
-        return LiteUNet(spec.class_count, **asdict(architecture))
-    return UNet(spec.class_count, **asdict(architecture))
+    return NETWORKS[type(architecture)](spec.class_count, **asdict(architecture))
 
 
 def start_from(path: Path, network: Network, spec: ModelSpec) -> ModelSpec:
@@ -86,9 +88,9 @@ def load_checkpoint(path: Path) -> tuple[Network, ModelSpec]:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError):
         raise InputError(
-            f"{path}: not a safetensors file ({short(str(error))}); need one written by seg-train"
+            f"{path}: not a safetensors file, or a damaged one; need a checkpoint written by seg-train"
         ) from None
     if path.name == "last.safetensors" and SPEC_KEY not in metadata:
         raise ContractError(

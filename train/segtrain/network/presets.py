@@ -10,6 +10,8 @@ Block = Literal["plain", "separable", "residual"]
 Upsample = Literal["transpose", "resize"]
 ArchitectureName = Literal["nano", "small", "base"]
 EncoderName = Literal["lite0", "lite1", "lite2"]
+Channels = Annotated[int, Ge(1), Le(8192)]
+Levels = Annotated[int, Ge(1), Le(12)]
 
 
 @dataclass(frozen=True)
@@ -18,9 +20,9 @@ class Architecture:
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # where a checkpoint's spec is read
 
-    width: Annotated[int, Ge(1), Le(8192)]
-    depth: Annotated[int, Ge(1), Le(12)] = 4
-    widest: Annotated[int, Ge(1), Le(8192)] = 1024
+    width: Channels
+    depth: Levels = 4
+    widest: Channels = 1024
     block: Block = "plain"
     upsample: Upsample = "resize"
     stem_stride: Literal[1, 2] = 2
@@ -44,7 +46,7 @@ class LiteArchitecture:
     __pydantic_config__ = ConfigDict(extra="forbid")  # where a checkpoint's spec is read
 
     encoder: EncoderName
-    decoder_width: Annotated[int, Ge(1), Le(8192)] = 32
+    decoder_width: Channels = 32
 
     name: ClassVar[str] = "unet-lite"
     multiple: ClassVar[int] = 32

@@ -7,9 +7,9 @@ import torch
 from matplotlib.figure import Figure
 from torch import nn
 
-from segdata.dataset import SplitArrays
+from segdata.dataset.dataset import SplitArrays
+from segdata.dataset.show import class_legend
 from segdata.labels import IGNORE_INDEX, palette
-from segdata.show import class_legend
 from segdata.spec import ModelSpec
 from segdata.text import short
 from segtrain.frames.batches import load, normalise

@@ -35,6 +35,9 @@ def plot_curves(history: list[EpochFigures]) -> Figure:
     accuracy.set(title="Pixel accuracy", ylabel="percent")
     best = best_of(history)
     for axis in (losses, miou, accuracy):
+        for line in axis.lines:
+            line.set_marker(".")  # the first epoch alone is no line yet
+        axis.set_xlim(0.5, len(history) + 0.5)
         if best is not None:
             axis.axvline(best.epoch, color="grey", linestyle=":", label="kept")
         axis.set_xlabel("epoch")

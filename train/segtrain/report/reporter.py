@@ -39,7 +39,7 @@ class Reporter:
             self._log = open_log(self._options.log, self._folder, asdict(self._options))
 
     def scored(self, history: list[EpochFigures]) -> None:
-        """Draw the curves anew."""
+        """Draw the curves again."""
         if not sys.stdout.isatty():
             click.echo(_line(history, self._epochs))
         save(plot_curves(history), self._folder / "curves.png")

@@ -4,11 +4,10 @@ import csv
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import tomli_w
 import torch
 
-from segdata.dataset import Dataset
+from segdata.dataset.dataset import Dataset
 from segdata.files import replacing
 from segdata.metrics import class_iou
 from segdata.spec import ModelSpec
@@ -37,8 +36,7 @@ def write_pictures(folder: Path, dataset: Dataset, outcome: Outcome) -> None:
     save(plot_confusion(outcome.evaluation.matrix, outcome.spec), folder / "confusion.png", dpi=130)
     save(plot_iou(outcome.evaluation.matrix, outcome.spec), folder / "iou.png")
     val = dataset.split("val")
-    chosen = np.unique(np.linspace(0, len(val) - 1, PANELS).round().astype(np.int64))
-    few = val.subset(chosen)
+    few = val.subset(val.spread(PANELS))
     network, spec = load_checkpoint(outcome.best)
     save(plot_panels(few, predict(network, few, spec, torch.device("cpu")), spec), folder / "panels.png")
     write_run_page(folder, outcome.history, len(outcome.history), running=False)

@@ -1,21 +1,29 @@
 """A TensorRT engine, ready to run: its inputs and outputs, and contexts that enqueue it on a stream."""
 
 import ctypes
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-from segdata.errors import ContractError, EdgeSegError, MissingDependencyError
+from segdata.errors import ContractError, EdgeSegError, InputError, MissingDependencyError
+from segdata.files import replacing
 from segdata.text import short
 from segrun.runners.tensorrt.library import TensorRT
 
-# What TensorRT says if the driver is older than its CUDA, or not there.
+# What TensorRT says if the driver is missing or older than its CUDA.
 _NO_CUDA = ("cudaError 35", "CUDA initialization failure")
+
+
+def kernels_path(path: Path) -> Path:
+    """Return where the kernels that TensorRT-RTX compiled for the engine at `path` are kept: NAME.engine.kernels."""
+    return path.with_name(path.name + ".kernels")
 
 
 def open_runtime(library: TensorRT, logger: Any) -> Any:  # noqa: ANN401 - a class of the library
     """Return TensorRT's runtime; raise MissingDependencyError if there is no driver, or one too old for its CUDA.
 
-    TensorRT then reports an error and returns a runtime all the same, whose every use ends the process, its deletion
-    too (seen in 10.16 and 11.4), or none at all, which its bindings raise as a TypeError.
+    TensorRT then reports an error, but returns a runtime whose every use, even its deletion, aborts the process (seen
+    in 10.16 and 11.4), or returns none, which its bindings raise as a TypeError.
     """
     logger.take_problems()
     try:
@@ -58,6 +66,7 @@ class TensorRTEngine:
         self._trt: Any = library.module
         self._logger = logger
         self._runtime: Any = open_runtime(library, logger)
+        self._kernels: Any = None
         self._engine: Any = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
             self.release()
@@ -76,28 +85,61 @@ class TensorRTEngine:
         return [self._describe(name) for name in [*inputs, *(name for name in names if name not in inputs)]]
 
     def context(self, graphs: bool) -> "TensorRTContext":
-        """Return an execution context, to be released before the engine is.
+        """Return an execution context, which must be released before the engine.
 
         `graphs` has TensorRT-RTX capture a CUDA graph by itself, which it does at the first frame; TensorRT cannot.
         Raises EdgeSegError if there is no memory for the context.
         """
-        made = self._context_with_graph() if graphs and hasattr(self._trt, "CudaGraphStrategy") else None
-        has_own_graph = made is not None
+        config = self._runtime_config(graphs) if self._compiles else None
+        made = None if config is None else self._engine.create_execution_context(config)
+        has_own_graph = made is not None and graphs
         if made is None:
             made = self._engine.create_execution_context()
         if made is None:
             raise EdgeSegError(
                 f"TensorRT has no memory for one more frame in flight: {self._logger.take_errors()}; keep fewer"
             )
-        return TensorRTContext(made, has_own_graph, self._logger)
+        return TensorRTContext(made, config, has_own_graph, self._logger)
 
-    def _context_with_graph(self) -> Any | None:  # noqa: ANN401
+    def take_kernels(self, path: Path) -> None:
+        """Have all contexts share the kernels that TensorRT-RTX compiles, starting with those in `path`.
+
+        A file that is missing, broken or of another GPU, driver or version is not an error: kernels are compiled again,
+        which takes seconds. TensorRT compiles none.
+        """
+        if not self._compiles:
+            return
+        self._kernels = self._engine.create_runtime_config().create_runtime_cache()
+        with suppress(OSError):
+            self._kernels.deserialize(path.read_bytes())
+        self._logger.take_problems()  # when it rejects the file
+
+    def keep_kernels(self, path: Path) -> None:
+        """Write the compiled kernels to `path`, if possible."""
+        if self._kernels is None:
+            return
+        content = bytes(self._kernels.serialize() or b"")
+        with suppress(OSError, InputError):
+            if content and not (path.is_file() and path.read_bytes() == content):
+                with replacing(path) as temporary:
+                    temporary.write_bytes(content)
+
+    @property
+    def _compiles(self) -> bool:
+        """Whether it is TensorRT-RTX, which compiles kernels at run time and captures CUDA graphs by itself."""
+        return hasattr(self._trt, "CudaGraphStrategy")
+
+    def _runtime_config(self, graphs: bool) -> Any:  # noqa: ANN401
         config = self._engine.create_runtime_config()
-        config.cuda_graph_strategy = self._trt.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
-        return self._engine.create_execution_context(config)
+        if graphs:
+            config.cuda_graph_strategy = self._trt.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
+        if self._kernels is not None:
+            config.set_runtime_cache(self._kernels)
+        return config
 
     def release(self) -> None:
         """Free the engine, after its contexts."""
+        self._kernels = None
         self._engine = None
         self._runtime = None
 
@@ -107,26 +149,29 @@ class TensorRTEngine:
 
 
 class TensorRTContext:
-    """What runs an engine, on one stream. `has_own_graph` says whether TensorRT-RTX captures a CUDA graph of it.
+    """Runs an engine on one stream. `has_own_graph` says whether TensorRT-RTX captures a CUDA graph of it.
 
-    Nobody else holds on to TensorRT's context: it has no `free`, and must be gone before the engine and CUDA's context.
+    This is the only reference to TensorRT's context: it has no `free`, and must go before the engine and CUDA's
+    context. `config` is the runtime config it was made with, which must live as long.
     """
 
-    def __init__(self, context: Any, has_own_graph: bool, logger: Any) -> None:  # noqa: ANN401
+    def __init__(self, context: Any, config: Any, has_own_graph: bool, logger: Any) -> None:  # noqa: ANN401
         self._context: Any = context
+        self._config: Any = config
         self._logger = logger
         self.has_own_graph = has_own_graph
 
     def bind(self, name: str, address: int) -> None:
-        """Have a tensor at a device address; raise EdgeSegError if TensorRT refuses."""
+        """Bind a tensor to a device address; raise EdgeSegError if TensorRT refuses."""
         if not self._context.set_tensor_address(name, address):
             raise EdgeSegError(f"TensorRT refuses the memory for {name}: {self._logger.take_errors()}")
 
     def enqueue(self, stream: int) -> None:
-        """Put one inference on the stream with this handle; raise EdgeSegError if TensorRT refuses."""
+        """Enqueue one inference on the stream with this handle; raise EdgeSegError if TensorRT refuses."""
         if not self._context.execute_async_v3(stream):
             raise EdgeSegError(f"TensorRT cannot run the engine: {self._logger.take_errors()}")
 
     def release(self) -> None:
         """Free the context."""
         self._context = None
+        self._config = None

@@ -66,7 +66,7 @@ def _make_logger(trt: Any) -> Any:  # noqa: ANN401
     warning = trt.ILogger.Severity.WARNING
 
     class CollectingLogger(trt.ILogger):  # type: ignore[misc] # the library is untyped
-        """Keeps errors for the exception that will tell them, and drops the rest unless there is a stream."""
+        """Keeps errors for the exception that will report them, and drops the rest unless there is a stream."""
 
         def __init__(self) -> None:
             trt.ILogger.__init__(self)

@@ -1,5 +1,6 @@
 """The manifest beside an engine: its origin, and the proof that the file is unchanged."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -22,7 +23,7 @@ class Verification:
     """How the engine's ONNX compares with the float32 model: what it was run on and with, and the figures.
 
     `frames_sha256` is None for generated frames, `miou` and its change where those have no labels of these classes.
-    `enforced` False means that the file was kept whatever came out.
+    `enforced` False means that the file was kept whatever the result.
     """
 
     frames: str
@@ -39,10 +40,9 @@ class EngineManifest:
     """What `NAME.engine.json` holds.
 
     `onnx` is the name of the ONNX file the engine was built from; `calibration_sha256` the hash of the calibration
-    frames' names, None but for INT8; `verification` the proof of the ONNX file; `verified_on` the device that ran the
-    engine, or why none did; `rebuild` the
-    command that makes it again; `calibration_frames` the `frame_id` of each frame that calibrated its INT8; `weights`
-    the SHA-256 of the checkpoint.
+    frames' names, None except for INT8; `verification` the proof of the ONNX file; `verified_on` the device that ran
+    the engine, or why none did; `rebuild` the command that makes it again; `calibration_frames` the `frame_id` of each
+    frame that calibrated its INT8; `weights` the SHA-256 of the checkpoint.
     """
 
     engine_sha256: _Word
@@ -67,16 +67,22 @@ class EngineManifest:
         return TypeAdapter(EngineManifest).dump_json(self, indent=1).decode()
 
 
+def same_release(version: str, other: str) -> bool:
+    """Return whether two versions differ at most in their packaging, as 10.14.1.48 and 10.14.1.48.post1 do."""
+    one, two = (re.match(r"[0-9.]*[0-9]|", each) for each in (version, other))
+    return one is not None and two is not None and one[0] == two[0]
+
+
 def manifest_path(engine: Path) -> Path:
     """Return where the manifest of `engine` is."""
     return engine.with_name(engine.name + ".json")
 
 
 def read_manifest(engine: Path, trust: bool = False) -> EngineManifest:
-    """Return the manifest of `engine` after holding the engine's bytes against it.
+    """Return the manifest of `engine` after comparing the engine's bytes with it.
 
     A plan is executable content. Raises ContractError if the manifest is missing, is not one, or is of other bytes;
-    with `trust`, other bytes are let through. The manifest itself is always needed: it holds the model's spec.
+    with `trust`, other bytes are accepted. The manifest itself is always needed: it holds the model's spec.
     """
     path = manifest_path(engine)
     if not path.is_file():

@@ -1,6 +1,8 @@
-"""Runs engines on the GPU, with TensorRT or TensorRT-RTX and pycuda."""
+"""Runs engines on the GPU, with TensorRT or TensorRT-RTX."""
 
+import os
 import re
+import weakref
 from collections.abc import Generator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,19 +13,21 @@ from segdata.errors import ContractError, EdgeSegError, InputError, MissingDepen
 from segrun.runners.base import Frames, Inferred, Runner
 from segrun.runners.contract import CONFIDENCE, LABELS, batch_of, has_confidence
 from segrun.runners.ring import Ring
-from segrun.runners.tensorrt.device import Device, load_driver
-from segrun.runners.tensorrt.engine import TensorRTEngine
-from segrun.runners.tensorrt.graph import find_bindings
+from segrun.runners.tensorrt.bindings import find_bindings
+from segrun.runners.tensorrt.device import Device
+from segrun.runners.tensorrt.driver import first_device, load_driver
+from segrun.runners.tensorrt.engine import TensorRTEngine, kernels_path
 from segrun.runners.tensorrt.library import TensorRT, collecting_logger, find_tensorrt, load_tensorrt
-from segrun.runners.tensorrt.manifest import EngineManifest, Flavour, read_manifest
+from segrun.runners.tensorrt.manifest import EngineManifest, Flavour, read_manifest, same_release
 from segrun.runners.tensorrt.slot import TensorRTSlot
 
+_ENGINE_CHOICES: dict[Flavour, str] = {"tensorrt": "tensorrt", "tensorrt-rtx": "rtx"}  # as seg-export takes them
 _COMPUTES = {"fp32": "f32", "fp16": "f16", "int8": "int8/f32"}
 
 
 @dataclass(frozen=True)
 class Libraries:
-    """What the runner needs of this machine: TensorRT and its logger, pycuda.driver, cuda.bindings.driver or None."""
+    """The libraries that the runner needs: TensorRT and its logger, CUDA's driver, cuda.bindings.driver or None."""
 
     tensorrt: TensorRT
     logger: Any
@@ -32,7 +36,7 @@ class Libraries:
 
 
 def load_libraries(tensorrt: TensorRT) -> Libraries:
-    """Return `tensorrt` with what else is needed; raise MissingDependencyError without pycuda or an NVIDIA driver."""
+    """Return `tensorrt` with the other libraries; raise MissingDependencyError as `load_driver` does."""
     return Libraries(tensorrt, collecting_logger(tensorrt), load_driver(), find_bindings())
 
 
@@ -40,15 +44,21 @@ class TensorRTRunner(Runner):
     """The runner for .engine files. Any thread may use it, one at a time; the one that opened it closes it.
 
     It holds `depth` frames in flight in `stream`, and all the memory for them, from the start. Between calls its CUDA
-    context is not current, so that several runners can take turns. `cuda_graph` says, in words, what of a frame is one
-    launch: the inference with TensorRT-RTX, which captures by itself; the copies too with TensorRT where cuda-bindings
-    is installed; else nothing.
+    context is not current, so that several runners can take turns. `cuda_graph` says, in words, which part of a frame
+    is one launch: the inference with TensorRT-RTX, which captures by itself; the copies too with TensorRT where
+    cuda-bindings is installed; else nothing.
     """
 
     def __init__(
-        self, path: Path, depth: int = 3, graphs: bool = True, trust: bool = False, libraries: Libraries | None = None
+        self,
+        path: Path,
+        depth: int = 3,
+        graphs: bool = True,
+        trust: bool = False,
+        libraries: Libraries | None = None,
+        gpu: int = 0,
     ) -> None:
-        """Load the engine at `path` after holding it against its manifest, and run it once.
+        """Load the engine at `path` onto GPU number `gpu`, after comparing it with its manifest, and run it once.
 
         `graphs` False makes each call one by one. `trust` loads an engine of other bytes than its manifest says; the
         manifest is needed all the same, for the model's spec. Raises InputError for a depth below 1, ContractError if
@@ -61,7 +71,9 @@ class TensorRTRunner(Runner):
         library = libraries.tensorrt if libraries else _installed(manifest.flavour)
         _check_library(path, manifest, library)
         libraries = libraries or load_libraries(library)
-        self._device = Device(libraries.driver)
+        self._device = Device(libraries.driver, gpu)
+        # A runner that nobody closes frees its GPU when it is collected, or when the program ends.
+        self._unclosed = weakref.finalize(self, _abandon, self._device, os.getpid())
         try:
             _check_capability(path, manifest, self._device)
             self.name = {"tensorrt": "TensorRT", "tensorrt-rtx": "TensorRT-RTX"}[library.flavour]
@@ -74,14 +86,23 @@ class TensorRTRunner(Runner):
             with self._device.active():
                 self._start(path, depth, graphs, libraries)
         except BaseException:
-            with suppress(EdgeSegError):  # the first error is the one to tell
+            with suppress(EdgeSegError):  # the first error is the one to report
                 self._device.close()
             raise
 
     @classmethod
-    def opened(cls, path: Path, *, trust: bool, throughput: bool, arithmetic: str | None) -> "TensorRTRunner":
+    def opened(
+        cls, path: Path, *, trust: bool, throughput: bool, arithmetic: str | None, gpu: int = 0
+    ) -> "TensorRTRunner":
         """Return the runner of an engine, whose arithmetic was settled when it was built."""
-        return cls(path, trust=trust)
+        return cls(path, trust=trust, gpu=gpu)
+
+    @classmethod
+    def platform(cls) -> str:
+        """Return the library with its version, and the first GPU; raise MissingDependencyError if one is missing."""
+        library = find_tensorrt()
+        version = f"{library.flavour} {library.version}" if library else "no TensorRT"
+        return f"{version} on {first_device().name}"
 
     def _start(self, path: Path, depth: int, graphs: bool, libraries: Libraries) -> None:
         engine = TensorRTEngine(libraries.tensorrt, libraries.logger, path.read_bytes(), str(path))
@@ -91,7 +112,10 @@ class TensorRTRunner(Runner):
         self.has_confidence = has_confidence(signature)
         shape = (self.batch, self.spec.height, self.spec.width, 3)
         outputs = [LABELS, *([CONFIDENCE] if self.has_confidence else [])]
+        engine.take_kernels(kernels_path(path))
         slots = [TensorRTSlot(self._device, engine, shape, outputs, graphs, libraries.bindings) for _ in range(depth)]
+        engine.keep_kernels(kernels_path(path))
+        self.in_flight = depth
         self.cuda_graph = "; ".join(sorted({slot.cuda_graph for slot in slots}))
         self._ring = Ring(slots)
 
@@ -106,8 +130,14 @@ class TensorRTRunner(Runner):
         return self._ring.stream(frames)
 
 
+def _abandon(device: Device, process: int) -> None:
+    if os.getpid() == process:  # CUDA does not work in a forked process
+        with suppress(EdgeSegError):
+            device.abandon()
+
+
 def _installed(flavour: Flavour) -> TensorRT:
-    """Return the TensorRT that is asked for, or the other if only that is there: to say so is better than "missing"."""
+    """Return the TensorRT that is asked for, or the other if only that is there: naming it is better than "missing"."""
     try:
         return load_tensorrt(flavour)
     except MissingDependencyError:
@@ -119,26 +149,23 @@ def _installed(flavour: Flavour) -> TensorRT:
 
 def _check_library(path: Path, manifest: EngineManifest, library: TensorRT) -> None:
     built, here = f"{manifest.flavour} {manifest.version}", f"{library.flavour} {library.version}"
-    same = manifest.flavour == library.flavour and _release(manifest.version) == _release(library.version)
+    same = manifest.flavour == library.flavour and same_release(manifest.version, library.version)
     if not same:
+        rebuild = _with_option(manifest.rebuild, "--engine", _ENGINE_CHOICES[library.flavour])
         raise ContractError(
-            f"{path}: built with {built}, but here is {here}; install that, or build it again with: {manifest.rebuild}"
+            f"{path}: built with {built}, but here is {here}; install that, or build it again with: {rebuild}"
         )
 
 
-def _release(version: str) -> str:
-    """Return a version without what says how it was packaged: 10.14.1.48 of 10.14.1.48.post1."""
-    return re.match(r"[0-9.]*[0-9]|", version)[0]  # type: ignore[index] # the empty match is one, too
+def _with_option(command: str, option: str, value: str) -> str:
+    """Return the command that built an engine with what this machine needs in place of what that one was built for."""
+    return re.sub(rf"{option} \S+", f"{option} {value}", command)
 
 
 def _check_capability(path: Path, manifest: EngineManifest, device: Device) -> None:
     if manifest.compute_capability != device.compute_capability:
+        rebuild = _with_option(manifest.rebuild, "--cc", device.compute_capability)
         raise ContractError(
             f"{path}: built for {manifest.target} (compute capability {manifest.compute_capability}), but here is "
-            f"{device.name} ({device.compute_capability}); build it again with: {manifest.rebuild}"
+            f"{device.name} ({device.compute_capability}); build it again with: {rebuild}"
         )
-
-
-def open_artefact(path: Path, *, trust: bool, throughput: bool) -> Runner:
-    """Load an .engine; raise as the class does."""
-    return TensorRTRunner(path, trust=trust)

@@ -1,25 +1,26 @@
-"""One frame in flight on the GPU: its memory on both sides, its stream, its event, its execution context."""
+"""One frame in flight on the GPU: its memory on both sides, its stream, its event, its execution context, its graph."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from segdata.errors import EdgeSegError
+from segdata.text import printable
 from segrun.runners.base import Frames, Inferred
 from segrun.runners.contract import FRAMES
+from segrun.runners.tensorrt.bindings import CudaError, call
 from segrun.runners.tensorrt.device import Device
 from segrun.runners.tensorrt.engine import TensorRTEngine
-from segrun.runners.tensorrt.graph import CudaGraph, GraphError
 
 
 class TensorRTSlot:
-    """A slot of the ring. What it needs is allocated when it is made, never later.
+    """A slot of the ring. Everything is allocated when it is made, nothing later.
 
     Copy in, inference and copy out are on the slot's own stream, one after the other; those of other slots overlap
-    with them. Make it with the device active. `outputs` are the
-    names of the outputs, the labels first. `cuda_graph` says, in words, whether they are one launch, or why not.
+    with them. Make it with the device active. `outputs` are the names of the outputs, the labels first. `cuda_graph`
+    says, in words, whether they are one launch, or why not.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class TensorRTSlot:
     def submit(self, frames: Frames) -> None:
         """Copy `frames` to page-locked memory and start on them; raise EdgeSegError if the device refuses."""
         with self._device.active():
-            if self._busy:  # a failure left it so, and the memory may still be in use
+            if self._busy:  # after a failure, the memory may still be in use
                 self._stream.drain()
             np.copyto(self._host_frames, frames)
             self._start()
@@ -62,7 +63,7 @@ class TensorRTSlot:
         return Inferred(*(host.copy() for host in self._host_outputs))
 
     def drain(self) -> None:
-        """Wait until the device is done with this slot. What it reports now came of an error that is known."""
+        """Wait until the device is done with this slot. Errors that it reports now are known already."""
         with suppress(EdgeSegError), self._device.active():
             self._stream.drain()
             self._busy = False
@@ -105,3 +106,51 @@ class TensorRTSlot:
             return f"none: {error}"
         self._device.on_close(self._graph.release)
         return "copies and inference"
+
+
+class CudaGraph:
+    """The recorded calls of `enqueue`. The memory they use must stay in place."""
+
+    def __init__(self, bindings: Any, stream: int, enqueue: Callable[[], None]) -> None:  # noqa: ANN401
+        """Record `enqueue` on the stream with this handle; raise GraphError, the stream as it was, if that fails.
+
+        Nothing is run. `enqueue` must have run once before: TensorRT sets itself up in the first run.
+        """
+        self._bindings = bindings
+        self._stream = stream
+        # Allocating memory would be recorded wrongly, so it is an error for this thread while recording.
+        mode = bindings.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
+        self._call("cuStreamBeginCapture", stream, mode)
+        try:
+            enqueue()
+        except BaseException as error:
+            with suppress(GraphError):  # a failed capture may have left a graph or none
+                graph = self._call("cuStreamEndCapture", stream)
+                self._call("cuGraphDestroy", graph)
+            if isinstance(error, Exception):
+                raise GraphError(printable(str(error))) from error
+            raise
+        graph = self._call("cuStreamEndCapture", stream)
+        try:
+            self._executable = self._call("cuGraphInstantiate", graph, 0)
+        finally:
+            # Its result does not matter: the executable graph is a copy.
+            bindings.cuGraphDestroy(graph)
+
+    def launch(self) -> None:
+        """Start the recorded calls on the stream; raise GraphError if CUDA refuses."""
+        self._call("cuGraphLaunch", self._executable, self._stream)
+
+    def release(self) -> None:
+        """Free the graph."""
+        self._bindings.cuGraphExecDestroy(self._executable)
+
+    def _call(self, name: str, *arguments: Any) -> Any:  # noqa: ANN401
+        try:
+            return call(self._bindings, name, *arguments)
+        except CudaError as error:
+            raise GraphError(str(error)) from error
+
+
+class GraphError(Exception):
+    """The calls cannot be recorded; they can still be made one by one."""

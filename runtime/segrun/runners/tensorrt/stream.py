@@ -1,4 +1,4 @@
-"""A CUDA stream, and the event that says when what was put on it last is done."""
+"""A CUDA stream, and the event that tells when its latest work is done."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,9 +8,9 @@ import numpy.typing as npt
 
 
 class CudaStream:
-    """What is put here is done in order, and overlaps with what is on other streams.
+    """Work on a stream is done in order, and overlaps with that on other streams.
 
-    Nobody else holds on to pycuda's stream and event: they have no `free`, and must be gone before their context.
+    These are the only references to pycuda's stream and event: they have no `free`, and must go before their context.
     """
 
     def __init__(self, driver: Any, on_close: Callable[[Callable[[], object]], None]) -> None:  # noqa: ANN401
@@ -19,7 +19,7 @@ class CudaStream:
         self._done: Any = None
         on_close(self._release)
         self._stream = driver.Stream()
-        # Waiting sleeps instead of spinning: the processor is for decoding and encoding meanwhile.
+        # Waiting sleeps instead of spinning: the processor is needed for decoding and encoding.
         self._done = driver.Event(driver.event_flags.BLOCKING_SYNC | driver.event_flags.DISABLE_TIMING)
 
     @property
@@ -28,24 +28,27 @@ class CudaStream:
         return int(self._stream.handle)
 
     def copy_in(self, memory: Any, host: npt.NDArray[np.uint8]) -> None:  # noqa: ANN401
-        """Put a copy from page-locked `host` to device memory here. `host` must stay as it is until it is done."""
+        """Enqueue a copy from page-locked `host` to device memory. `host` must stay as it is until it is done."""
         self._driver.memcpy_htod_async(memory, host, self._stream)
 
     def copy_out(self, host: npt.NDArray[np.uint8], memory: Any) -> None:  # noqa: ANN401
-        """Put a copy from device memory to page-locked `host` here."""
+        """Enqueue a copy from device memory to page-locked `host`."""
         self._driver.memcpy_dtoh_async(host, memory, self._stream)
 
     def mark(self) -> None:
-        """Have `wait` wait for all that is here by now."""
+        """Have `wait` wait for everything that is on the stream now."""
         self._done.record(self._stream)
 
     def wait(self) -> None:
-        """Sleep until what was here at the last `mark` is done."""
+        """Sleep until everything before the last `mark` is done."""
         self._done.synchronize()
 
     def drain(self) -> None:
-        """Wait until nothing is left here, marked or not."""
+        """Wait until the stream is empty, marked or not."""
         self._stream.synchronize()
 
     def _release(self) -> None:
+        for each in (self._done, self._stream):
+            if hasattr(each, "free"):  # an error may hold on to it, through a frame of cuda-bindings' driver
+                each.free()
         self._stream = self._done = None

@@ -1,0 +1,1 @@
+"""The formats of other tools that labels are read from and written to."""

@@ -1,0 +1,1 @@
+"""Labels as other tools write them, into regions of images."""

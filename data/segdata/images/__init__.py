@@ -1,0 +1,1 @@
+"""Single images: their size, how they are read from files and resized."""

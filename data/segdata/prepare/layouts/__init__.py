@@ -1,0 +1,1 @@
+"""Recognises labelled images by their folders and files, and judges which of them are labels."""
