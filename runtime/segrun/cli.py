@@ -76,7 +76,7 @@ def _run_all(options: RunOptions, interrupts: Interrupts) -> None:
     from segrun.inputs import run_in_turn, run_side_by_side
     from segrun.runners.open import open_runners
     from segrun.sinks.open import output_names
-    from segrun.sources.open import expand, is_live
+    from segrun.sources.open import expand, is_live, name_of
 
     _check_used(options)
     if options.listed is not None:
@@ -87,7 +87,8 @@ def _run_all(options: RunOptions, interrupts: Interrupts) -> None:
     if not options.inputs:
         raise click.MissingParameter(param_hint="'INPUT...'", param_type="argument")
     options = replace(options, inputs=tuple(expand(options.inputs)))
-    output_names(options, options.inputs[0])  # what is wrong for all of them is said once
+    first = options.inputs[0]
+    output_names(options, first, name_of(first))  # what is wrong for all of them is said once
     live = any(is_live(word) for word in options.inputs)
     several = options.together and len(options.inputs) > 1
     with open_runners(options, throughput=several or not live) as runners:

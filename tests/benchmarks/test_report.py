@@ -128,7 +128,7 @@ def test_a_card_says_its_state() -> None:
         results=(replace(KNOWN, runner="TensorRT", device="NVIDIA H200", gpu_memory_mb=87.6),),
     )
     text = " ".join(" ".join(printed(report)).split())
-    assert text.startswith("NVIDIA H200, 2 cores What")
+    assert text.startswith("NVIDIA H200, 2 cores Runtime and resources")
     assert "driver 570.1; card clock 1980 MHz; card memory clock not told; card temperature 41.0 °C" in text
     assert "card slowed by the power limit" in text
     assert "87.6" in text

@@ -22,6 +22,7 @@ import numpy as np
 
 SOURCE = Path(__file__).with_suffix(".c")
 HEIGHT, WIDTH = 6, 8
+TRIES = 20  # of a wrong runner: delays are random, so what is done too early may happen to be done in time
 
 
 def headers() -> Path | None:
@@ -181,18 +182,23 @@ def main(name: str) -> None:
     # All but what TensorRT alone could notice, and what is slow but not wrong.
     marks: list[pytest.Mark] = vars(wrong.test_each_wrong_runner_is_caught)["pytestmark"]
     (cases,) = (mark for mark in marks if mark.args[0] == ("broken", "said"))
-    for broken, _ in cases.args[1]:
-        patch = pytest.MonkeyPatch()
-        broken(patch)
-        emulated.cuda.emulated_reset()
-        try:
-            caught = found(None)
-        except Exception as error:
-            caught = [type(error).__name__]
-        finally:
-            patch.undo()
+    unnoticed = wrong.keeps_execution_contexts, wrong.allocates_for_each_frame
+    for broken in (each for each, _ in cases.args[1] if each not in unnoticed):
+        caught: list[str] = []
+        for _ in range(TRIES):
+            patch = pytest.MonkeyPatch()
+            broken(patch)
+            emulated.cuda.emulated_reset()
+            try:
+                caught = found(None)
+            except Exception as error:
+                caught = [type(error).__name__]
+            finally:
+                patch.undo()
+            if caught:
+                break
         print(f"# {broken.__name__}: {'; '.join(caught) or 'missed'}", file=sys.stderr)
-        if not caught and broken not in (wrong.keeps_execution_contexts, wrong.allocates_for_each_frame):
+        if not caught:
             print(f"missed: {broken.__name__}")
 
 
