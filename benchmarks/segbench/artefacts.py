@@ -95,11 +95,12 @@ def build(library: TensorRT, model: Path, compute_capability: str, on_progress: 
 
 
 def _has_size(data: Path, size: int) -> bool:
-    folder = sized_folder(data, Size(size, size))
-    if not (folder / DATASET_FILE).is_file():
+    wanted = Size(size, size)
+    try:
+        folder = sized_folder(data, wanted)
+    except InputError:  # it has others
         return False
-    facts = Dataset(folder).facts
-    return (facts.height, facts.width) == (size, size)
+    return (folder / DATASET_FILE).is_file() and Dataset(folder).facts.size == wanted
 
 
 def _meant(path: Path, all_precisions: bool) -> Iterator[Path]:

@@ -44,6 +44,8 @@ def first_problem(error: "ValidationError", whole: str = "the file") -> str:
     `whole` is named where the problem is not in one field.
     """
     first = error.errors(include_url=False, include_input=False)[0]
+    if first["type"] == "json_invalid":
+        return f"not JSON ({short(first['ctx']['error'])})"
     where = ".".join(str(part) for part in first["loc"]) or whole
     return f"{short(where)}: {short(first['msg'])}"
 

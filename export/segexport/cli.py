@@ -1,7 +1,8 @@
 """seg-export: checkpoint -> proved ONNX files and TensorRT engines; seg-export inspect: what a file is."""
 
 import math
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,10 @@ from rich.table import Table
 from segdata.command_line.command import Command, dispatch
 from segdata.command_line.option import with_options
 from segdata.command_line.progress import progress_bar
+from segdata.command_line.unused import refuse_unused
 from segdata.shipped import model_files
 from segdata.spec import Precision
-from segexport.options import ExportOptions
+from segexport.options import EngineOptions, ExportOptions
 from segexport.wrap.options import WrapOptions
 
 if TYPE_CHECKING:  # importing it takes seconds, which --help does not need
@@ -45,6 +47,7 @@ def export_command(options: ExportOptions, fp32: bool, fp16: bool, int8: bool, a
     builds engines without a GPU. seg-export inspect FILE says what a file is.
     """
     from segexport.export import export
+    from segexport.source import with_named_precision
 
     asked: dict[Precision, bool] = {
         "fp32": fp32 or all_precisions,
@@ -52,10 +55,24 @@ def export_command(options: ExportOptions, fp32: bool, fp16: bool, int8: bool, a
         "int8": int8 or all_precisions,
     }
     precisions = tuple(precision for precision, wanted in asked.items() if wanted)
-    options = replace(options, precisions=precisions)
+    options = with_named_precision(replace(options, precisions=precisions))
+    refuse_unused(_idle(options))
     with progress_bar("Exporting", "steps") as bar:
         report = export(options, bar)
     _tell(report)
+
+
+def _idle(options: ExportOptions) -> Iterator[tuple[str, str]]:
+    """Yield the options that have nothing to do, with what they need and how to ask for it."""
+    if options.precisions and "int8" not in options.precisions:
+        for name in ("calibration_frames", "calibration_method", "max_drop", "keep_float"):
+            yield name, "INT8; add --int8, or leave it out"
+    if options.calibration is None:
+        for name in ("calibration_frames", "calibration_method", "seed"):
+            yield name, "frames to calibrate on; add --calibration DATASET, or leave it out"
+    if options.engine == "none":
+        for field in fields(EngineOptions):
+            yield field.name, "an engine; leave out --engine none, or this"
 
 
 def _tell(report: "ExportReport") -> None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -11,7 +11,7 @@ import click
 from segdata.command_line.command import Command
 from segdata.command_line.interrupt import Interrupts
 from segdata.command_line.option import with_options
-from segdata.errors import InputError
+from segdata.command_line.unused import refuse_unused
 from segrun.options import SERVED_AT, RunOptions
 
 _ADDRESS = re.compile(r"[^/\\]*:[0-9]+|[0-9]{3,5}")  # HOST:PORT, or a port, which no webcam's number is
@@ -78,7 +78,7 @@ def _run_all(options: RunOptions, interrupts: Interrupts) -> None:
     from segrun.sinks.open import output_names
     from segrun.sources.open import expand, is_live, name_of
 
-    _check_used(options)
+    refuse_unused(_idle(options))
     if options.listed is not None:
         from segrun.fleet.command import run_listed
 
@@ -98,18 +98,8 @@ def _run_all(options: RunOptions, interrupts: Interrupts) -> None:
             run_in_turn(options, runners[0], interrupts)
 
 
-def _check_used(options: RunOptions) -> None:
-    """Raise InputError for the first option that was given and would change nothing, and say what it needs."""
-    defaults = {field.name: field.default for field in fields(options)}
-    for name, need in _idle(options):
-        value = getattr(options, name)
-        if value != defaults[name]:
-            shown = "" if value is True or name == "token" else f" {value}"
-            raise InputError(f"got --{name.replace('_', '-')}{shown} without {need}")
-
-
 def _idle(options: RunOptions) -> Iterator[tuple[str, str]]:
-    """Yield the fields that have nothing to do, with what they need and how to ask for it."""
+    """Yield the options that have nothing to do, with what they need and how to ask for it."""
     from segrun.sinks.open import holds_masks
     from segrun.sources import pipe
     from segrun.sources.open import kind_of

@@ -17,6 +17,7 @@ from rich.table import Table
 from segdata.command_line.command import Command, typed
 from segdata.command_line.option import with_options
 from segdata.command_line.progress import progress_bar
+from segdata.command_line.unused import refuse_unused
 from segdata.errors import InputError
 from segdata.shipped import checkpoint_file
 from segtrain.options import TrainOptions
@@ -56,10 +57,9 @@ def main(options: TrainOptions, recipe: str | None) -> None:
 
     context = click.get_current_context()
     given = [name for name in vars(options) if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
-    for name in given:
-        needed = _NEEDS.get(name)
-        if needed is not None and getattr(options, needed) is None and recipe is None:
-            raise InputError(f"got --{name.replace('_', '-')} without --{needed}; add --{needed}, or leave it out")
+    if recipe is None:
+        missing = {name: needed for name, needed in _NEEDS.items() if getattr(options, needed) is None}
+        refuse_unused((name, f"--{needed}; add --{needed}, or leave it out") for name, needed in missing.items())
     if options.minutes is not None and "epochs" in given:
         click.echo(f"Warning: --minutes {options.minutes:g} decides how long; --epochs is not used", err=True)
     again = "the same command" if "LOCAL_RANK" in os.environ else typed()  # not what torchrun was called with

@@ -165,14 +165,21 @@ def _sizes_in(folder: Path) -> list[str]:
 
 
 def sized_folder(folder: Path, size: Size) -> Path:
-    """Return the dataset of one size where several were prepared together in `folder`, else `folder` itself."""
+    """Return the dataset of one size where several were prepared together in `folder`, else `folder` itself.
+
+    Raises InputError if several were and none has this size.
+    """
     own = folder / str(size)
-    return own if (own / DATASET_FILE).is_file() else folder
+    if (own / DATASET_FILE).is_file():
+        return own
+    if not (folder / DATASET_FILE).is_file() and (sizes := _sizes_in(folder)):
+        raise InputError(f"got size {size}, but {folder} has the sizes {', '.join(sizes)}; prepare that size, too")
+    return folder
 
 
 def dataset_for(folder: Path, spec: ModelSpec) -> Dataset:
     """Open the dataset in `folder`; where several sizes were prepared there together, the one of the model's size.
 
-    Raises InputError if there is none.
+    Raises InputError if there is none of that size.
     """
     return Dataset(sized_folder(folder, spec.size))
