@@ -49,6 +49,7 @@ def machine_facts(report: BenchReport) -> list[tuple[str, str]]:
         ("measured", report.created),
         ("processor", machine.processor),
         ("usable cores", str(machine.cores)),
+        ("instructions", ", ".join(machine.instructions) or None),
         ("processor clock", _with_unit(machine.clock_mhz, "MHz")),
         ("clock governor", machine.governor),
         ("processor temperature", _with_unit(machine.temperature, "°C")),

@@ -44,6 +44,7 @@ class Machine:
 
     `clock_mhz`, `governor` and `temperature` (degrees Celsius) are the processor's, `card` the first NVIDIA card's;
     None where the machine does not say. `load` is how many processes wanted to run in the minute before.
+    `instructions` are those that decide how fast a network runs, such as AVX2: processors of one name may differ.
     """
 
     processor: str
@@ -56,6 +57,7 @@ class Machine:
     temperature: float | None = None
     load: float | None = None
     card: Card | None = None
+    instructions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -47,6 +47,21 @@ def test_clock_governor_temperature_and_load_are_the_kernels(tmp_path: Path, mon
     assert (machine.load, machine.card) == (1.25, None)
 
 
+@pytest.mark.parametrize(
+    ("flags", "names"),
+    [
+        ("fpu avx2 avx512f avx512_vnni", ("AVX2", "AVX-512", "AVX-512 VNNI")),
+        ("fp asimddp i8mm", ("dot products", "I8MM")),
+    ],
+)
+def test_processors_of_one_name_differ_by_their_instructions(
+    monkeypatch: pytest.MonkeyPatch, flags: str, names: tuple[str, ...]
+) -> None:
+    key = "flags" if "fpu" in flags else "Features"  # as Linux has it for x86, and for ARM
+    monkeypatch.setattr(segbench.measure.machine, "_of_cpuinfo", {key: flags}.get)
+    assert this_machine().instructions == names
+
+
 def test_a_machine_that_does_not_tell_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(segbench.measure.machine, "_CPU", tmp_path)
     monkeypatch.setattr(segbench.measure.machine, "_THERMAL", tmp_path)
@@ -55,5 +70,6 @@ def test_a_machine_that_does_not_tell_has_none(tmp_path: Path, monkeypatch: pyte
     monkeypatch.delattr(os, "sched_getaffinity")
     machine = this_machine()
     assert (machine.clock_mhz, machine.governor, machine.temperature, machine.load) == (None, None, None, None)
+    assert machine.instructions == ()
     assert machine.processor
     assert machine.cores == os.cpu_count()

@@ -200,9 +200,11 @@ def test_paths_below_the_root_of_a_list_a_folder_and_a_pattern(clips: Path, tmp_
     assert sorted(video.below for video in find_videos(str(clips)).videos) == sorted([*names, "day1/broken"])
     assert sorted(video.below for video in find_videos(f"{clips}/*/[0-9].mp4").videos) == sorted(names)
     listed = tmp_path / "list.txt"
-    listed.write_text(f"\ufeff# two of them\n\n{clips}/day0/0.mp4\n{clips}/day1/1.mp4\n", encoding="utf-8")
-    found = find_videos(str(listed))
-    assert (found.root, [video.below for video in found.videos]) == (clips, ["day0/0", "day1/1"])
+    for encoding in ("utf-8", "utf-16-le", "utf-16-be"):  # with a mark, as editors and PowerShell write it
+        text = f"\ufeff# two of them\n\n{clips}/day0/0.mp4\r\n{clips}/day1/1.mp4\n"
+        listed.write_bytes(text.encode(encoding))
+        found = find_videos(str(listed))
+        assert (found.root, [video.below for video in found.videos]) == (clips, ["day0/0", "day1/1"])
 
 
 def test_a_list_in_another_folder_leads_no_result_out_of_its_own(clips: Path, tmp_path: Path) -> None:

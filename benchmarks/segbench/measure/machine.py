@@ -13,6 +13,12 @@ _LIBRARIES = (
 )  # fmt: skip
 _CPU = Path("/sys/devices/system/cpu/cpu0/cpufreq")
 _THERMAL = Path("/sys/class/thermal")
+_INSTRUCTIONS = {
+    "avx2": "AVX2", "avx_vnni": "AVX-VNNI", "avx512f": "AVX-512", "avx512_vnni": "AVX-512 VNNI",
+    "avx512_bf16": "AVX-512 BF16", "avx512_fp16": "AVX-512 FP16", "amx_int8": "AMX INT8", "amx_bf16": "AMX BF16",
+    "asimddp": "dot products", "asimdhp": "FP16", "i8mm": "I8MM", "bf16": "BF16", "sve": "SVE",
+}  # fmt: skip
+"""Linux' names in /proc/cpuinfo of the instructions that networks run fast with, of x86 and ARM, and the usual ones."""
 
 
 def this_machine(card: Card | None = None) -> Machine:
@@ -28,11 +34,17 @@ def this_machine(card: Card | None = None) -> Machine:
         temperature=_temperature(),
         load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         card=card,
+        instructions=_instructions(),
     )
 
 
 def _processor() -> str:
     return _of_cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def _instructions() -> tuple[str, ...]:
+    flags = (_of_cpuinfo("flags") or _of_cpuinfo("Features") or "").split()
+    return tuple(name for flag, name in _INSTRUCTIONS.items() if flag in flags)
 
 
 def _clock_mhz() -> float | None:

@@ -1,5 +1,6 @@
 """The videos of a list, a folder or a pattern, each with its path below their common root."""
 
+import codecs
 import glob
 import os
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ from pathlib import Path
 from segdata.errors import InputError
 from segrun.sources.image import natural_order
 from segrun.sources.video_file import SUFFIXES
+
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # how PowerShell's `dir > list.txt` begins
 
 ROOT = "# root: "
 """The first line of a list may name the root that `{path}` is relative to."""
@@ -67,7 +70,9 @@ def _below(folder: Path) -> list[Path]:
 
 def _listed(file: Path) -> tuple[Path, list[Path]]:
     try:
-        lines = file.read_text(encoding="utf-8-sig").split("\n")  # splitlines would also part names at U+2028
+        content = file.read_bytes()
+        encoding = "utf-16" if content.startswith(_UTF_16) else "utf-8-sig"
+        lines = content.decode(encoding).split("\n")  # splitlines would also part names at U+2028
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: cannot be read as a list ({error}); need a text file with a path a line") from None
     paths = [file.parent / line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
