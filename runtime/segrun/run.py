@@ -1,8 +1,10 @@
 """Runs one input from end to end."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from fractions import Fraction
 
 from segdata.command_line.interrupt import Interrupts
 from segdata.command_line.progress import SILENT, Progress
@@ -18,6 +20,7 @@ from segrun.refinement import Refinement
 from segrun.runners.base import Runner
 from segrun.sinks.base import Items, Sink
 from segrun.sinks.open import discard, open_sinks, output_names
+from segrun.sources.base import Source
 from segrun.sources.excerpt import excerpt
 from segrun.sources.open import open_source
 
@@ -68,7 +71,7 @@ def run(
                         sink.follow(pipeline.counters)
                     for address in filter(None, (sink.address for sink in sinks)):
                         on_address(address)
-                    progress.start(None if plays else _expected(source.expected_frames, options))
+                    progress.start(None if plays else _expected(source, options))
                 except BaseException:
                     discard(sinks)
                     raise
@@ -119,8 +122,12 @@ def _finished(pipeline: Pipeline, progress: Progress) -> RunReport:
         raise type(error)(f"{error}; {kept} has the {report.frames_shown} frames before that") from error
 
 
-def _expected(frames: int | None, options: RunOptions) -> int | None:
-    """Return how many frames an excerpt of a source has, None if that is unknown."""
-    if frames is None or options.start or options.duration is not None:
+def _expected(source: Source, options: RunOptions) -> int | None:
+    """Return how many frames an excerpt of a source has, at a steady rate; None if the source does not say."""
+    frames = source.expected_frames
+    if frames is None:
         return None
-    return -(-frames // options.every)
+    frames -= math.ceil(Fraction(str(options.start)) * source.rate)
+    if options.duration is not None:
+        frames = min(frames, math.ceil(Fraction(str(options.duration)) * source.rate))
+    return math.ceil(max(0, frames) / options.every)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from helpers.progress import Told
 from helpers.pyav import shown
 from helpers.seeing_runner import SkyAndPerson
 from segdata.errors import InputError
@@ -302,3 +303,16 @@ def test_broken_files_are_refused(real_data: Path, tmp_path: Path, refused: Refu
     with refused(said):
         segment(real_data / "video" / "odd" / name, SkyAndPerson(), tmp_path / "out.mp4")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("start", "duration", "every"),
+    [(0, None, 1), (0, None, 5), (0.28, None, 1), (0.28, 0.1, 1), (0.04, 0.36, 4), (0, 60, 1)],
+)
+def test_the_bar_counts_the_frames_of_an_excerpt(
+    street_video: Path, start: float, duration: float | None, every: int
+) -> None:
+    options = RunOptions(inputs=(str(street_video),), outputs=("none",), start=start, duration=duration, every=every)
+    told = Told()
+    report = run(options, SkyAndPerson(), told)
+    assert told.totals == [len(told.notes)] == [report.frames_read]
