@@ -6,10 +6,11 @@ from pathlib import Path
 
 from segdata.errors import InputError
 from segdata.formats.reading.base import Annotated, AnnotatedImage, ClassFound, Region
+from segdata.formats.reading.column_runs import ColumnRuns, Polygons
 from segdata.formats.reading.images import Images, frame_name
 from segdata.formats.reading.json_file import Object, items
 from segdata.formats.reading.run_lengths import checked
-from segdata.formats.reading.shapes import ColumnRuns, Polygons, Shape, points_of
+from segdata.formats.reading.shapes import Shape, points_of
 from segdata.formats.reading.values import colour_of, name_of, number_of, size_of, split_of
 
 LAYOUT = "COCO"

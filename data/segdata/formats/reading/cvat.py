@@ -9,10 +9,11 @@ from xml.etree.ElementTree import ParseError, XMLParser
 
 from segdata.errors import InputError
 from segdata.formats.reading.base import Annotated, AnnotatedImage, ClassFound, Region
+from segdata.formats.reading.column_runs import Polygons
 from segdata.formats.reading.images import Images, frame_name
 from segdata.formats.reading.json_file import LARGEST
 from segdata.formats.reading.run_lengths import checked
-from segdata.formats.reading.shapes import Polygons, RowRuns, Shape, ellipse, points_of, turned
+from segdata.formats.reading.shapes import RowRuns, Shape, ellipse, points_of, turned
 from segdata.formats.reading.values import (
     LARGEST_IMAGE,
     SPLIT_NAMES,

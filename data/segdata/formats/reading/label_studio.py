@@ -8,9 +8,10 @@ import numpy as np
 
 from segdata.errors import InputError
 from segdata.formats.reading.base import Annotated, AnnotatedImage, ClassFound, Region
+from segdata.formats.reading.column_runs import Polygons
 from segdata.formats.reading.images import Images, frame_name
 from segdata.formats.reading.json_file import Object, items
-from segdata.formats.reading.shapes import Brush, Points, Polygons, Shape, ellipse, finite, points_of, turned
+from segdata.formats.reading.shapes import Brush, Points, Shape, ellipse, finite, points_of, turned
 from segdata.formats.reading.values import LARGEST_IMAGE, finite_of, name_of, number_of, split_of, told_of
 from segdata.images.image_file import IMAGE_SUFFIXES
 

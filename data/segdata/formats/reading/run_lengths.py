@@ -1,5 +1,8 @@
 """Run lengths, as COCO, CVAT and Label Studio write them, back into counts and masks."""
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,14 +16,15 @@ _LETTERS_A_COUNT = 7  # of five bits: more than the pixels of any image take
 _LARGEST_BRUSH = 1 << 28  # bytes, four a pixel: 67 million pixels, as of images
 
 
-def counts_of_code(code: str) -> Counts:
-    """Return the counts of COCO's compressed code (rleFrString of its maskApi.c); raise InputError if it is not such.
+def counts_of_codes(codes: Sequence[bytes]) -> list[Counts]:
+    """Return the counts of each of one or more of COCO's compressed codes (rleFrString of its maskApi.c).
 
     A letter has five bits, the lowest first, and a sixth where more follow; from the fourth count on each is the
-    difference to the last but one.
+    difference to the last but one. Raises InputError if one is not such a code.
     """
-    letters = np.frombuffer(code.encode("latin-1", "replace"), np.uint8) - np.uint8(48)  # what is below 48 wraps around
-    if not letters.size or letters.max() > 63 or letters[-1] >= _MORE:
+    letters = np.frombuffer(b"".join(codes), np.uint8) - np.uint8(48)  # what is below 48 wraps around
+    ends = np.cumsum([len(code) for code in codes])
+    if not all(codes) or letters.max() > 63 or (letters[ends - 1] >= _MORE).any():
         raise InputError("its RLE is not COCO's code")
     last = np.flatnonzero(letters < _MORE)
     first = np.append(0, last[:-1] + 1)
@@ -30,9 +34,11 @@ def counts_of_code(code: str) -> Counts:
     shift = 5 * (np.arange(letters.size) - np.repeat(first, lengths))
     counts = np.add.reduceat((letters & np.uint8(0x1F)) << shift, first)
     counts -= (letters[last] >> 4).astype(np.int64) << 5 * lengths  # the sign
-    for own in (counts[1::2], counts[2::2]):
-        np.cumsum(own, out=own)
-    return np.asarray(counts, np.int64)
+    of_each = [counts[begin:end] for begin, end in pairwise([0, *np.searchsorted(last, ends).tolist()])]
+    for one in of_each:
+        for own in (one[1::2], one[2::2]):
+            np.add.accumulate(own, out=own)
+    return of_each
 
 
 def checked(counts: object, pixels: int) -> Counts:

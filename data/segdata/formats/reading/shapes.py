@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from segdata.errors import InputError
-from segdata.formats.reading.run_lengths import Counts, brush_alpha, checked, counts_of_code, inside
+from segdata.formats.reading.run_lengths import Counts, brush_alpha, inside
 from segdata.images.image_file import decode_image
 
 _CORNERS = 90  # of an ellipse
@@ -70,43 +70,14 @@ def turned(points: Points, about: tuple[float, float], degrees: float) -> Points
 def finite(points: Points) -> Points:
     """Return `points`; raise InputError if one is not finite, or their outline is too long to draw."""
     farthest = np.abs(points).max(initial=0)
+    if farthest < _LONGEST_OUTLINE / (4 * len(points) + 1):  # as nearly always: no side is longer than 4 times that
+        return points
     if not np.isfinite(farthest):
         raise InputError("a polygon with a corner that is not finite")
     outline = np.abs(points[1:] - points[:-1]).sum() + np.abs(points[-1:] - points[:1]).sum()
     if max(farthest, outline) > _LONGEST_OUTLINE:
         raise InputError(f"a polygon with an outline longer than {_LONGEST_OUTLINE:.0e} pixels")
     return points
-
-
-@dataclass(frozen=True)
-class Polygons:
-    """The polygons of one region, filled as pycocotools does; the insides of all of them belong to it."""
-
-    parts: tuple[Points, ...]
-
-    def mask(self, height: int, width: int) -> Mask:
-        """Return the pixels; raise ImportError without pycocotools."""
-        from pycocotools import mask as coco_mask
-
-        codes = coco_mask.frPyObjects([part.ravel().tolist() for part in self.parts], height, width)
-        code = coco_mask.merge(codes) if len(codes) > 1 else codes[0]
-        return _by_columns(counts_of_code(code["counts"].decode()), height)
-
-
-@dataclass(frozen=True)
-class ColumnRuns:
-    """COCO's RLE: counts column by column, or their code, of an image of `height` x `width`."""
-
-    counts: str | Counts
-    height: int
-    width: int
-
-    def mask(self, height: int, width: int) -> Mask:
-        """Return the pixels."""
-        if (height, width) != (self.height, self.width):
-            raise InputError(f"its RLE is {self.width}x{self.height}, the image {width}x{height}; need one size")
-        counts = counts_of_code(self.counts) if isinstance(self.counts, str) else self.counts
-        return _by_columns(checked(counts, height * width), height)
 
 
 @dataclass(frozen=True)
@@ -162,9 +133,12 @@ class RelativePolygon:
     def mask(self, height: int, width: int) -> Mask:
         """Return the pixels."""
         corners = finite(self.points * (width, height)).astype(np.int32)
-        filled = np.zeros((height, width), np.uint8)
-        cv2.fillPoly(filled, [corners], (1,))
-        return Mask(filled.astype(np.bool_))
+        left, top = (max(side, 0) for side in corners.min(axis=0).tolist())
+        right, bottom = np.minimum(corners.max(axis=0) + 1, (width, height)).tolist()
+        filled = np.zeros((max(bottom - top, 0), max(right - left, 0)), np.uint8)
+        if filled.size:
+            cv2.fillPoly(filled, [corners], (1,), offset=(-left, -top))
+        return Mask(filled.astype(np.bool_), top, left)
 
 
 @dataclass(frozen=True)
@@ -195,18 +169,6 @@ class DrawnShape:
         else:
             draw.polygon(points, outline=1, fill=1)
         return Mask(np.asarray(image, np.bool_))
-
-
-def _by_columns(counts: Counts, height: int) -> Mask:
-    """Return the mask of counts that go column by column, no wider than the region."""
-    runs = len(counts) // 2 * 2  # the last of which is in the region
-    if not runs:
-        return Mask(np.zeros((0, 0), np.bool_))
-    begin, end = int(counts[0]), int(counts[:runs].sum())
-    first, last = begin // height, -(-end // height)
-    part = np.append(counts[:runs], last * height - end)
-    part[0] = begin - first * height
-    return Mask(inside(part).reshape(last - first, height).T, 0, first)
 
 
 def _cut(pixels: npt.NDArray[np.bool_], top: int, left: int, height: int, width: int) -> Mask:

@@ -27,6 +27,8 @@ _HEXADECIMAL = re.compile(r"#([0-9A-Fa-f]{2})([0-9A-Fa-f]{2})([0-9A-Fa-f]{2})")
 def number_of(item: Any, key: str, file: Path) -> int:  # noqa: ANN401 - any JSON
     """Return a whole number of a JSON object."""
     value = item.get(key) if isinstance(item, dict) else None
+    if type(value) is int:
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise InputError(f"{file}: {key} is {value!r:.40}, need a whole number")
     try:

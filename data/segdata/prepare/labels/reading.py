@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segdata.errors import InputError
+from segdata.formats.reading.column_runs import masks
 from segdata.formats.reading.parquet import Stored
 from segdata.images.image_file import is_lossy
 from segdata.labels import LabelMap, LabelSpace
@@ -51,14 +52,15 @@ def _painted(drawing: Drawing, height: int, width: int) -> LabelMap:
         said = f"{annotated.size[1]}x{annotated.size[0]}" if annotated.size else ""
         raise InputError(f"{annotated.image} is {width}x{height} but {annotated.file} says {said}; need one size")
     labels = np.full((height, width), drawing.background, np.uint8, order="F")  # COCO's masks go column by column
+    found = masks((region.shape for region in annotated.regions), height, width)
     for region, class_id in zip(annotated.regions, drawing.class_ids, strict=True):
         try:
-            mask = region.shape.mask(height, width)
+            mask = next(found)
         except InputError as error:
             raise InputError(f"{annotated.file}: {annotated.image.name}, a {region.of.name}: {error}") from None
         rows, columns = mask.pixels.shape
         box = labels[mask.top : mask.top + rows, mask.left : mask.left + columns]
-        np.copyto(box, np.uint8(class_id), where=mask.pixels)
+        box[mask.pixels] = class_id
     return np.ascontiguousarray(labels)
 
 
