@@ -28,7 +28,7 @@ def test_the_json_has_every_figure_and_null_for_none(report: BenchReport, tmp_pa
     written = json.loads(path.read_text(), parse_constant=refuse)
     assert written["schema"] == 1
     assert written["results"] == json.loads(json.dumps([asdict(result) for result in report.results]))
-    assert written["machine"] == asdict(report.machine)
+    assert written["machine"] == json.loads(json.dumps(asdict(report.machine)))
     assert (written["video"], written["dataset"]) == (report.video, report.dataset)
     classes = written["results"][0]["accuracy"]["class_iou"]
     assert len(classes) == 29

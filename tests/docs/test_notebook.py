@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from helpers.children import without_coverage
 from helpers.docs_pages import DOCS, ROOT
 
 NOTEBOOK = DOCS / "notebooks" / "first-steps.ipynb"
@@ -18,7 +17,7 @@ def test_it_runs_from_the_first_cell_to_the_last(tmp_path: Path) -> None:
     nbformat = pytest.importorskip("nbformat")
     pytest.importorskip("ipykernel")
     places = [str(Path(sys.executable).parent), os.environ["PATH"]]
-    environment = without_coverage() | {
+    environment = os.environ | {
         "PATH": os.pathsep.join(places),
         "OMP_NUM_THREADS": "1",
         "IPYTHONDIR": str(tmp_path),

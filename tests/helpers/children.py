@@ -1,19 +1,10 @@
 """Starts processes for tests; none outlives its test, whatever happens."""
 
-import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-
-
-def without_coverage() -> dict[str, str]:
-    """Return the environment for processes that run nothing of ours, or only what other tests run.
-
-    Counting their lines takes each of them a third of a second, and more where they import much.
-    """
-    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
 
 
 @contextmanager

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import cv2
 
-from helpers.children import without_coverage
 from helpers.commands import run_command
 from helpers.docs_pages import ROOT
 from helpers.foreign_networks import Form, write_network
@@ -91,7 +90,7 @@ class Desk:
             return done.stdout
         places = [str(self.folder / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
         # One thread for PyTorch: where other work has the cores, more wait for each other.
-        environment = without_coverage() | {"PATH": os.pathsep.join(places), "COLUMNS": "100", "OMP_NUM_THREADS": "1"}
+        environment = os.environ | {"PATH": os.pathsep.join(places), "COLUMNS": "100", "OMP_NUM_THREADS": "1"}
         done = subprocess.run(
             ["sh", "-c", line], cwd=self.folder, env=environment, capture_output=True, text=True, check=False
         )

@@ -1,5 +1,6 @@
 """Reads the README and the pages under docs/: their blocks, the commands in them, and the output they quote."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -7,8 +8,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-from helpers.children import without_coverage
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -23,7 +22,7 @@ LEFT_OUT = "..."  # in what a command prints: lines stand there that the page le
 def build_site(folder: Path, root: Path = ROOT) -> "subprocess.CompletedProcess[str]":
     """Build the site of the repository at `root` strictly, into `folder`."""
     build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
-    environment = without_coverage() | {"NO_MKDOCS_2_WARNING": "1"}
+    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
     return subprocess.run(build, cwd=root, env=environment, capture_output=True, text=True, check=False)
 
 

@@ -1,5 +1,6 @@
 """Helpers for tests of the built package: a copy of the tree, its wheel, and clean environments with it."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -12,8 +13,6 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-
-from helpers.children import without_coverage
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = {
@@ -37,7 +36,7 @@ def copy_tree(target: Path) -> None:
 def build_wheel(source: Path, target: Path) -> Path:
     """Build the wheel of a copy of the tree."""
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(target), str(source)]
-    result = subprocess.run(build, env=without_coverage(), capture_output=True, text=True, check=False)
+    result = subprocess.run(build, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     return next(target.glob("*.whl"))
 
@@ -72,7 +71,7 @@ class Installed:
 
 def clean_variables() -> dict[str, str]:
     """Return the variables of this process without Python's own."""
-    kept = {name: value for name, value in without_coverage().items() if not name.startswith("PYTHON")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     return kept | {"COLUMNS": "200", "OMP_NUM_THREADS": "1"}
 
 

@@ -20,7 +20,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.children import child, without_coverage
+from helpers.children import child
 from helpers.commands import run_command
 from helpers.receipts import receipts_of, tree
 from helpers.small_media import every, write_numbered
@@ -119,7 +119,7 @@ def test_a_video_that_changed_and_a_result_that_is_gone_are_done_again(
 def test_killed_again_and_again_it_ends_as_if_undisturbed(artefacts: "Artefacts") -> None:
     """Three shares at a time, killed with -9 at random moments: results and receipts are the same."""
     words: list[str | Path] = [sys.executable, KILLS, artefacts.onnx["fp32"], "--videos", "8", "--kills", "3"]
-    done = subprocess.run(words, env=without_coverage(), capture_output=True, text=True, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "7 done, 1 failed, 1 named, exit code 7\n" in done.stdout
     assert ", 0 of them differ from the undisturbed run; 0 hidden folders left\n" in done.stdout

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from helpers.children import child, without_coverage
+from helpers.children import child
 from helpers.commands import run_command
 from helpers.receipts import receipts_of, tree
 from helpers.small_media import every, write_numbered
@@ -126,7 +126,7 @@ def test_a_node_and_an_actor_are_lost_and_all_is_as_if_undisturbed(artefacts: "A
         "0.3",
         "--ray",
     ]
-    ran = subprocess.run(words, env=without_coverage(), capture_output=True, text=True, check=False)
+    ran = subprocess.run(words, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.startswith("the second node is killed\n")
     assert "11 done, 1 failed, 1 named, exit code 7\n" in ran.stdout

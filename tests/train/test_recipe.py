@@ -49,39 +49,53 @@ def times(folder: Path) -> dict[str, int]:
     return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_recipe_does_each_step_once(recipe: Path, dataset: Dataset, tmp_path: Path) -> None:
-    done = follow(recipe, dataset.folder, tmp_path / "run")
+@pytest.fixture(scope="module")
+def followed(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a recipe that was followed to its end."""
+    folder = tmp_path_factory.mktemp("recipe")
+    (folder / "two.toml").write_text(TWO_STEPS)
+    done = follow(folder / "two.toml", dataset.folder, folder / "run")
     assert done.exit_code == 0, done.output
-    assert done.stdout.splitlines()[-1] == str(tmp_path / "run/second/best.safetensors")
-    before = times(tmp_path / "run")
+    assert done.stdout.splitlines()[-1] == str(folder / "run/second/best.safetensors")
+    return folder / "run"
+
+
+@pytest.fixture
+def copied(followed: Path, tmp_path: Path) -> Path:
+    """A copy of it, `run` in the test's folder."""
+    return Path(shutil.copytree(followed, tmp_path / "run"))
+
+
+def test_a_recipe_does_each_step_once(recipe: Path, dataset: Dataset, copied: Path) -> None:
+    before = times(copied)
     assert {"first/best.safetensors", "second/best.safetensors"} <= set(before)
-    assert follow(recipe, dataset.folder, tmp_path / "run").exit_code == 0
-    assert times(tmp_path / "run") == before
+    assert follow(recipe, dataset.folder, copied).exit_code == 0
+    assert times(copied) == before
 
 
-def test_a_recipe_goes_on_with_the_step_that_is_not_done(recipe: Path, dataset: Dataset, tmp_path: Path) -> None:
-    assert follow(recipe, dataset.folder, tmp_path / "run").exit_code == 0
-    whole = (tmp_path / "run/second/best.safetensors").read_bytes()
-    before = times(tmp_path / "run/first")
-    shutil.rmtree(tmp_path / "run/second")
-    assert follow(recipe, dataset.folder, tmp_path / "run").exit_code == 0
-    assert times(tmp_path / "run/first") == before
-    assert (tmp_path / "run/second/best.safetensors").read_bytes() == whole
+def test_a_recipe_goes_on_with_the_step_that_is_not_done(recipe: Path, dataset: Dataset, copied: Path) -> None:
+    whole = (copied / "second/best.safetensors").read_bytes()
+    before = times(copied / "first")
+    shutil.rmtree(copied / "second")
+    assert follow(recipe, dataset.folder, copied).exit_code == 0
+    assert times(copied / "first") == before
+    assert (copied / "second/best.safetensors").read_bytes() == whole
 
 
-def test_a_recipe_begun_on_another_dataset_is_refused(recipe: Path, dataset: Dataset, tmp_path: Path) -> None:
-    assert follow(recipe, dataset.folder, tmp_path / "run").exit_code == 0
-    before = times(tmp_path / "run")
+def test_a_recipe_begun_on_another_dataset_is_refused(
+    recipe: Path, dataset: Dataset, copied: Path, tmp_path: Path
+) -> None:
+    before = times(copied)
     other = Path(shutil.copytree(dataset.folder, tmp_path / "other"))
     text = (other / "dataset.json").read_text()
     frame = re.search(r"[0-9a-f]{64}", text)
     assert frame is not None
     (other / "dataset.json").write_text(text.replace(frame[0], "0" * 64))
-    done = follow(recipe, other, tmp_path / "run")
+    done = follow(recipe, other, copied)
     assert done.exit_code == 3
     assert "not the dataset that this run was begun with" in done.stderr
     assert len(done.stderr.splitlines()) == 1
-    assert times(tmp_path / "run") == before
+    assert times(copied) == before
 
 
 @pytest.mark.parametrize(

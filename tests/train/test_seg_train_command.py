@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,7 @@ from segtrain.history import EpochFigures
 from segtrain.loop import train
 from segtrain.network.checkpoint import build_network, load_checkpoint, save_checkpoint
 from segtrain.options import TrainOptions
+from segtrain.report.reporter import Reporter
 from segtrain.report.run_page import write_run_page
 from segtrain.state import read_position
 
@@ -132,6 +133,22 @@ def test_the_page_of_a_run_that_goes_on_reloads_itself(tmp_path: Path) -> None:
     assert "running: 1 of 8 epochs; the weights of epoch 1 are kept" in page
     assert 'http-equiv="refresh"' in page
     assert "<img" not in page  # nothing is drawn yet
+
+
+def test_the_page_of_a_run_that_ended_early_has_every_epoch(tmp_path: Path) -> None:
+    """Epochs that follow each other fast are not drawn one by one; what ends the run draws them."""
+    row = EpochFigures(1, 2.0, 0.1, 0.5, 2.1, 0.25, float("nan"), 0.5, 1e-3, 10.0, 0.1)
+    reporter = Reporter(tmp_path, TrainOptions(dataset=tmp_path))
+    history = []
+    for epoch in range(1, 4):
+        history.append(replace(row, epoch=epoch))
+        reporter.scored(history)
+    assert (tmp_path / "curves.png").is_file()
+    reporter.give_up()
+    page = (tmp_path / "run.html").read_text(encoding="utf-8")
+    assert page.count("<tr") == 4
+    assert "refresh" not in page
+    assert base64.b64encode((tmp_path / "curves.png").read_bytes()).decode() in page
 
 
 def test_a_folder_of_several_sizes_names_them(dataset: Dataset, tmp_path: Path) -> None:

@@ -77,7 +77,8 @@ def plot_confusion(matrix: Matrix, spec: ModelSpec) -> Figure:
     image = axis.imshow(shares, cmap="Blues", vmin=0, vmax=100)
     for row, column in zip(*np.nonzero(shares >= 1), strict=True):
         shade = "white" if shares[row, column] > 55 else "black"
-        axis.text(column, row, f"{shares[row, column]:.0f}", ha="center", va="center", fontsize=6, color=shade)
+        cell = axis.text(column, row, f"{shares[row, column]:.0f}", ha="center", va="center", fontsize=6, color=shade)
+        cell.set_in_layout(False)  # it is inside the axes; to measure hundreds of them takes a second
     places = np.arange(len(matrix))
     axis.set_xticks(places, spec.class_names, rotation=90, fontsize=7, parse_math=False)
     axis.set_yticks(places, spec.class_names, fontsize=7, parse_math=False)
